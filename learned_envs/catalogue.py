@@ -1,0 +1,84 @@
+"""Which tasks and model families there are: one line each, and nothing imported until asked for.
+
+Adding a task or a family is one file and one line here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learned_envs.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from learned_envs.dynamics.dynamics import Family
+    from learned_envs.tasks.task import Task
+
+TASKS = {
+    "Hopper": "learned_envs.tasks.hopper:Hopper",
+    "InvertedPendulum": "learned_envs.tasks.inverted_pendulum:InvertedPendulum",
+}
+
+FAMILIES = {
+    "second_order": "learned_envs.dynamics.second_order:SecondOrder",
+    "residual_mlp": "learned_envs.dynamics.residual_mlp:ResidualMLP",
+}
+
+DEFAULT_FAMILY = "second_order"
+
+
+def env_id(task: str) -> str:
+    """Return the Gymnasium id of a task's learned environment."""
+    return f"LearnedSim-{task}-v0"
+
+
+def reference_id(task: str) -> str:
+    """Return the Gymnasium id of the real environment that a task is modelled on."""
+    return f"{task}-v5"
+
+
+def task_of(name: str) -> str:
+    """Return the task that `name`, a task or a `LearnedSim-*` id, stands for.
+
+    Raises:
+        UnknownNameError: where there is none.
+    """
+    by_id = {env_id(task): task for task in TASKS}
+    task = by_id.get(name.removeprefix("learned_envs:"), name)
+    if task not in TASKS:
+        known = by_id if name.startswith("LearnedSim-") else TASKS
+        raise UnknownNameError("task", name, known)
+    return task
+
+
+def task_class(name: str) -> type[Task]:
+    """Import the class of a task.
+
+    Raises:
+        UnknownNameError: where there is none of that name.
+    """
+    loaded: type[Task] = _load("task", name, TASKS)
+    return loaded
+
+
+def family_class(name: str) -> type[Family]:
+    """Import the configuration class of a model family.
+
+    Raises:
+        UnknownNameError: where there is none of that name.
+    """
+    loaded: type[Family] = _load("family", name, FAMILIES)
+    return loaded
+
+
+def shipped_weights(task: str) -> Path:
+    """Return where the package keeps a task's weights, whether or not they exist."""
+    return Path(__file__).parent / "weights" / f"{task}.safetensors"
+
+
+def _load(kind: str, name: str, entries: dict[str, str]) -> Any:
+    if name not in entries:
+        raise UnknownNameError(kind, name, entries)
+    module, _, attribute = entries[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,85 @@
+"""Every error that learned_envs raises on purpose.
+
+```
+LearnedEnvsError
+├── UnknownNameError     (KeyError)      a task, family or id that no catalogue holds
+├── ShapeError           (ValueError)    an array of the wrong shape
+├── ActionError          (ValueError)    an action that is not numeric, or not finite
+├── ParameterError       (ValueError)    a parameter that the learned environment cannot take
+├── ResetNeededError     (RuntimeError)  `step` before `reset`
+├── RenderError          (RuntimeError)  no display, or no GL library
+├── DeviceError          (RuntimeError)  a device that this machine does not have
+├── CheckpointError      (OSError)       weights that are missing, broken, or of something else
+│   └── WeightsNotShippedError           an id whose weights do not exist yet
+├── DatasetError         (OSError)       a dataset that is missing, broken, or of something else
+├── OutputError          (OSError)       a place that cannot be written to
+└── DependencyError      (ImportError)   an optional dependency that is not installed
+```
+
+Each message says what was got, what was expected and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class LearnedEnvsError(Exception):
+    """The root of the tree: catches whatever this package raises on purpose."""
+
+
+class UnknownNameError(LearnedEnvsError, KeyError):
+    """A name that a catalogue does not hold; the message names the nearest one."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        lower = {entry.lower(): entry for entry in known}
+        close = difflib.get_close_matches(name.lower(), lower, n=1)
+        hint = f" Did you mean {lower[close[0]]!r}?" if close else ""
+        super().__init__(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ShapeError(LearnedEnvsError, ValueError):
+    """An array whose shape does not fit."""
+
+
+class ActionError(LearnedEnvsError, ValueError):
+    """An action that is not numeric or not finite."""
+
+
+class ParameterError(LearnedEnvsError, ValueError):
+    """A parameter that a learned environment or a fit cannot take."""
+
+
+class ResetNeededError(LearnedEnvsError, RuntimeError):
+    """`step` was called before `reset`, or after an episode's end."""
+
+
+class RenderError(LearnedEnvsError, RuntimeError):
+    """A picture was asked for where none can be drawn."""
+
+
+class DeviceError(LearnedEnvsError, RuntimeError):
+    """A device was asked for that this machine does not have."""
+
+
+class CheckpointError(LearnedEnvsError, OSError):
+    """A checkpoint that is missing, broken, of another task or of a newer format."""
+
+
+class WeightsNotShippedError(CheckpointError):
+    """An id is known but no weights for it are in the package."""
+
+
+class DatasetError(LearnedEnvsError, OSError):
+    """A dataset that is missing, broken, empty or of another environment."""
+
+
+class OutputError(LearnedEnvsError, OSError):
+    """A file or folder that exists already or cannot be written."""
+
+
+class DependencyError(LearnedEnvsError, ImportError):
+    """An optional dependency is needed and not installed."""

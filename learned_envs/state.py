@@ -1,0 +1,232 @@
+"""The state of a mechanical system and what a model may know about the system.
+
+Symbols, used everywhere: `q` positions (nq), `v` velocities (nv), `u` actions (nu), `dt` the
+time of one environment step. nq exceeds nv by one for every free joint, whose orientation is a
+unit quaternion (w, x, y, z) in `q` and an angular velocity in the body's frame in `v`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Vector = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a batch of systems is, and what a model remembers of it.
+
+    Attributes:
+        q: positions, (*batch, nq), metres and radians.
+        v: velocities, (*batch, nv).
+        memory: the model's own tensors, each (*batch, ...): an ensemble member, a hidden state.
+            A state without memory steps with the ensemble's mean, deterministically.
+    """
+
+    q: Tensor
+    v: Tensor
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> State:
+        """Apply `function` to every tensor of the state."""
+        return State(
+            function(self.q),
+            function(self.v),
+            {name: function(value) for name, value in self.memory.items()},
+        )
+
+    def __getitem__(self, index: Any) -> State:
+        """Select along the batch, as a tensor would: an index, a slice or a mask."""
+        return self.map(lambda tensor: tensor[index])
+
+    def where(self, mask: Tensor, other: State) -> State:
+        """Take this state where `mask` (*batch) is true and `other` elsewhere."""
+
+        def choose(yes: Tensor, no: Tensor) -> Tensor:
+            return torch.where(mask.reshape(mask.shape + (1,) * (yes.ndim - mask.ndim)), yes, no)
+
+        memory = {name: choose(value, other.memory[name]) for name, value in self.memory.items()}
+        return State(choose(self.q, other.q), choose(self.v, other.v), memory)
+
+    def remember(self, **memory: Tensor) -> State:
+        """Return the state with `memory` added to, or replaced in, what is remembered."""
+        return replace(self, memory={**self.memory, **memory})
+
+    def to(self, *args: Any, **kwargs: Any) -> State:
+        """Move q and v as `Tensor.to` would; the memory follows the device, not the dtype."""
+        q, v = self.q.to(*args, **kwargs), self.v.to(*args, **kwargs)
+        return State(q, v, {name: value.to(q.device) for name, value in self.memory.items()})
+
+    def detach(self) -> State:
+        """Cut the state out of the graph that gradients flow through."""
+        return self.map(Tensor.detach)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A rigid body; body 0 is the world.
+
+    Attributes:
+        name: the MJCF name.
+        parent: index of the parent body (0 for the world itself).
+        pos: position in the parent's frame with every joint at its reference, metres.
+        quat: orientation in the parent's frame, (w, x, y, z).
+    """
+
+    name: str
+    parent: int
+    pos: Vector
+    quat: Vector
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A joint that moves a body relative to its parent.
+
+    Attributes:
+        name: the MJCF name.
+        kind: how it moves.
+        body: index of the body that it moves.
+        q: its first index in q.
+        v: its first index in v.
+        axis: unit axis in the body's frame (unused by free joints).
+        pos: anchor in the body's frame, metres.
+        limits: (low, high) where the joint is limited.
+    """
+
+    name: str
+    kind: Literal["slide", "hinge", "free"]
+    body: int
+    q: int
+    v: int
+    axis: Vector
+    pos: Vector
+    limits: Vector | None = None
+
+
+@dataclass(frozen=True)
+class Geom:
+    """A shape fixed to a body.
+
+    Attributes:
+        name: the MJCF name, possibly empty.
+        kind: its shape; capsules and cylinders lie along the geom's z axis.
+        body: index of its body.
+        pos: centre in the body's frame, metres.
+        quat: orientation in the body's frame, (w, x, y, z).
+        size: MuJoCo's: radius; radius and half length; unused for planes.
+        touches: whether it collides with a plane of the world.
+    """
+
+    name: str
+    kind: Literal["plane", "sphere", "capsule", "cylinder", "other"]
+    body: int
+    pos: Vector
+    quat: Vector
+    size: Vector
+    touches: bool
+
+
+@dataclass(frozen=True)
+class SystemSpec:
+    """All that a model may know about a system: constants of its MJCF, and its control period.
+
+    It is stored in a checkpoint's card, so that a simulation loads without MuJoCo.
+
+    Attributes:
+        reference_id: the Gymnasium id of the environment that was described.
+        timestep: the solver's step, seconds.
+        frame_skip: solver steps in one environment step.
+        gravity: (3,) m/s^2.
+        q0: (nq,) reference positions: where the environment's resets are centred, and the zero
+            of every slide and hinge.
+        control_low: (nu,) lower end of the actuators' range.
+        control_high: (nu,) upper end of the actuators' range.
+        bodies: the bodies, parents before children.
+        joints: the joints in the order of q.
+        geoms: the shapes.
+    """
+
+    reference_id: str
+    timestep: float
+    frame_skip: int
+    gravity: Vector
+    q0: Vector
+    control_low: Vector
+    control_high: Vector
+    bodies: tuple[Body, ...]
+    joints: tuple[Joint, ...]
+    geoms: tuple[Geom, ...]
+
+    @property
+    def dt(self) -> float:
+        """Time of one environment step, seconds."""
+        return self.timestep * self.frame_skip
+
+    @property
+    def nq(self) -> int:
+        """Size of q."""
+        return len(self.q0)
+
+    @property
+    def nv(self) -> int:
+        """Size of v."""
+        return self.nq - sum(joint.kind == "free" for joint in self.joints)
+
+    @property
+    def nu(self) -> int:
+        """Size of an action."""
+        return len(self.control_low)
+
+    @cached_property
+    def cyclic(self) -> tuple[int, ...]:
+        """Indices of q that the motion does not depend on: unlimited travel along the ground.
+
+        These are the horizontal slides of bodies that hang on the world and the horizontal
+        position of free joints (a cyclic coordinate, as in analytical mechanics). A system
+        with fixed shapes other than planes has none.
+        """
+        obstacles = any(
+            geom.body == 0 and geom.kind != "plane" and geom.touches for geom in self.geoms
+        )
+        if obstacles:
+            return ()
+        indices: list[int] = []
+        for joint in self.joints:
+            if self.bodies[joint.body].parent != 0:
+                continue
+            if joint.kind == "free":
+                indices += [joint.q, joint.q + 1]
+            elif joint.kind == "slide" and joint.limits is None and abs(joint.axis[2]) < 1e-6:
+                indices.append(joint.q)
+        return tuple(indices)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SystemSpec:
+        """Build a spec from what `to_dict` gave, read back from JSON."""
+        plain = {name: _tuples(value) for name, value in data.items()}
+        return cls(
+            **{
+                **plain,
+                "bodies": tuple(Body(**_tuples(body)) for body in data["bodies"]),
+                "joints": tuple(Joint(**_tuples(joint)) for joint in data["joints"]),
+                "geoms": tuple(Geom(**_tuples(geom)) for geom in data["geoms"]),
+            }
+        )
+
+
+def _tuples(value: Any) -> Any:
+    """Turn the lists of JSON into the tuples of a frozen dataclass, one dictionary deep."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(entry) for name, entry in value.items()}
+    return tuple(value) if isinstance(value, list) else value
