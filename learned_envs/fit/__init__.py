@@ -1,0 +1,1 @@
+"""From real MuJoCo to a model: collect, train, evaluate."""

@@ -1,0 +1,109 @@
+"""Where the bodies of a system are: batched forward kinematics in torch, from a `SystemSpec`.
+
+Conventions are MuJoCo's (https://mujoco.readthedocs.io/en/stable/computation, `mj_kinematics`):
+a body's joints act in order, about axes and anchors fixed in the body.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from learned_envs.kinematics.contact import Contacts, PlanarContacts, SpatialContacts
+from learned_envs.kinematics.links import Links, register_constants, transform
+from learned_envs.kinematics.rotation import (
+    quaternion_of,
+    quaternion_product,
+    rotation_vector,
+)
+from learned_envs.state import SystemSpec
+
+
+class Poses(NamedTuple):
+    """World poses; rotations turn local into world coordinates.
+
+    Attributes:
+        body_pos: (*batch, nbody, 3), metres.
+        body_rot: (*batch, nbody, 3, 3).
+        geom_pos: (*batch, ngeom, 3), metres.
+        geom_rot: (*batch, ngeom, 3, 3).
+    """
+
+    body_pos: Tensor
+    body_rot: Tensor
+    geom_pos: Tensor
+    geom_rot: Tensor
+
+
+class Kinematics(nn.Module):
+    """Geometry of one system; a function of q (and v) without parameters to learn.
+
+    Its constants are buffers that a checkpoint does not store, since the spec rebuilds them.
+
+    Attributes:
+        contact_count: nc, the number of contact points.
+    """
+
+    body_link: Tensor
+    geom_body: Tensor
+    geom_local: Tensor
+
+    def __init__(self, spec: SystemSpec) -> None:
+        super().__init__()
+        self._links = Links(spec)
+        geoms = [transform(geom.pos, geom.quat) for geom in spec.geoms]
+        register_constants(
+            self,
+            body_link=torch.tensor(self._links.carrier),
+            geom_body=torch.tensor([geom.body for geom in spec.geoms], dtype=torch.long),
+            geom_local=torch.stack(geoms) if geoms else torch.zeros(0, 4, 4).double(),
+        )
+        spatial = SpatialContacts(spec, self._links)
+        self.contact_count = len(spatial.point_link)
+        planar = PlanarContacts.equal_to(spatial, spec) if self.contact_count else None
+        self._contacts: PlanarContacts | SpatialContacts = planar or spatial
+        self.float()
+
+    def forward(self, q: Tensor) -> Poses:
+        """Return every pose at q (*batch, nq): MuJoCo's xpos, xmat, geom_xpos, geom_xmat."""
+        bodies = self._links(q).index_select(-3, self.body_link)
+        geoms = bodies.index_select(-3, self.geom_body) @ self.geom_local
+        return Poses(bodies[..., :3, 3], bodies[..., :3, :3], geoms[..., :3, 3], geoms[..., :3, :3])
+
+    def contacts(self, q: Tensor, v: Tensor) -> Contacts:
+        """Return the contact points at q (*batch, nq) and v (*batch, nv).
+
+        They do not depend on the spec's cyclic coordinates, to the last bit.
+        """
+        if not self.contact_count:
+            return Contacts(q.new_zeros(*q.shape[:-1], 0), q.new_zeros(*q.shape[:-1], 0, 3))
+        contacts: Contacts = self._contacts(q, v)
+        return contacts
+
+    def difference(self, origin: Tensor, target: Tensor) -> Tensor:
+        """Return the displacement (*batch, nv) that leads from `origin` to `target`.
+
+        It is `mj_differentiatePos` with dt = 1: a free joint's rotation is the rotation vector,
+        of length at most pi, in the frame of `origin`'s body.
+        """
+        if not self._links.free:
+            return target - origin
+        quat = self._links.free_quat
+        start = origin[..., quat]
+        inverse = torch.cat([start[..., :1], -start[..., 1:]], dim=-1)
+        turn = rotation_vector(quaternion_product(inverse, target[..., quat])).flatten(-2)
+        plain = (target - origin).index_select(-1, self._links.dof_coordinate)
+        return plain.index_copy(-1, self._links.free_turn.flatten(), turn)
+
+    def advance(self, q: Tensor, displacement: Tensor) -> Tensor:
+        """Return q (*batch, nq) moved by `displacement` (*batch, nv), as `mj_integratePos`."""
+        if not self._links.free:
+            return q + displacement
+        quat = self._links.free_quat
+        turn = quaternion_of(displacement[..., self._links.free_turn])
+        turned = functional.normalize(quaternion_product(q[..., quat], turn), dim=-1).flatten(-2)
+        plain = q + displacement.index_select(-1, self._links.coordinate_dof)
+        return plain.index_copy(-1, quat.flatten(), turned)
