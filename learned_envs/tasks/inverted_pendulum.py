@@ -1,0 +1,69 @@
+"""The inverted pendulum on a cart, as in Gymnasium's InvertedPendulum-v5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from learned_envs.state import State
+from learned_envs.tasks.task import Task, Transition, uniform
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertedPendulum(Task):
+    """Keep a pole upright by pushing the cart it stands on.
+
+    ## Action
+    Force on the cart, in [-3, 3] before the actuator's gear.
+
+    ## Observation
+    The cart's position, the pole's angle, and their velocities.
+
+    ## Rewards
+    `reward_survive`, 1 for each step that does not terminate.
+
+    ## Starting State
+    q0 and zero velocity, each with uniform noise of +-`reset_noise_scale`.
+
+    ## Episode End
+    Terminated where the pole leans by more than 0.2 rad, or the state is not finite.
+
+    Source: gymnasium/envs/mujoco/inverted_pendulum_v5.py.
+
+    Attributes:
+        reset_noise_scale: half width of the noise on the starting state.
+    """
+
+    reference_id: ClassVar[str] = "InvertedPendulum-v5"
+
+    reset_noise_scale: float = 0.01
+
+    def initial_state(
+        self,
+        batch: int,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> State:
+        """Draw (batch) starts around the upright pole."""
+        device = generator.device if generator is not None else None
+        q0 = torch.tensor(self.spec.q0, dtype=dtype, device=device)
+        q = uniform(q0, self.reset_noise_scale, batch, generator)
+        v = uniform(q0.new_zeros(self.spec.nv), self.reset_noise_scale, batch, generator)
+        return State(q, v)
+
+    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+        """Return (*batch, 4)."""
+        return torch.cat((state.q, state.v), dim=-1)
+
+    def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
+        """Return 1 where the episode goes on."""
+        survives = ~self.terminated(transition.next_state)
+        return {"reward_survive": survives.to(transition.next_state.q.dtype)}
+
+    def terminated(self, state: State) -> Tensor:
+        """Return where the pole has fallen or the state is not finite, (*batch) bool."""
+        finite = self.observation(state).isfinite().all(dim=-1)
+        return ~finite | (state.q[..., 1].abs() > 0.2)

@@ -1,0 +1,137 @@
+"""What is asked of a system: where episodes start, what is seen, what is paid, when it ends."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from torch import Tensor
+
+from learned_envs.errors import ParameterError
+from learned_envs.state import State, SystemSpec
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One environment step of a batch, as rewards see it.
+
+    Attributes:
+        state: before the step.
+        action: (*batch, nu), as the agent gave it, not clamped.
+        next_state: after the step.
+        displacement: (*batch, nv), the change of q in its tangent space. Rewards read motion
+            from here: the difference of two float32 absolute positions is too coarse.
+        sensors: (*batch, n) what MuJoCo's solver makes and q and v do not determine, in the
+            order of the task's `sensors`; None where a task has none.
+    """
+
+    state: State
+    action: Tensor
+    next_state: State
+    displacement: Tensor
+    sensors: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(ABC):
+    """A stateless description of an episode, equal to the reference environment's.
+
+    A subclass is one file: the reference environment's constructor parameters are its fields,
+    under the same names. All methods are batched over leading dimensions and run on whatever
+    device and dtype their arguments have.
+
+    Attributes:
+        spec: the system.
+    """
+
+    reference_id: ClassVar[str]
+    sensors: ClassVar[tuple[str, ...]] = ()
+
+    spec: SystemSpec
+
+    @classmethod
+    def create(cls, spec: SystemSpec, parameters: Mapping[str, Any]) -> Task:
+        """Build the task with the reference environment's constructor parameters.
+
+        Raises:
+            ParameterError: where a parameter is not one that a learned environment can take.
+        """
+        known = {field.name for field in fields(cls)} - {"spec"}
+        unknown = sorted(set(parameters) - known)
+        if unknown:
+            raise ParameterError(
+                f"{cls.__name__} does not take {', '.join(unknown)}. It takes "
+                f"{', '.join(sorted(known))}; a parameter that changes the physics, such as "
+                "xml_file or frame_skip, needs a model fitted to it."
+            )
+        return cls(spec=spec, **parameters)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The reference environment's constructor parameters, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "spec"}
+
+    @cached_property
+    def action_space(self) -> Box:
+        """The reference environment's action space."""
+        low = np.array(self.spec.control_low, dtype=np.float32)
+        high = np.array(self.spec.control_high, dtype=np.float32)
+        return Box(low=low, high=high, dtype=np.float32)
+
+    @cached_property
+    def observation_space(self) -> Box:
+        """The reference environment's observation space."""
+        origin = State(torch.zeros(self.spec.nq), torch.zeros(self.spec.nv))
+        sensors = torch.zeros(len(self.sensors)) if self.sensors else None
+        shape = tuple(self.observation(origin, sensors).shape)
+        return Box(low=-np.inf, high=np.inf, shape=shape, dtype=np.float64)
+
+    @abstractmethod
+    def initial_state(
+        self,
+        batch: int,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> State:
+        """Draw the states that episodes start from, as the reference's `reset_model` does.
+
+        The device is the generator's, or the CPU.
+        """
+
+    @abstractmethod
+    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+        """Return what an agent sees of `state`, (*batch, observation size)."""
+
+    @abstractmethod
+    def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
+        """Return the summands of the reward, (*batch) each, named as in the reference's info."""
+
+    def reward(self, transition: Transition) -> Tensor:
+        """Return the reward of one step, (*batch)."""
+        return torch.stack(list(self.reward_terms(transition).values())).sum(0)
+
+    @abstractmethod
+    def terminated(self, state: State) -> Tensor:
+        """Return whether `state` ends the episode, (*batch) bool."""
+
+    def info(self, transition: Transition) -> dict[str, Tensor]:
+        """Return the reference's `info` of a step, (*batch) each."""
+        return self.reward_terms(transition)
+
+    def reset_info(self, state: State) -> dict[str, Tensor]:
+        """Return the reference's `info` of a reset, (*batch) each."""
+        return {}
+
+
+def uniform(center: Tensor, scale: float, batch: int, generator: torch.Generator | None) -> Tensor:
+    """Draw (batch, n) uniformly from `center` +- `scale`."""
+    noise = torch.rand(
+        (batch, center.shape[-1]), generator=generator, device=center.device, dtype=center.dtype
+    )
+    return center + scale * (2 * noise - 1)
