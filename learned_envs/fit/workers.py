@@ -1,0 +1,134 @@
+"""Work spread over processes that die with their parent, with results in order."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+from collections.abc import Callable, Generator, Iterator, Sequence
+from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+import torch
+
+from learned_envs.errors import LearnedEnvsError, ParameterError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def run_in_order(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Generator[Result, None, None]:
+    """Yield `work(item)` for every item, in the items' order.
+
+    Workers hold nothing but a pipe to this process, so that they end when it is killed; a
+    multiprocessing or concurrent.futures pool's would wait for ever.
+
+    Args:
+        work: called in the workers, each with its own copy, and one torch thread.
+        items: what to work on.
+        workers: how many processes; 1 works in this one.
+
+    Raises:
+        ParameterError: where `work` cannot be sent to another process.
+        LearnedEnvsError: where a worker dies. What `work` raises is raised as it is.
+    """
+    workers = min(workers, len(items))
+    if workers <= 1:
+        yield from _run_here(work, items)
+        return
+    try:
+        payload = pickle.dumps(work)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ParameterError(
+            f"Got a policy that cannot be sent to a worker process ({error}); expected one that "
+            "pickles. Define it at the top level of a module, or use workers=1."
+        ) from error
+    context = get_context("spawn")
+    processes: dict[Connection, BaseProcess] = {}
+    try:
+        for _ in range(workers):
+            here, there = context.Pipe()
+            process = context.Process(target=_serve, args=(there, payload), daemon=True)
+            process.start()
+            there.close()
+            processes[here] = process
+        yield from _share(processes, items)
+    except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+        raise LearnedEnvsError(
+            "A worker process died before its work was done. In a script, work with several "
+            'workers takes `if __name__ == "__main__":`; where memory is short, use workers=1.'
+        ) from error
+    finally:
+        for pipe, worker in processes.items():
+            pipe.close()
+            worker.terminate()
+        for worker in processes.values():
+            worker.join()
+
+
+def _run_here(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for item in items:
+            yield work(item)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _share(processes: dict[Connection, BaseProcess], items: Sequence[Any]) -> Iterator[Any]:
+    """Hand each free worker the next item, and yield results in the items' order."""
+    waiting = iter(enumerate(items))
+    results: dict[int, Any] = {}
+    busy: list[Connection] = []
+
+    def hand(pipe: Connection) -> None:
+        following = next(waiting, None)
+        if following is not None:
+            pipe.send(following)
+            busy.append(pipe)
+
+    for pipe in processes:
+        hand(pipe)
+    for index in range(len(items)):
+        while index not in results:
+            ready = set(connection.wait(busy))
+            for pipe in [pipe for pipe in busy if pipe in ready]:
+                place, result, error = pipe.recv()
+                results[place] = result, error
+                busy.remove(pipe)
+                hand(pipe)
+        result, error = results.pop(index)
+        if error is not None:
+            raise error
+        yield result
+
+
+def _serve(pipe: Connection, payload: bytes) -> None:
+    """Work until the other end of the pipe is gone."""
+    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    try:
+        work: Callable[[Any], Any] | None = None
+        while True:
+            index, item = pipe.recv()
+            try:
+                work = work or pickle.loads(payload)
+                pipe.send((index, work(item), None))
+            except Exception as error:
+                pipe.send((index, None, _portable(error)))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+def _portable(error: Exception) -> Exception:
+    """Return the error, or, where it does not survive the pipe, one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return LearnedEnvsError(f"In a worker process: {type(error).__name__}: {error}")
+    return error
