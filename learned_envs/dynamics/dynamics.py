@@ -1,0 +1,117 @@
+"""What every model of motion promises."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from learned_envs.kinematics import Kinematics
+from learned_envs.state import State, SystemSpec
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one environment step.
+
+    Attributes:
+        state: after the step.
+        displacement: (*batch, nv), the change of q in its tangent space.
+        sensors: (*batch, n) predicted sensor readings; None where the system has none.
+        disagreement: (*batch), the spread of an ensemble's members about their mean, in units
+            of the spread of a step's change over the data; None unless it was asked for.
+    """
+
+    state: State
+    displacement: Tensor
+    sensors: Tensor | None = None
+    disagreement: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Family(ABC):
+    """The configuration of a model family: its registry entry and what a card stores.
+
+    A family is one file: a frozen dataclass of plain values that builds its model.
+    """
+
+    @abstractmethod
+    def build(self, spec: SystemSpec, members: int | None = None) -> Dynamics:
+        """Make an untrained model of the system.
+
+        Args:
+            spec: the system.
+            members: where given, every tensor that the model meets has a leading axis of this
+                size, and each index along it is a model of its own.
+        """
+
+
+class Dynamics(nn.Module, ABC):
+    """A model of how a system moves in one environment step.
+
+    Its normalisation constants are buffers, so its weights are all that is needed.
+
+    Attributes:
+        spec: the system.
+        kinematics: the system's geometry.
+        q_low, q_high, v_low, v_high: the range of the data, (nq) and (nv).
+        control_low, control_high: the actuators' range, (nu).
+    """
+
+    control_low: Tensor
+    control_high: Tensor
+    q_low: Tensor
+    q_high: Tensor
+    v_low: Tensor
+    v_high: Tensor
+
+    def __init__(self, spec: SystemSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.kinematics = Kinematics(spec)
+        for name, size in (("q", spec.nq), ("v", spec.nv)):
+            self.register_buffer(f"{name}_low", torch.full((size,), -torch.inf))
+            self.register_buffer(f"{name}_high", torch.full((size,), torch.inf))
+        for name, bound in (("low", spec.control_low), ("high", spec.control_high)):
+            self.register_buffer(f"control_{name}", torch.tensor(bound), persistent=False)
+
+    def begin(self, state: State, generator: torch.Generator | None = None) -> State:
+        """Fill the memory that an episode starts with."""
+        return state
+
+    @abstractmethod
+    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
+        """Predict one environment step.
+
+        Args:
+            state: q (*batch, nq), v (*batch, nv).
+            action: (*batch, nu), within the actuators' range, held constant over the step.
+            disagreement: whether to compute the disagreement.
+        """
+
+    @torch.no_grad()
+    def normalise(self, state: State, action: Tensor, next_state: State) -> None:
+        """Set the constants of the model from one-step transitions of the data, (n, .) each."""
+        cyclic = list(self.spec.cyclic)
+        for name, values in (("q", state.q), ("v", state.v)):
+            low, high = values.amin(0), values.amax(0)
+            if name == "q":
+                low[cyclic], high[cyclic] = -torch.inf, torch.inf
+            self.get_buffer(f"{name}_low").copy_(low)
+            self.get_buffer(f"{name}_high").copy_(high)
+
+    def inside(self, state: State, margin: float) -> Tensor:
+        """Return which states are finite and inside `margin` times the data's range, (*batch).
+
+        The range is widened about its middle. Cyclic coordinates must only be finite.
+        """
+        inside = torch.isfinite(state.q).all(-1)
+        for value, low, high in (
+            (state.q, self.q_low, self.q_high),
+            (state.v, self.v_low, self.v_high),
+        ):
+            slack = (margin - 1) / 2 * (high - low).nan_to_num(posinf=0.0)
+            inside = inside & ((value >= low - slack) & (value <= high + slack)).all(-1)
+        return inside

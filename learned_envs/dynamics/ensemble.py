@@ -1,0 +1,113 @@
+"""Several models of one family, stepped in one batched product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
+from learned_envs.state import State, SystemSpec
+
+GROUPING_PAYS = 64
+"""Batch size from which sorting states by member is cheaper than stepping all with everyone."""
+
+
+class Ensemble(Dynamics):
+    """`members` models of a family that differ in their first weights and their data.
+
+    A state that remembers a `member`, (*batch) int64, steps with that member alone; one that
+    does not steps with the members' mean.
+
+    Attributes:
+        family: the members' configuration.
+        members: how many there are.
+        model: the members, along a leading axis.
+        change_spread: (nv) the spread of a step's change of v over the data, the unit of
+            disagreement.
+    """
+
+    change_spread: Tensor
+
+    def __init__(self, family: Family, spec: SystemSpec, members: int) -> None:
+        super().__init__(spec)
+        self.family = family
+        self.members = members
+        self.model = family.build(spec, members)
+        self.register_buffer("change_spread", torch.ones(spec.nv))
+
+    def begin(self, state: State, generator: torch.Generator | None = None) -> State:
+        """Assign a member to every episode, uniformly at random."""
+        shape, device = state.q.shape[:-1], state.q.device
+        member = torch.randint(self.members, shape, generator=generator, device=device)
+        return self.model.begin(state, generator).remember(member=member)
+
+    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
+        """Predict one environment step; see `Dynamics.step`."""
+        member = state.memory.get("member")
+        if member is not None and not disagreement and member.numel() >= GROUPING_PAYS:
+            return self._step_grouped(state, action, member)
+        spread = (self.members, *state.q.shape[:-1])
+        every = self.step_members(
+            State(state.q.expand(*spread, -1), state.v.expand(*spread, -1)),
+            action.expand(*spread, -1),
+        )
+
+        def choose(values: Tensor) -> Tensor:
+            if member is None:
+                return values.mean(0)
+            index = member[None, ..., None].expand(1, *values.shape[1:])
+            return values.gather(0, index)[0]
+
+        return self._reduce(
+            state, every, choose, self._disagreement(every) if disagreement else None
+        )
+
+    def step_members(self, state: State, action: Tensor) -> Prediction:
+        """Step each member from states of its own, (members, *batch, .), as training does."""
+        return self.model.step(state, action)
+
+    @torch.no_grad()
+    def normalise(self, state: State, action: Tensor, next_state: State) -> None:
+        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        super().normalise(state, action, next_state)
+        self.model.normalise(state, action, next_state)
+        self.change_spread.copy_((next_state.v - state.v).std(0).clamp_min(1e-8))
+
+    def _step_grouped(self, state: State, action: Tensor, member: Tensor) -> Prediction:
+        """Step every state with its own member only, the states sorted into a row a member."""
+        flat = member.flatten()
+        counts = torch.bincount(flat, minlength=self.members)
+        order = flat.argsort()
+        row = flat[order]
+        column = torch.arange(len(flat), device=flat.device) - (counts.cumsum(0) - counts)[row]
+        table = order.new_zeros(self.members, int(counts.max()))
+        table[row, column] = order
+        place = torch.empty_like(column).scatter_(0, order, column)
+
+        def gather(values: Tensor) -> Tensor:
+            return values.flatten(0, -2)[table]
+
+        every = self.step_members(State(gather(state.q), gather(state.v)), gather(action))
+        return self._reduce(
+            state, every, lambda values: values[flat, place].unflatten(0, member.shape)
+        )
+
+    def _disagreement(self, every: Prediction) -> Tensor:
+        spread = every.state.v.std(0, correction=0) / self.change_spread
+        return spread.square().mean(-1).sqrt()
+
+    def _reduce(
+        self,
+        state: State,
+        every: Prediction,
+        choose: Callable[[Tensor], Tensor],
+        disagreement: Tensor | None = None,
+    ) -> Prediction:
+        """Make the prediction that `choose` picks from the members' displacements and speeds."""
+        displacement = choose(every.displacement)
+        q = self.kinematics.advance(state.q, displacement)
+        sensors = None if every.sensors is None else choose(every.sensors)
+        reached = State(q, choose(every.state.v), state.memory)
+        return Prediction(reached, displacement, sensors, disagreement)

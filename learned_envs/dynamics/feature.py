@@ -1,0 +1,76 @@
+"""What a network sees of a state and an action, in coordinates that the motion depends on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from learned_envs.kinematics import Kinematics
+from learned_envs.kinematics.rotation import rotation_matrix
+from learned_envs.state import SystemSpec
+
+CONTACT_SCALES = (0.01, 0.1)
+"""Heights (metres) over which contact is told from flight: a step's travel, and a limb's width."""
+
+
+class Features(nn.Module):
+    """Invariant coordinates, velocities, action and contact geometry, standardised.
+
+    Cyclic coordinates are left out, unlimited angles enter by their sine and cosine and free
+    orientations by their rotation matrix. Of each contact point the network sees its height now
+    and after a ballistic step, squashed at two scales, and its velocity.
+
+    Attributes:
+        size: how many features there are.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, spec: SystemSpec, kinematics: Kinematics, contact_geometry: bool) -> None:
+        super().__init__()
+        self.kinematics = kinematics
+        self.contact_geometry = contact_geometry and kinematics.contact_count > 0
+        self.dt = spec.dt
+        self.fall = 0.5 * spec.gravity[2] * spec.dt**2
+        angles = [j.q for j in spec.joints if j.kind == "hinge" and j.limits is None]
+        free = [j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)]
+        hidden = {*spec.cyclic, *angles, *free}
+        plain = [i for i in range(spec.nq) if i not in hidden]
+        for name, indices in (("plain", plain), ("angles", angles), ("free", free)):
+            index = torch.tensor(indices, dtype=torch.long)
+            self.register_buffer(name, index, persistent=False)
+        with torch.no_grad():
+            q = torch.tensor(spec.q0, dtype=torch.float32)
+            self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(spec.nu)).shape[-1]
+        self.register_buffer("mean", torch.zeros(self.size))
+        self.register_buffer("scale", torch.ones(self.size))
+
+    def forward(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
+        """Return the features, (*batch, size), with zero mean and unit spread over the data."""
+        return (self._raw(q, v, action) - self.mean) * self.scale
+
+    @torch.no_grad()
+    def normalise(self, q: Tensor, v: Tensor, action: Tensor) -> None:
+        """Set the mean and the scale from data, (n, .) each; constants are left unscaled."""
+        raw = self._raw(q, v, action)
+        spread = raw.std(0)
+        self.mean.copy_(raw.mean(0))
+        self.scale.copy_(torch.where(spread > 1e-6, 1 / spread, 1.0))
+
+    def _raw(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
+        parts = [q[..., self.get_buffer("plain")], v, action]
+        if len(angles := self.get_buffer("angles")):
+            parts += [q[..., angles].sin(), q[..., angles].cos()]
+        if len(free := self.get_buffer("free")):
+            quaternions = functional.normalize(q[..., free].unflatten(-1, (-1, 4)), dim=-1)
+            parts.append(rotation_matrix(quaternions)[..., :2, :].flatten(-3))
+        if self.contact_geometry:
+            contacts = self.kinematics.contacts(q, v)
+            height, velocity = contacts.height, contacts.velocity
+            later = height + self.dt * velocity[..., 2] + self.fall
+            parts += [height, velocity.flatten(-2)]
+            for scale in CONTACT_SCALES:
+                parts += [torch.tanh(height / scale), torch.tanh(later / scale)]
+        return torch.cat(parts, -1)

@@ -1,0 +1,56 @@
+"""The multilayer perceptron that the families share, one or many at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Linear(nn.Module):
+    """An affine map, or one for each member along a leading axis, in one batched product."""
+
+    def __init__(self, inputs: int, outputs: int, members: int | None = None) -> None:
+        super().__init__()
+        lead = () if members is None else (members,)
+        bound = 1 / math.sqrt(inputs)
+        self.weight = nn.Parameter(torch.empty(*lead, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(*lead, 1, outputs).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (*batch, inputs), or (members, *batch, inputs), to as many outputs."""
+        if self.weight.ndim == 2:
+            return F.linear(x, self.weight.mT, self.bias[0])
+        flat = x.reshape(x.shape[0], -1, x.shape[-1])
+        mapped = torch.baddbmm(self.bias, flat, self.weight)
+        return mapped.reshape(*x.shape[:-1], self.weight.shape[-1])
+
+
+class MLP(nn.Module):
+    """Linear layers with SiLU and layer normalisation between them.
+
+    The normalisation follows the nonlinearity and has no weights of its own: the next linear
+    map would absorb them. Without it, errors of rollouts explode off the data (NEUBAY).
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, hidden: Sequence[int], members: int | None = None
+    ) -> None:
+        super().__init__()
+        sizes = [inputs, *hidden, outputs]
+        self.layers = nn.ModuleList(
+            Linear(before, after, members) for before, after in pairwise(sizes)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (*batch, inputs), or (members, *batch, inputs), to as many outputs."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = F.silu(layer(x))
+            x = F.layer_norm(x, x.shape[-1:])
+        output: Tensor = last(x)
+        return output

@@ -1,0 +1,90 @@
+"""The default family: a network predicts acceleration, position is integrated.
+
+Gruver, Finzi, Stanton and Wilson, "Deconstructing the Inductive Biases of Hamiltonian Neural
+Networks", ICLR 2022, find this structure to be what makes Hamiltonian networks generalise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
+from learned_envs.dynamics.feature import Features
+from learned_envs.dynamics.increment import Increment
+from learned_envs.dynamics.integrator import INTEGRATORS
+from learned_envs.dynamics.network import MLP
+from learned_envs.errors import ParameterError, UnknownNameError
+from learned_envs.state import State, SystemSpec
+
+
+@dataclass(frozen=True)
+class SecondOrder(Family):
+    """Acceleration from a network; velocity and position by an integrator."""
+
+    hidden: tuple[int, ...] = (256, 256, 256)
+    """Widths of the network's hidden layers."""
+    contact_geometry: bool = True
+    """Show the network the heights and velocities of the contact points."""
+    position_correction: bool = True
+    """Let the network correct the rate of position where contact changes the acceleration
+    faster than the integrator follows."""
+    substeps: int = 1
+    """Integrator steps in one environment step."""
+    integrator: str = "constant_acceleration"
+    """One of semi_implicit_euler, constant_acceleration, midpoint, rk4."""
+
+    def build(self, spec: SystemSpec, members: int | None = None) -> SecondOrderDynamics:
+        """Make an untrained model of the system.
+
+        Raises:
+            UnknownNameError: where there is no such integrator.
+            ParameterError: where there is not at least one substep.
+        """
+        if self.integrator not in INTEGRATORS:
+            raise UnknownNameError("integrator", self.integrator, INTEGRATORS)
+        if self.substeps < 1:
+            raise ParameterError(f"substeps must be at least 1, got {self.substeps}.")
+        return SecondOrderDynamics(self, spec, members)
+
+
+class SecondOrderDynamics(Dynamics):
+    """The vector field dq/dt = v + c(q, v, u), dv/dt = a(q, v, u) with learned a and small c."""
+
+    def __init__(self, config: SecondOrder, spec: SystemSpec, members: int | None) -> None:
+        super().__init__(spec)
+        self.config = config
+        self.features = Features(spec, self.kinematics, config.contact_geometry)
+        self.acceleration = Increment(spec.nv)
+        self.correction = Increment(spec.nv) if config.position_correction else None
+        outputs = spec.nv * (2 if config.position_correction else 1)
+        self.network = MLP(self.features.size, outputs, config.hidden, members)
+
+    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
+        """Predict one environment step; see `Dynamics.step`."""
+
+        def field(q: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+            output = self.network(self.features(q, v, action))
+            acceleration = self.acceleration(output[..., : self.spec.nv])
+            if self.correction is None:
+                return v, acceleration
+            return v + self.correction(output[..., self.spec.nv :]), acceleration
+
+        integrate, advance = INTEGRATORS[self.config.integrator], self.kinematics.advance
+        q, v, displacement = state.q, state.v, torch.zeros_like(state.v)
+        for _ in range(self.config.substeps):
+            moved, change = integrate(field, advance, q, v, self.spec.dt / self.config.substeps)
+            q, v, displacement = advance(q, moved), v + change, displacement + moved
+        return Prediction(State(q, v, state.memory), displacement)
+
+    @torch.no_grad()
+    def normalise(self, state: State, action: Tensor, next_state: State) -> None:
+        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        super().normalise(state, action, next_state)
+        self.features.normalise(state.q, state.v, action)
+        self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)
+        if self.correction is not None:
+            rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
+            self.correction.normalise(rate - 0.5 * (state.v + next_state.v))

@@ -1,0 +1,203 @@
+"""A task and a model of motion make a simulation: batched, on any device, differentiable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from learned_envs import catalogue
+from learned_envs.checkpoint import load_checkpoint
+from learned_envs.dynamics.dynamics import Dynamics
+from learned_envs.errors import ParameterError, ShapeError
+from learned_envs.state import State
+from learned_envs.tasks.task import Task, Transition
+
+ENVELOPE = 3.0
+"""A state outside this many times the data's range has diverged."""
+
+Policy = Callable[[Tensor], Tensor]
+"""Observations (batch, n) to actions (batch, nu), on the simulation's device."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of a simulation gives, batched.
+
+    Attributes:
+        state: after the step; the last state inside the envelope where the step diverged.
+        observation: of that state, (*batch, n).
+        reward: (*batch).
+        terminated: (*batch) bool, whether the task's rules end the episode.
+        diverged: (*batch) bool, whether the model left the envelope of its data. Such an episode
+            is to be truncated: ending early must not pay.
+        disagreement: (*batch) where it was asked for and there is more than one member.
+        transition: all that the reward saw, for `task.info`.
+    """
+
+    state: State
+    observation: Tensor
+    reward: Tensor
+    terminated: Tensor
+    diverged: Tensor
+    disagreement: Tensor | None
+    transition: Transition
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A batch of rollouts.
+
+    Attributes:
+        states: q (batch, time + 1, nq) and v (batch, time + 1, nv), the first given.
+        observations: (batch, time, n), each after its step.
+        rewards: (batch, time).
+        alive: (batch, time) bool, false for steps that follow an episode's end.
+    """
+
+    states: State
+    observations: Tensor
+    rewards: Tensor
+    alive: Tensor
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Task x Dynamics. It keeps no state of its own; states are passed in and handed out.
+
+    Attributes:
+        task: what is asked.
+        dynamics: how state moves.
+        card: where the model comes from and how good it is.
+    """
+
+    task: Task
+    dynamics: Dynamics
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(
+        cls, source: str | Path, device: str | torch.device = "cpu", **parameters: Any
+    ) -> Simulation:
+        """Load shipped weights by task name, or those of a fit by path.
+
+        Args:
+            source: "Hopper", "LearnedSim-Hopper-v0", a fit's folder or a weights file.
+            device: where the simulation runs.
+            parameters: the reference environment's constructor parameters.
+
+        Raises:
+            CheckpointError: where the weights cannot be read.
+            UnknownNameError: where there is no such task.
+            ParameterError: where a parameter is not one that a learned environment can take.
+        """
+        dynamics, card = load_checkpoint(source, device)
+        task = catalogue.task_class(card["task"]).create(dynamics.spec, parameters)
+        return cls(task, dynamics, card)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.dynamics.q_low.device
+
+    def reset(
+        self, batch: int, generator: torch.Generator | None = None, mean: bool = False
+    ) -> State:
+        """Draw the states that `batch` episodes start from.
+
+        Args:
+            batch: how many.
+            generator: the source of randomness, on the simulation's device; torch's own if None.
+            mean: step with the ensemble's mean instead of a random member an episode.
+        """
+        state = self.task.initial_state(batch, generator, self.dynamics.q_low.dtype)
+        state = state.to(self.device)
+        return state if mean else self.dynamics.begin(state, generator)
+
+    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Step:
+        """Advance a batch by one environment step.
+
+        The model sees the action clamped to the actuators' range, the reward sees it raw, as in
+        MuJoCo and Gymnasium.
+
+        Args:
+            state: q (*batch, nq), v (*batch, nv).
+            action: (*batch, nu).
+            disagreement: whether to compute the members' disagreement.
+
+        Raises:
+            ShapeError: where the action does not fit the state.
+        """
+        spec = self.task.spec
+        if action.shape != (*state.q.shape[:-1], spec.nu):
+            raise ShapeError(
+                f"Got actions of shape {tuple(action.shape)}, expected "
+                f"{(*state.q.shape[:-1], spec.nu)}: one for each of the states."
+            )
+        model = self.dynamics
+        clamped = action.clamp(model.control_low, model.control_high)
+        prediction = model.step(state, clamped, disagreement)
+        inside = model.inside(prediction.state, ENVELOPE)
+        transition = Transition(
+            state,
+            action,
+            prediction.state.where(inside, state),
+            prediction.displacement.where(inside[..., None], 0.0),
+            prediction.sensors,
+        )
+        reached = transition.next_state
+        return Step(
+            reached,
+            self.task.observation(reached, transition.sensors),
+            self.task.reward(transition),
+            self.task.terminated(reached) & inside,
+            ~inside,
+            prediction.disagreement,
+            transition,
+        )
+
+    def rollout(
+        self, state: State, actions: Tensor | Policy, horizon: int | None = None
+    ) -> Trajectory:
+        """Step a batch many times.
+
+        Args:
+            state: where to start: q (batch, nq), v (batch, nv).
+            actions: (batch, time, nu), or a policy from observations to actions.
+            horizon: how many steps; needed with a policy, else the actions' own length.
+
+        Raises:
+            ShapeError: where the actions do not fit the states.
+            ParameterError: where a policy comes without a horizon.
+        """
+        policy = None if isinstance(actions, Tensor) else actions
+        if isinstance(actions, Tensor):
+            if actions.ndim != 3:
+                raise ShapeError(
+                    f"Got actions of shape {tuple(actions.shape)}, expected (batch, time, nu)."
+                )
+            horizon = actions.shape[1] if horizon is None else horizon
+        if horizon is None:
+            raise ParameterError("A rollout with a policy needs a horizon: pass horizon=200, say.")
+        observation = self.task.observation(state)
+        alive = torch.ones(state.q.shape[:-1], dtype=torch.bool, device=state.q.device)
+        states, observations, rewards, living = [state], [], [], []
+        for t in range(horizon):
+            action = actions[:, t] if isinstance(actions, Tensor) else policy(observation)
+            step = self.step(states[-1], action)
+            observation = step.observation
+            states.append(step.state)
+            observations.append(observation)
+            rewards.append(step.reward)
+            living.append(alive)
+            alive = alive & ~step.terminated & ~step.diverged
+        return Trajectory(
+            State(torch.stack([s.q for s in states], 1), torch.stack([s.v for s in states], 1)),
+            torch.stack(observations, 1),
+            torch.stack(rewards, 1),
+            torch.stack(living, 1),
+        )
