@@ -174,7 +174,6 @@ class Simulation:
             ShapeError: where the actions do not fit the states.
             ParameterError: where a policy comes without a horizon.
         """
-        policy = None if isinstance(actions, Tensor) else actions
         if isinstance(actions, Tensor):
             if actions.ndim != 3:
                 raise ShapeError(
@@ -187,7 +186,7 @@ class Simulation:
         alive = torch.ones(state.q.shape[:-1], dtype=torch.bool, device=state.q.device)
         states, observations, rewards, living = [state], [], [], []
         for t in range(horizon):
-            action = actions[:, t] if isinstance(actions, Tensor) else policy(observation)
+            action = actions[:, t] if isinstance(actions, Tensor) else actions(observation)
             step = self.step(states[-1], action)
             observation = step.observation
             states.append(step.state)

@@ -91,7 +91,7 @@ class Ensemble(Dynamics):
 
         every = self.step_members(State(gather(state.q), gather(state.v)), gather(action))
         return self._reduce(
-            state, every, lambda values: values[flat, place].unflatten(0, member.shape)
+            state, every, lambda values: values[flat, place].reshape(*member.shape, -1)
         )
 
     def _disagreement(self, every: Prediction) -> Tensor:

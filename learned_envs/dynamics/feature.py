@@ -64,7 +64,7 @@ class Features(nn.Module):
         if len(angles := self.get_buffer("angles")):
             parts += [q[..., angles].sin(), q[..., angles].cos()]
         if len(free := self.get_buffer("free")):
-            quaternions = functional.normalize(q[..., free].unflatten(-1, (-1, 4)), dim=-1)
+            quaternions = functional.normalize(q[..., free].reshape(*q.shape[:-1], -1, 4), dim=-1)
             parts.append(rotation_matrix(quaternions)[..., :2, :].flatten(-3))
         if self.contact_geometry:
             contacts = self.kinematics.contacts(q, v)

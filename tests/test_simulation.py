@@ -1,0 +1,149 @@
+import pytest
+import torch
+
+from learned_envs import catalogue
+from learned_envs.dynamics import Ensemble
+from learned_envs.dynamics.second_order import SecondOrder
+from learned_envs.errors import ParameterError, ShapeError
+from learned_envs.simulation import Simulation
+from learned_envs.state import State
+
+
+@pytest.fixture(params=catalogue.TASKS)
+def simulation(request, spec):
+    """An untrained model in float64 whose changes have a plausible size."""
+    torch.manual_seed(0)
+    described = spec(request.param)
+    dynamics = Ensemble(SecondOrder(hidden=(32, 32)), described, 3)
+    dynamics.model.acceleration.spread.fill_(10.0)
+    dynamics.model.correction.spread.fill_(0.01)
+    task = catalogue.task_class(request.param).create(described, {})
+    return Simulation(task, dynamics.double())
+
+
+def bounded(simulation, reach):
+    """Make the data's range the start and `reach` about it."""
+    spec = simulation.task.spec
+    q0 = torch.tensor(spec.q0, dtype=torch.float64)
+    model = simulation.dynamics
+    model.q_low.copy_(q0 - reach), model.q_high.copy_(q0 + reach)
+    model.v_low.fill_(-reach), model.v_high.fill_(reach)
+    return simulation
+
+
+def random_actions(simulation, *shape, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    return 2 * torch.rand(*shape, simulation.task.spec.nu, generator=g, dtype=torch.float64) - 1
+
+
+def test_seeded_resets_are_equal_and_others_are_not(simulation):
+    a, b, c = (simulation.reset(8, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert torch.equal(a.q, b.q) and torch.equal(a.memory["member"], b.memory["member"])
+    assert not torch.equal(a.q, c.q)
+
+
+def test_gradient_of_a_ten_step_return_with_respect_to_actions(simulation):
+    # Rewards that count a threshold, as the pendulum's, have no gradient: add where it ends.
+    state = simulation.reset(2, torch.Generator().manual_seed(0), mean=True)
+
+    def returns(actions):
+        trajectory = simulation.rollout(state, actions)
+        return trajectory.rewards.sum(1) + trajectory.observations[:, -1].sum(-1)
+
+    actions = (0.5 * random_actions(simulation, 2, 10)).requires_grad_(True)
+    # gradcheck's own bounds: relative 1e-3, absolute 1e-5
+    assert torch.autograd.gradcheck(returns, (actions,), eps=1e-6, atol=1e-5)
+
+
+def test_a_rollout_is_repeated_steps(simulation):
+    actions = random_actions(simulation, 4, 6)
+    state = simulation.reset(4, torch.Generator().manual_seed(0))
+    trajectory = simulation.rollout(state, actions)
+    for t in range(6):
+        assert torch.equal(trajectory.states.q[:, t], state.q)
+        step = simulation.step(state, actions[:, t])
+        assert torch.equal(trajectory.rewards[:, t], step.reward)
+        assert torch.equal(trajectory.observations[:, t], step.observation)
+        state = step.state
+
+
+def test_a_policy_acts_on_what_it_sees(simulation):
+    nu = simulation.task.spec.nu
+    seen = []
+
+    def policy(observation):
+        seen.append(observation)
+        return observation[:, :nu].tanh()
+
+    state = simulation.reset(3, torch.Generator().manual_seed(0))
+    trajectory = simulation.rollout(state, policy, horizon=5)
+    assert torch.equal(seen[0], simulation.task.observation(state))
+    assert torch.equal(seen[3], trajectory.observations[:, 2])
+    actions = torch.stack([o[:, :nu].tanh() for o in seen], 1)
+    again = simulation.rollout(state, actions)
+    assert torch.equal(again.states.q, trajectory.states.q)
+
+
+def test_alive_ends_with_the_episode(simulation):
+    trajectory = simulation.rollout(
+        simulation.reset(16, torch.Generator().manual_seed(0)), random_actions(simulation, 16, 60)
+    )
+    after = State(trajectory.states.q[:, 1:], trajectory.states.v[:, 1:])
+    ended = simulation.task.terminated(after).cumsum(1) > 0
+    assert trajectory.alive[:, 0].all()
+    assert torch.equal(trajectory.alive[:, 1:], ~ended[:, :-1])
+
+
+def test_actions_move_like_clamped_ones_and_cost_like_raw_ones(simulation):
+    state = simulation.reset(4, torch.Generator().manual_seed(0))
+    raw = 50 * random_actions(simulation, 4)
+    low, high = simulation.dynamics.control_low, simulation.dynamics.control_high
+    beyond, clamped = simulation.step(state, raw), simulation.step(state, raw.clamp(low, high))
+    assert torch.equal(beyond.state.q, clamped.state.q)
+    if simulation.task.spec.reference_id == "Hopper-v5":
+        cost = 1e-3 * (raw.square() - raw.clamp(low, high).square()).sum(-1)
+        # float64 rounding
+        assert torch.allclose(clamped.reward - beyond.reward, cost, rtol=0, atol=1e-12)
+
+
+def test_a_diverged_step_keeps_the_last_state_and_says_so(simulation):
+    simulation = bounded(simulation, 1e-4)
+    state = simulation.reset(4, torch.Generator().manual_seed(0))
+    step = simulation.step(state, random_actions(simulation, 4))
+    assert step.diverged.all() and not step.terminated.any()
+    assert torch.equal(step.state.q, state.q)
+    assert step.reward.isfinite().all()
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_no_nan_leaves_a_step(simulation, bad):
+    with torch.no_grad():
+        for parameter in simulation.dynamics.parameters():
+            parameter.fill_(bad)
+    state = simulation.reset(4, torch.Generator().manual_seed(0))
+    step = simulation.step(state, random_actions(simulation, 4))
+    assert step.diverged.all()
+    for tensor in (step.state.q, step.state.v, step.observation, step.reward):
+        assert tensor.isfinite().all()
+
+
+def test_rewards_do_not_coarsen_far_from_the_start(spec):
+    torch.manual_seed(0)
+    described = spec("Hopper")
+    dynamics = Ensemble(SecondOrder(hidden=(32,)), described, 1)
+    simulation = Simulation(catalogue.task_class("Hopper").create(described, {}), dynamics)
+    here = simulation.reset(4, torch.Generator().manual_seed(0))
+    far = State(here.q + torch.tensor([1e5, 0, 0, 0, 0, 0]), here.v, here.memory)
+    action = torch.zeros(4, 3)
+    assert torch.equal(simulation.step(here, action).reward, simulation.step(far, action).reward)
+
+
+def test_wrong_shapes_say_what_fits(simulation):
+    state = simulation.reset(4)
+    nu = simulation.task.spec.nu
+    with pytest.raises(ShapeError, match=rf"\(4, {nu}\)"):
+        simulation.step(state, torch.zeros(4, nu + 1, dtype=torch.float64))
+    with pytest.raises(ShapeError, match="time"):
+        simulation.rollout(state, torch.zeros(4, nu, dtype=torch.float64))
+    with pytest.raises(ParameterError, match="horizon"):
+        simulation.rollout(state, lambda observation: observation)
