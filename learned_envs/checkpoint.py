@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 
 from learned_envs import catalogue
+from learned_envs.card import FILE_NAME, FORMAT, broken, find_checkpoint, read_card, write_card
 from learned_envs.dynamics.ensemble import Ensemble
-from learned_envs.errors import (
-    CheckpointError,
-    DeviceError,
-    OutputError,
-    UnknownNameError,
-    WeightsNotShippedError,
-)
+from learned_envs.errors import DeviceError, OutputError
 from learned_envs.state import SystemSpec
 
-FORMAT = 1
-"""Version of the card's layout; a newer one is refused."""
-
-FILE_NAME = "model.safetensors"
-"""What a fit's folder calls its weights."""
+__all__ = [
+    "FILE_NAME",
+    "FORMAT",
+    "find_checkpoint",
+    "find_device",
+    "load_checkpoint",
+    "read_card",
+    "save_checkpoint",
+]
 
 
 def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any]) -> None:
@@ -61,14 +60,15 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
         "versions": {name: version(name) for name in ("learned-envs", "torch", "mujoco")},
         "sha256": _digest(tensors),
     }
-    text = json.dumps(full, sort_keys=True, allow_nan=False)
     temporary = path.with_name(f".tmp-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, {"card": text})
+        # safetensors' own `save_file` would leave a file that only its owner may read.
+        temporary.write_bytes(save(tensors, {"card": write_card(full)}))
         temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise OutputError(
             f"Cannot write the checkpoint {path}: {error}. An earlier one there is untouched; "
             "free space or choose another folder."
@@ -96,88 +96,20 @@ def load_checkpoint(
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise _broken(path, str(error)) from error
+        raise broken(path, str(error)) from error
     if _digest(tensors) != card["sha256"]:
-        raise _broken(path, "its tensors do not match its checksum")
+        raise broken(path, "its tensors do not match its checksum")
     config = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in card["config"].items()
     }
-    family = catalogue.family_class(card["family"])(**config)
-    dynamics = Ensemble(family, SystemSpec.from_dict(card["spec"]), card["members"])
     try:
+        family = catalogue.family_class(card["family"])(**config)
+        dynamics = Ensemble(family, SystemSpec.from_dict(card["spec"]), card["members"])
         dynamics.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise _broken(path, f"its tensors do not fit its card ({error})") from error
+    except (RuntimeError, TypeError, KeyError, ValueError) as error:
+        raise broken(path, f"its tensors do not fit its card ({error})") from error
     return dynamics.to(device).eval().requires_grad_(False), card
-
-
-def read_card(source: str | Path, task: str | None = None) -> dict[str, Any]:
-    """Read a checkpoint's card alone, in well under a millisecond.
-
-    Raises:
-        CheckpointError: as `load_checkpoint`.
-        UnknownNameError: as `load_checkpoint`.
-    """
-    path = find_checkpoint(source)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        card: dict[str, Any] = json.loads(metadata["card"])
-        newer = card["format"] > FORMAT
-    except KeyError:
-        raise _broken(path, "it holds no card, so another program wrote it") from None
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise _broken(path, f"{error} (pickles, .pt, .pth and .zip are never read)") from error
-    if newer:
-        raise CheckpointError(
-            f"{path} has format {card['format']}, this version reads up to {FORMAT}. "
-            "Upgrade learned-envs."
-        )
-    if task is not None and card["task"] != task:
-        raise CheckpointError(
-            f"{path} holds weights for {card['task']}, expected {task}. "
-            f"Use {catalogue.env_id(card['task'])}, or fit {task}."
-        )
-    return card
-
-
-def find_checkpoint(source: str | Path) -> Path:
-    """Return the weights file that a path, a fit's folder, a task or an id stands for.
-
-    Raises:
-        WeightsNotShippedError: where a task's weights are not in the package.
-        CheckpointError: where there is no such file.
-        UnknownNameError: where a bare name is neither a file nor a task.
-    """
-    path = Path(source)
-    if path.is_dir():
-        path /= FILE_NAME
-        if path.is_file():
-            return path
-        raise CheckpointError(
-            f"{path.parent} holds no {FILE_NAME}. Expected the folder of a fit; "
-            "one that was killed before its first save can be resumed with --resume."
-        )
-    if path.is_file():
-        return path
-    name = str(source)
-    try:
-        task = catalogue.task_of(name)
-    except UnknownNameError:
-        if path.suffix or len(path.parts) > 1:
-            raise CheckpointError(
-                f"There is no checkpoint at {path}. Expected a .safetensors file or the folder "
-                "of a fit."
-            ) from None
-        raise
-    shipped = catalogue.shipped_weights(task)
-    if not shipped.is_file():
-        raise WeightsNotShippedError(
-            f"The weights of {catalogue.env_id(task)} are not in the package yet. Fit them with "
-            f"`learned-envs fit {task} --out runs/{task}` and pass checkpoint='runs/{task}'."
-        )
-    return shipped
 
 
 def find_device(name: str | torch.device | None) -> torch.device:
@@ -205,10 +137,3 @@ def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensors[name].cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _broken(path: Path, why: str) -> CheckpointError:
-    return CheckpointError(
-        f"{path} is not a readable checkpoint: {why}. Expected a .safetensors file that "
-        "save_checkpoint or `learned-envs fit` wrote; copy or fit it again."
-    )

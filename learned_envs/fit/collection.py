@@ -1,8 +1,8 @@
 """Record episodes of real MuJoCo, broadly: what a model of the system is fitted to.
 
-The steps are shared evenly between a random actor, every policy and every learner that is given. A collection
-is cut into chunks whose seeds follow from the collection alone, so that it is the same whatever
-the number of workers, and goes on after the last whole chunk when it was killed.
+The steps are shared evenly between a random actor, every policy and every learner that is given.
+A collection is cut into chunks whose seeds follow from the collection alone, so that it is the
+same whatever the number of workers, and goes on after the last whole chunk when it was killed.
 """
 
 from __future__ import annotations

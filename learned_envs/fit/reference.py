@@ -10,10 +10,13 @@ from typing import Any, Literal
 import gymnasium as gym
 import mujoco
 import numpy as np
+import numpy.typing as npt
 
 from learned_envs.catalogue import task_class
 from learned_envs.errors import ParameterError
 from learned_envs.state import Body, Geom, Joint, SystemSpec, Vector
+
+Array = npt.NDArray[Any]
 
 JOINTS: dict[int, Literal["slide", "hinge", "free"]] = {
     mujoco.mjtJoint.mjJNT_SLIDE: "slide",
@@ -70,6 +73,29 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
         joints=tuple(_joint(model, index) for index in range(model.njnt)),
         geoms=tuple(_geom(model, index) for index in range(model.ngeom)),
     )
+
+
+def replay(env: gym.Env[Any, Any], qpos: Array, qvel: Array, actions: Array) -> tuple[Array, Array]:
+    """Step real MuJoCo from a state along given actions, whatever the task's rules say.
+
+    Args:
+        env: a reference environment.
+        qpos: (nq) float64, where to start.
+        qvel: (nv) float64.
+        actions: (time, nu).
+
+    Returns:
+        The positions (time + 1, nq) and velocities (time + 1, nv).
+    """
+    unwrapped: Any = env.unwrapped
+    mujoco.mj_resetData(unwrapped.model, unwrapped.data)
+    unwrapped.set_state(qpos, qvel)
+    positions, velocities = [qpos], [qvel]
+    for action in actions:
+        unwrapped.do_simulation(action, unwrapped.frame_skip)
+        positions.append(unwrapped.data.qpos.copy())
+        velocities.append(unwrapped.data.qvel.copy())
+    return np.array(positions), np.array(velocities)
 
 
 def _body(model: mujoco.MjModel, index: int) -> Body:

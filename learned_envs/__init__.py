@@ -1,0 +1,59 @@
+"""Learned simulators of MuJoCo systems behind the Gymnasium interface.
+
+Importing the package registers its Gymnasium ids and imports neither torch nor mujoco; the
+public names below are imported when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+
+from learned_envs import catalogue
+
+if TYPE_CHECKING:
+    from learned_envs.checkpoint import load_checkpoint, save_checkpoint
+    from learned_envs.simulation import Simulation
+    from learned_envs.state import State
+
+    __version__: str
+
+__all__ = ["Simulation", "State", "__version__", "load_checkpoint", "save_checkpoint"]
+
+_HOMES = {
+    "Simulation": "learned_envs.simulation",
+    "State": "learned_envs.state",
+    "load_checkpoint": "learned_envs.checkpoint",
+    "save_checkpoint": "learned_envs.checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("learned-envs")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _register(task: str) -> None:
+    reference = gym.spec(catalogue.reference_id(task))
+    gym.register(
+        id=catalogue.env_id(task),
+        entry_point="learned_envs.envs.single:LearnedEnv",
+        vector_entry_point="learned_envs.envs.vector:LearnedVectorEnv",
+        kwargs={"task": task},
+        max_episode_steps=reference.max_episode_steps,
+        reward_threshold=reference.reward_threshold,
+    )
+
+
+for _task in catalogue.TASKS:
+    _register(_task)

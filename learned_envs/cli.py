@@ -1,0 +1,422 @@
+"""The command line: parse, call, print. Torch is imported by the commands that need it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from tyro.conf import Positional, arg, subcommand
+
+from learned_envs import catalogue
+from learned_envs.errors import LearnedEnvsError, ParameterError, WeightsNotShippedError
+from learned_envs.fit.config import FitConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Advance = Callable[[int, str], None]
+"""(done so far, a note to show beside the bar)."""
+
+
+@dataclass(frozen=True)
+class List:
+    """List the tasks, their environments, whether weights are shipped, and the families."""
+
+    def run(self) -> None:
+        """Print them."""
+        from rich.table import Table
+
+        from learned_envs.card import read_card
+
+        table = Table("task", "environment", "weights")
+        for task in catalogue.TASKS:
+            try:
+                weights = _key_figures(read_card(catalogue.env_id(task)))
+            except WeightsNotShippedError:
+                weights = f"none yet: learned-envs fit {task}"
+            table.add_row(task, catalogue.env_id(task), weights)
+        _console().print(table)
+        names = [f + " (default)" * (f == catalogue.DEFAULT_FAMILY) for f in catalogue.FAMILIES]
+        _console().print(f"families: {', '.join(names)}")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Train a PPO agent inside the learned Hopper and score it in the real one."""
+
+    steps: int = 1_000_000
+    """Steps of training."""
+    out: Path = Path("demo")
+    """Where the pictures go."""
+    seed: int = 0
+    """Seeds the training."""
+    interrupted = "Nothing was kept."
+
+    def run(self) -> None:
+        """Run it and print its table."""
+        from learned_envs.transfer import run_demo
+
+        with _bars() as bar:
+            advance = bar("training inside", self.steps)
+            result = run_demo(
+                self.out, self.steps, self.seed, on_progress=lambda done: advance(done, "")
+            )
+        _console().print(result.table())
+        for path in (result.plot, result.gif):
+            if path is not None:
+                print(f"wrote {path}")
+        for note in result.notes:
+            print(note)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fit a model of a task's system from real MuJoCo."""
+
+    task: Annotated[Positional[str], arg(metavar="TASK")]
+    """Which task; `learned-envs list` names them."""
+    family: Annotated[Positional[str], arg(metavar="FAMILY")] = catalogue.DEFAULT_FAMILY
+    """Which model family."""
+    data: Annotated[Path | None, arg(metavar="PATH")] = None
+    """A dataset to learn from, ours or Minari's; recorded into the fit's folder if not given."""
+    start: Annotated[str, arg(name="from", metavar="CHECKPOINT|shipped|none")] = "none"
+    """Weights to start from."""
+    steps: int = 1_000_000
+    """Real steps to record, where no data is given."""
+    learners: int = 3
+    """PPO agents that are recorded while they learn in the real environment, beside a random
+    actor, where no data is given."""
+    out: Annotated[Path | None, arg(metavar="PATH")] = None
+    """The fit's folder; runs/TASK in lower case if not given."""
+    resume: bool = False
+    """Go on with the fit in the folder, with the settings that it was begun with."""
+    device: Annotated[str | None, arg(metavar="NAME")] = None
+    """Where to train; a GPU, where there is one, if not given."""
+    option: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...")] = ()
+    """Options of the family, such as hidden=128,128 or substeps=2."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def run(self) -> None:
+        """Fit and print the report."""
+        task = catalogue.task_of(self.task)
+        config = FitConfig(
+            family=self.family,
+            options=dict(_read_option(text) for text in self.option),
+            data=None if self.data is None else str(self.data),
+            steps=self.steps,
+            learners=0 if self.data else self.learners,
+            start=None if self.start == "none" else self.start,
+            training=self.training,
+        )
+        from learned_envs.fit.report import Report
+        from learned_envs.fit.run import Observer, fit
+        from learned_envs.fit.training import Progress
+        from learned_envs.sb3 import learn_outside
+
+        with _bars() as bar:
+            collecting: list[Advance] = []
+            training: list[Advance] = []
+
+            def collected(done: int, total: int) -> None:
+                if not collecting:
+                    collecting.append(bar("recording", total))
+                collecting[0](done, f"{done:,} of {total:,} steps")
+
+            def trained(progress: Progress, plan: TrainingConfig) -> None:
+                if not training:
+                    training.append(bar("training", plan.predictions(plan.updates)))
+                score = "" if progress.score is None else f" held-out {progress.score:.2f}"
+                note = f"{progress.update:,}/{plan.updates:,} loss {progress.loss:.2g}{score}"
+                training[0](plan.predictions(progress.update), note)
+
+            simulation = fit(
+                task,
+                self.folder,
+                config,
+                learner=learn_outside,
+                resume=self.resume,
+                device=self.device,
+                observer=Observer(collected, trained),
+            )
+        _console().print(Report.from_dict(simulation.card["held_out"]).table())
+        print(f"wrote {self.folder}")
+        print(f'gym.make("{catalogue.env_id(task)}", checkpoint="{self.folder}")')
+
+    @property
+    def folder(self) -> Path:
+        """The fit's folder."""
+        return self.out or Path("runs") / catalogue.task_of(self.task).lower()
+
+    @property
+    def interrupted(self) -> str:
+        """What to tell a user who pressed Ctrl-C."""
+        return f"Go on with: learned-envs fit {self.task} --out {self.folder} --resume"
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Record episodes of a task's real environment into a dataset."""
+
+    task: Annotated[Positional[str], arg(metavar="TASK")]
+    """Which task."""
+    out: Path
+    """The dataset's folder; a collection that was interrupted goes on there."""
+    steps: int
+    """Steps to record, shared evenly between all who act."""
+    learners: int = 3
+    """PPO agents that are recorded while they learn in the real environment."""
+    agent: Annotated[tuple[Path, ...], arg(metavar="PATH ...")] = ()
+    """Trained agents to record: zips of SB3's PPO, or folders with an agent.zip."""
+    seed: int = 0
+    """Decides everything that is drawn."""
+    interrupted = "Give the same command again to go on."
+
+    def run(self) -> None:
+        """Record and say what there is."""
+        from learned_envs.fit.collection import collect
+        from learned_envs.sb3 import SavedAgent, learn_outside
+
+        with _bars() as bar:
+            advance = bar("recording", self.steps)
+            dataset = collect(
+                self.task,
+                self.steps,
+                self.out,
+                policies={
+                    f"{i}-{path.stem}": SavedAgent(path) for i, path in enumerate(self.agent)
+                },
+                learners={str(index): learn_outside for index in range(self.learners)},
+                seed=self.seed,
+                on_progress=lambda done: advance(done, f"{done:,} of {self.steps:,} steps"),
+            )
+        print(f"wrote {self.out}: {dataset.steps:,} steps in {dataset.episodes:,} episodes")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Roll a fitted model out along recorded episodes and measure how far it strays."""
+
+    run_or_id: Annotated[Positional[str], arg(metavar="RUN")]
+    """A fit's folder, a weights file, or the name or id of a task with shipped weights."""
+    data: Annotated[Path | None, arg(metavar="PATH")] = None
+    """Episodes to measure on; those that the fit held out if not given."""
+    trajectories: int = 2000
+    """How many stretches to roll out."""
+    plot: Annotated[Path | None, arg(metavar="PATH")] = None
+    """Where to draw the errors; errors.png in the fit's folder, or here, if not given."""
+    device: Annotated[str | None, arg(metavar="NAME")] = None
+    """Where to roll out; a GPU, where there is one, if not given."""
+
+    def run(self) -> None:
+        """Measure, print and draw."""
+        from learned_envs.fit.run import PLOT_FILE, evaluate_run
+
+        report, where = evaluate_run(self.run_or_id, self.data, self.trajectories, self.device)
+        _console().print(report.table())
+        print(where)
+        folder = Path(self.run_or_id)
+        plot = self.plot or (folder if folder.is_dir() else Path()) / PLOT_FILE
+        report.plot(plot)
+        print(f"wrote {plot}")
+
+
+@dataclass(frozen=True)
+class Info:
+    """Show the card of weights: what they are, where they come from and how good they are."""
+
+    run_or_id: Annotated[Positional[str], arg(metavar="RUN_OR_ID")]
+    """A fit's folder, a weights file, or the name or id of a task with shipped weights."""
+
+    def run(self) -> None:
+        """Print it."""
+        from rich.table import Table
+
+        from learned_envs.card import find_checkpoint, read_card
+        from learned_envs.fit.report import Report
+
+        card = read_card(self.run_or_id)
+        table = Table(show_header=False, box=None)
+        for name, value in [
+            ("file", find_checkpoint(self.run_or_id)),
+            ("environment", catalogue.env_id(card["task"])),
+            ("modelled on", card["spec"]["reference_id"]),
+            ("family", f"{card['family']}, {card['members']} members"),
+            ("options", _pairs(card["config"])),
+            *[(name.replace("_", " "), value) for name, value in card.items() if name in SHOWN],
+        ]:
+            table.add_row(name, _pairs(value) if isinstance(value, Mapping) else str(value))
+        _console().print(table)
+        if "held_out" in card:
+            _console().print(Report.from_dict(card["held_out"]).table())
+
+
+@dataclass(frozen=True)
+class ExportMinari:
+    """Write a dataset in Minari's format; needs the extra `minari`."""
+
+    data: Annotated[Positional[Path], arg(metavar="DATA")]
+    """A dataset of this package."""
+    out: Path
+    """A folder that does not exist yet; MinariDataset(OUT/data) opens what is written."""
+
+    def run(self) -> None:
+        """Write it."""
+        from learned_envs.fit.dataset import Dataset
+        from learned_envs.fit.minari_exchange import export_minari
+
+        export_minari(Dataset.open(self.data), self.out)
+        print(f"wrote {self.out}")
+
+
+Command = (
+    Annotated[List, subcommand("list")]
+    | Annotated[Demo, subcommand("demo")]
+    | Annotated[Fit, subcommand("fit")]
+    | Annotated[Collect, subcommand("collect")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Info, subcommand("info")]
+    | Annotated[ExportMinari, subcommand("export-minari")]
+)
+
+SHOWN = (
+    "real_steps",
+    "data",
+    "start",
+    "seed",
+    "training",
+    "returns",
+    "disagreement_threshold",
+    "versions",
+    "sha256",
+)
+"""What `info` shows of a card as it is."""
+
+
+WIDTH = 120
+"""Columns of what is printed where there is no terminal."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: its words; those of the process if None.
+
+    Returns:
+        The exit code: 0, 1 for an error of ours, 130 for Ctrl-C. Usage errors exit with 2.
+    """
+    command: Any = None
+    try:
+        command = tyro.cli(
+            Command,
+            prog="learned-envs",
+            description="Learned simulators of MuJoCo systems behind the Gymnasium interface.",
+            args=argv,
+            config=(
+                tyro.conf.OmitSubcommandPrefixes,
+                tyro.conf.OmitArgPrefixes,
+                tyro.conf.CascadeSubcommandArgs,
+            ),
+        )
+        command.run()
+    except (LearnedEnvsError, OSError) as error:
+        print(f"learned-envs: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", getattr(command, "interrupted", ""), file=sys.stderr)
+        return 130
+    return 0
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int], Advance]]:
+    """Hand out progress bars with the time left; they are drawn on stderr."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=10),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        TextColumn("{task.fields[note]}"),
+    )
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
+    progress = Progress(*columns, console=console, speed_estimate_period=120)
+
+    def bar(name: str, total: int) -> Advance:
+        progress.start()
+        task = progress.add_task(name, total=total, note="")
+        begun = False
+
+        def advance(done: int, note: str) -> None:
+            nonlocal begun
+            if not begun:
+                # What was done before a resume must not count as fast work.
+                progress.reset(task, completed=done, note=note)
+                begun = True
+            progress.update(task, completed=done, note=note)
+
+        return advance
+
+    try:
+        yield bar
+    finally:
+        # To stop what was never started would print an empty line.
+        if progress.tasks:
+            progress.stop()
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+
+
+def _read_option(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE, where a value with commas is a tuple."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ParameterError(f"Got --option {text}, expected NAME=VALUE, such as substeps=2.")
+    for candidate in (value, f"[{value}]" if "," in value else value, value.lower()):
+        try:
+            return name, json.loads(candidate)
+        except ValueError:
+            continue
+    return name, value
+
+
+def _key_figures(card: Mapping[str, Any]) -> str:
+    figures = [f"{card['family']}, {card['members']} members"]
+    if real := card.get("real_steps"):
+        figures.append(f"{real:,} real steps")
+    if held := card.get("held_out"):
+        model = next(curve for curve in held["curves"] if curve["name"] == "model")
+        errors = zip(held["horizons"], model["median"], strict=True)
+        shown = ", ".join(f"{error:.2g} at {horizon}" for horizon, error in errors)
+        figures.append(f"median error {shown} steps")
+    if returns := card.get("returns"):
+        figures.append(f"returns: {_pairs(returns)}")
+    return "\n".join(figures)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    def text(value: Any) -> str:
+        if isinstance(value, Mapping):
+            return f"({_pairs(value)})"
+        return f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+    return ", ".join(f"{name} {text(value)}" for name, value in values.items())

@@ -1,0 +1,1 @@
+"""Gymnasium faces of a simulation: one environment, many at once, and pictures of either."""

@@ -1,0 +1,81 @@
+"""What users pass in, checked and brought to where the simulation runs."""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from learned_envs.errors import ActionError, ParameterError, ShapeError
+
+
+def numbers(
+    name: str,
+    value: object,
+    shape: tuple[int, ...],
+    like: Tensor,
+    error: type[ActionError] | type[ParameterError] = ParameterError,
+    finite: bool = True,
+) -> Tensor:
+    """Return an array of any numeric type as a tensor with the dtype and device of `like`.
+
+    Args:
+        name: what messages call it.
+        value: numpy, torch, or nested lists.
+        shape: the shape that it must have.
+        like: a tensor of the simulation.
+        error: what to raise where it is not numeric or not finite.
+        finite: whether to check that it is finite, for which a GPU must be waited for.
+
+    Raises:
+        ShapeError: where it has another shape.
+        ActionError: where it is not numeric or not finite and `error` says so.
+        ParameterError: likewise.
+    """
+    if isinstance(value, Tensor):
+        tensor = value.detach()
+        numeric, kind = not tensor.is_complex(), str(tensor.dtype)
+    else:
+        try:
+            array = np.asarray(value)
+        except ValueError as ragged:
+            raise error(f"Got {name} that is no array ({ragged}), expected {shape}.") from None
+        numeric, kind = array.dtype.kind in "biuf", str(array.dtype)
+        if numeric:
+            with np.errstate(over="ignore"):
+                tensor = torch.from_numpy(array.astype(np.float32))
+    if not numeric:
+        raise error(f"Got {name} of type {kind}, expected numbers in an array of {shape}.")
+    if tuple(tensor.shape) != shape:
+        raise ShapeError(f"Got {name} of shape {tuple(tensor.shape)}, expected {shape}.")
+    tensor = tensor.to(like.device, like.dtype)
+    # On the CPU, torch needs longer than numpy to tell.
+    if finite and not np.isfinite(tensor.cpu().numpy()).all():
+        raise error(
+            f"Got {name} with NaN or infinite entries, expected finite float32 numbers. "
+            "The environment is as it was; check what produced them."
+        )
+    return tensor
+
+
+def mask(name: str, value: Any, count: int, device: torch.device) -> Tensor:
+    """Return a mask of `count` bools on the device; the errors are those of SyncVectorEnv.
+
+    Raises:
+        TypeError: where it is no numpy or torch array of bool.
+        ShapeError: where it has another shape.
+    """
+    if not isinstance(value, (np.ndarray, Tensor)):
+        raise TypeError(f"Got {name} of type {type(value).__name__}, expected an array of bool.")
+    if value.dtype not in (np.bool_, torch.bool):
+        raise TypeError(f"Got {name} of dtype {value.dtype}, expected bool.")
+    if tuple(value.shape) != (count,):
+        raise ShapeError(f"Got {name} of shape {tuple(value.shape)}, expected {(count,)}.")
+    return torch.as_tensor(value, device=device)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether `value` is a number and not a bool."""
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)

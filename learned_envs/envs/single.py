@@ -1,0 +1,186 @@
+"""A learned environment behind `gymnasium.Env`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium as gym
+import torch
+
+from learned_envs.envs.episode import Episodes
+from learned_envs.envs.moment import Array, to_host
+from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
+from learned_envs.errors import ResetNeededError
+from learned_envs.state import State
+
+
+class LearnedEnv(gym.Env[Array, Array]):
+    """One episode at a time inside a learned model, as the reference environment would run it.
+
+    ## Action, observation, reward, starting state, episode end
+    Those of the reference environment, `reference_id`: the same spaces, the same constructor
+    parameters, the same `info`. See the task's file in `learned_envs/tasks`.
+
+    ## Truncation
+    Where the model stops knowing, the episode is truncated and never terminated, so that ending
+    early does not pay. `info["diverged"]`: the prediction left three times the range of the
+    model's data, and the last state inside is returned. `info["out_of_support"]`: the ensemble's
+    members disagree by more than `max_disagreement`.
+
+    ## Version History
+    v0: the first.
+    """
+
+    # Gymnasium declares it as an instance's, and each instance has its own.
+    metadata: dict[str, Any] = {"render_modes": RENDER_MODES}  # noqa: RUF012
+
+    def __init__(
+        self,
+        task: str,
+        *,
+        checkpoint: str | Path | None = None,
+        device: str | torch.device = "cpu",
+        ensemble: Literal["member", "mean"] = "member",
+        max_disagreement: float | Literal["auto"] | None = "auto",
+        disagreement_penalty: float = 0.0,
+        disagreement_in_info: bool = False,
+        render_mode: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        """Load the model.
+
+        Args:
+            task: the catalogue's name of the task; `gym.make` fills it in.
+            checkpoint: a weights file or a fit's folder; the shipped weights if None.
+            device: where the model runs.
+            ensemble: "member" steps each episode with one member drawn at its start, "mean" with
+                the mean of all.
+            max_disagreement: truncate where the members disagree by more; "auto" takes the
+                checkpoint's own threshold, None never truncates.
+            disagreement_penalty: subtract this many times the disagreement from the reward.
+            disagreement_in_info: compute `info["disagreement"]` even where nothing else needs it.
+            render_mode: one of the reference's, or None.
+            parameters: the reference environment's own constructor parameters, those of its
+                pictures (`width`, `camera_name`, ...) included.
+
+        Raises:
+            CheckpointError: where the weights cannot be read, or are of another task.
+            ParameterError: where a parameter is unknown or out of range.
+            DeviceError: where there is no such device.
+            RenderError: where a window is asked for and there is no display.
+        """
+        picture = {name: parameters.pop(name) for name in PICTURE_PARAMETERS & parameters.keys()}
+        self._episodes = Episodes(
+            task,
+            parameters,
+            checkpoint=checkpoint,
+            device=device,
+            ensemble=ensemble,
+            max_disagreement=max_disagreement,
+            disagreement_penalty=disagreement_penalty,
+            disagreement_in_info=disagreement_in_info,
+        )
+        self._renderer = Renderer(self.reference_id, render_mode, picture)
+        self.render_mode = render_mode
+        self.metadata = {**type(self).metadata, "render_fps": self._episodes.render_fps}
+        self.action_space = self._episodes.task.action_space
+        self.observation_space = self._episodes.task.observation_space
+        self._state: State | None = None
+
+    @property
+    def reference_id(self) -> str:
+        """The Gymnasium id of the environment that this one is modelled on."""
+        return self._episodes.task.reference_id
+
+    @property
+    def state(self) -> State:
+        """Where the system is: q (nq) and v (nv).
+
+        Raises:
+            ResetNeededError: before the first reset.
+        """
+        return self._running()[0]
+
+    def set_state(self, q: Any, v: Any) -> None:
+        """Move the system, as `MujocoEnv.set_state`; the episode goes on with the same member.
+
+        Args:
+            q: positions, (nq), numpy or torch.
+            v: velocities, (nv).
+
+        Raises:
+            ResetNeededError: before the first reset.
+            ShapeError: where q or v has another shape.
+            ParameterError: where q or v is not finite.
+        """
+        placed = self._episodes.place(self.state, q, v)
+        self._state = placed.map(lambda tensor: tensor[None])
+
+    @torch.no_grad()
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: reseeds all randomness, the choice of the ensemble's member included.
+            options: not used.
+
+        Returns:
+            The observation and the reference's info.
+        """
+        super().reset(seed=seed)
+        self._episodes.seed(self.np_random, afresh=seed is not None)
+        self._state = state = self._episodes.begin(1)
+        task = self._episodes.task
+        observation, info = to_host(task.observation(state), task.reset_info(state))
+        if self.render_mode == "human":
+            self.render()
+        return observation[0], {name: value.item() for name, value in info.items()}
+
+    @torch.no_grad()
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """Advance the episode by one step.
+
+        Args:
+            action: (nu); numbers of any dtype, clamped for the model and raw for the reward.
+
+        Raises:
+            ResetNeededError: before the first reset.
+            ActionError: where the action is not numeric or not finite; nothing has changed then.
+            ShapeError: where the action has another shape; nothing has changed then.
+        """
+        state = self._running()
+        outcome = self._episodes.step(state, self._episodes.action(action, ())[None])
+        self._state = outcome.state
+        columns = {
+            "reward": outcome.reward,
+            "terminated": outcome.terminated,
+            "truncated": outcome.truncated,
+        }
+        observation, host = to_host(outcome.observation, {**outcome.info, **columns})
+        info = {name: value.item() for name, value in host.items()}
+        reward, terminated, truncated = (info.pop(name) for name in columns)
+        if self.render_mode == "human":
+            self.render()
+        return observation[0], reward, terminated, truncated, info
+
+    def render(self) -> Any:
+        """Draw the predicted state with the reference environment's renderer.
+
+        Raises:
+            ResetNeededError: before the first reset.
+            RenderError: where no picture can be drawn.
+        """
+        state = self.state
+        return self._renderer.draw(state.q.double().cpu().numpy(), state.v.double().cpu().numpy())
+
+    def close(self) -> None:
+        """Close the renderer."""
+        self._renderer.close()
+
+    def _running(self) -> State:
+        if self._state is None:
+            raise ResetNeededError("There is no episode yet. Call reset() first.")
+        return self._state

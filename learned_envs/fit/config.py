@@ -1,0 +1,112 @@
+"""How a fit is done; the command line is made from these fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from learned_envs.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained."""
+
+    members: int = 3
+    """Models in the ensemble; where a checkpoint is started from, as many as it has."""
+    updates: int = 30_000
+    """Gradient steps."""
+    batch_size: int = 256
+    """Windows in one gradient step, for each member."""
+    horizons: tuple[int, ...] = (2, 4, 8, 16)
+    """Steps that the model predicts from its own predictions; each has an equal share of the
+    updates, in this order."""
+    learning_rate: float = 1e-3
+    """Peak of the cosine schedule."""
+    weight_decay: float = 1e-4
+    """AdamW's."""
+    gradient_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+    held_out: float = 0.1
+    """Share of the episodes kept for early stopping and evaluation."""
+    check_every: int = 500
+    """Updates between checks on held-out rollouts; the best weights are kept."""
+    patience: int = 20
+    """Checks without a better one after which training stops."""
+    compile: bool = False
+    """Compile the rollout with torch.compile; where that fails, it runs eagerly."""
+    seed: int = 0
+    """Two runs with the same seed on the same machine give the same weights."""
+
+    def check(self) -> None:
+        """See that the settings make sense.
+
+        It is no `__post_init__`, since the command line makes the settings from what is typed.
+
+        Raises:
+            ParameterError: where they do not.
+        """
+        counts = ("members", "updates", "batch_size", "check_every", "patience")
+        for name in counts:
+            _expect(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("learning_rate", "gradient_norm"):
+            _expect(name, getattr(self, name), getattr(self, name) > 0, "more than 0")
+        _expect("weight_decay", self.weight_decay, self.weight_decay >= 0, "at least 0")
+        _expect("held_out", self.held_out, 0 < self.held_out < 1, "between 0 and 1")
+        _expect("seed", self.seed, 0 <= self.seed < 2**31, "from 0 to 2147483647")
+        sensible = bool(self.horizons) and min(self.horizons) >= 1
+        _expect("horizons", self.horizons, sensible, "at least one, each at least 1")
+
+    def predictions(self, updates: int) -> int:
+        """Return how many steps the first `updates` updates predict: what their time goes with."""
+        stages = len(self.horizons)
+        ends = [-(-stage * self.updates // stages) for stage in range(stages + 1)]
+        return sum(
+            horizon * (min(max(updates, start), end) - start)
+            for horizon, (start, end) in zip(self.horizons, pairwise(ends), strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How a model is made from real MuJoCo."""
+
+    family: str = "second_order"
+    """Model family."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the family, by name."""
+    data: str | None = None
+    """A dataset, ours or Minari's, to learn from; where None, real steps are recorded."""
+    steps: int = 1_000_000
+    """Real steps to record where no data is given."""
+    learners: int = 0
+    """Agents that are recorded while they learn in the real environment, beside a random
+    actor; needs a learner."""
+    start: str | None = None
+    """A checkpoint to start from, or "shipped"; None starts anew."""
+    disagreement_quantile: float = 0.999
+    """Share of the held-out steps on which the members disagree less than the threshold at
+    which environments cut an episode."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    """How the model is trained."""
+
+    def __post_init__(self) -> None:
+        _expect("learners", self.learners, self.learners >= 0, "at least 0")
+        least = 1 + self.learners
+        _expect("steps", self.steps, self.steps >= least, f"at least {least}, one for each actor")
+        quantile = self.disagreement_quantile
+        _expect("disagreement_quantile", quantile, 0 < quantile <= 1, "above 0, at most 1")
+        self.training.check()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FitConfig:
+        """Build a configuration from what `asdict` gave, read back from JSON."""
+        training = {**data["training"], "horizons": tuple(data["training"]["horizons"])}
+        return cls(**{**data, "training": TrainingConfig(**training)})
+
+
+def _expect(name: str, value: object, good: bool, expected: str) -> None:
+    if not good:
+        raise ParameterError(f"Got {name}={value!r}, expected {expected}.")

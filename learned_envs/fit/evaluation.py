@@ -1,0 +1,152 @@
+"""How far rollouts of a model are from recorded ones, in batches on the model's device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learned_envs.errors import DatasetError
+from learned_envs.fit.dataset import Source
+from learned_envs.fit.recording import Recording
+from learned_envs.fit.report import Curve, Report
+from learned_envs.fit.trajectories import Trajectories, Window
+from learned_envs.kinematics import Kinematics
+from learned_envs.simulation import Simulation
+from learned_envs.state import State
+
+HORIZONS = (1, 10, 25, 50, 100, 200)
+"""Steps at which errors are reported."""
+
+CHUNK = 4096
+"""Trajectories rolled out at once."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """The unit that errors are measured in: the spread of each dimension over held-out data.
+
+    Attributes:
+        kinematics: the system's geometry.
+        weight: (2 nv) one over the spread; zero for cyclic and constant dimensions.
+    """
+
+    kinematics: Kinematics
+    weight: Tensor
+
+    @classmethod
+    def of(
+        cls, trajectories: Trajectories, kinematics: Kinematics, cyclic: Sequence[int]
+    ) -> Yardstick:
+        """Measure the spread of a set of trajectories."""
+        state = trajectories.states()
+        origin = state.q[:1].expand_as(state.q)
+        offsets = kinematics.difference(origin, state.q)
+        spread = torch.cat([offsets.std(0), state.v.std(0)])
+        weight = torch.where(spread > 1e-6, 1 / spread, 0.0)
+        # A cyclic coordinate has the same index in q and in v: both precede any quaternion's end.
+        weight[list(cyclic)] = 0.0
+        return cls(kinematics, weight)
+
+    def error(self, predicted: State, true: State) -> Tensor:
+        """Return the standardised squared error, (*batch): the mean over varying dimensions."""
+        off = [self.kinematics.difference(true.q, predicted.q), predicted.v - true.v]
+        squared = (torch.cat(off, -1) * self.weight).square()
+        return squared.sum(-1) / (self.weight > 0).sum()
+
+
+Predictor = Callable[[Window], Sequence[State]]
+"""Predicts the states after each step of a window, given its first state and its actions."""
+
+
+def evaluate(
+    simulation: Simulation,
+    data: Source | Recording,
+    horizons: Sequence[int] = HORIZONS,
+    trajectories: int = 2000,
+    seed: int = 0,
+) -> Report:
+    """Roll the ensemble's mean out along held-out trajectories, beside holding the first state.
+
+    Args:
+        simulation: the model.
+        data: recorded episodes that the model was not trained on.
+        horizons: steps at which to report; those longer than every episode are left out.
+        trajectories: how many windows to draw from the data.
+        seed: decides which.
+
+    Raises:
+        DatasetError: where no episode is as long as the shortest horizon.
+    """
+    recording = data if isinstance(data, Recording) else data.load()
+    return compare(
+        recording, simulation, {"model": model_of(simulation)}, horizons, trajectories, seed
+    )
+
+
+def compare(
+    recording: Recording,
+    simulation: Simulation,
+    predictors: dict[str, Predictor],
+    horizons: Sequence[int] = HORIZONS,
+    trajectories: int = 2000,
+    seed: int = 0,
+) -> Report:
+    """Measure several predictors, and holding the first state, on the same windows.
+
+    Args:
+        recording: held-out episodes.
+        simulation: gives the system and the device.
+        predictors: by the name that the report gives them.
+        horizons: steps at which to report; those longer than every episode are left out.
+        trajectories: how many windows to draw.
+        seed: decides which.
+
+    Raises:
+        DatasetError: where no episode is as long as the shortest horizon.
+    """
+    spec, device = simulation.task.spec, simulation.device
+    longest = int(recording.lengths.max())
+    kept = tuple(horizon for horizon in sorted(horizons) if horizon <= longest)
+    if not kept:
+        raise DatasetError(
+            f"The longest held-out episode has {longest} steps, the shortest horizon asked for is "
+            f"{min(horizons)}. Record longer episodes or ask for shorter horizons."
+        )
+    held = Trajectories.of(recording, spec, device)
+    yardstick = Yardstick.of(held, simulation.dynamics.kinematics, spec.cyclic)
+    generator = torch.Generator(device).manual_seed(seed)
+    rows = held.draw((trajectories,), kept[-1], generator)
+
+    errors: dict[str, list[Tensor]] = {"hold": [], **{name: [] for name in predictors}}
+    with torch.no_grad():
+        for chunk in torch.split(rows, CHUNK):
+            window = held.window(chunk, kept[-1])
+            for name, predict in {"hold": hold, **predictors}.items():
+                states = predict(window)
+                at = [yardstick.error(states[h - 1], window.after(h)) for h in kept]
+                errors[name].append(torch.stack(at, -1))
+    curves = []
+    for name, parts in errors.items():
+        error = torch.cat(parts).double().cpu()
+        curves.append(
+            Curve(name, tuple(error.median(0).values.tolist()), tuple(error.mean(0).tolist()))
+        )
+    return Report(spec.reference_id, kept, len(rows), tuple(curves))
+
+
+def model_of(simulation: Simulation) -> Predictor:
+    """Predict with the simulation's ensemble mean, kept inside its envelope."""
+
+    def predict(window: Window) -> Sequence[State]:
+        states = simulation.rollout(window.start, window.actions).states
+        return [states[:, t + 1] for t in range(window.length)]
+
+    return predict
+
+
+def hold(window: Window) -> Sequence[State]:
+    """Predict that nothing moves."""
+    return [window.start] * window.length

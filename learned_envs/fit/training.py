@@ -1,0 +1,331 @@
+"""Training an ensemble on its own multi-step predictions, so that any kill can be resumed."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from learned_envs.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from learned_envs.dynamics.ensemble import Ensemble
+from learned_envs.errors import CheckpointError, OutputError
+from learned_envs.fit.config import TrainingConfig
+from learned_envs.fit.evaluation import Yardstick
+from learned_envs.fit.trajectories import Trajectories, Window
+from learned_envs.simulation import ENVELOPE
+
+PROGRESS_FILE = "training.safetensors"
+"""What a fit's folder calls the state that a training continues from."""
+
+SAVE_SECONDS = 45.0
+"""How often that state is saved."""
+
+CHECKED_WINDOWS = 1000
+"""Held-out windows that each check rolls out."""
+
+CHECKED_HORIZONS = (1, 10, 25, 50)
+"""Steps at which a check measures errors."""
+
+NORMALISED_STEPS = 200_000
+"""Transitions that normalisation constants are computed from, at most."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training is, as its observer sees it.
+
+    Attributes:
+        update: gradient steps so far.
+        loss: of the last one.
+        score: of the last check on held-out rollouts (lower is better), None before the first.
+    """
+
+    update: int
+    loss: float
+    score: float | None
+
+
+def train(
+    dynamics: Ensemble,
+    data: Trajectories,
+    held_out: Trajectories,
+    config: TrainingConfig,
+    out: str | Path,
+    card: Mapping[str, Any],
+    *,
+    normalise: bool = True,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Ensemble:
+    """Train `dynamics` and leave the best weights, with `card`, in `out`.
+
+    Where `out` holds an unfinished training, it goes on from there and ends with the weights
+    that an uninterrupted one would have ended with. Ctrl-C saves before it is passed on.
+
+    Args:
+        dynamics: the model, on the device that training is to run on.
+        data: episodes to learn from, on that device.
+        held_out: episodes that decide which weights are best and when to stop.
+        config: how to train.
+        out: an existing folder.
+        card: what the checkpoint says of itself; must name the `task`.
+        normalise: set the normalisation constants from `data`; False keeps those of a model
+            that is trained on.
+        on_progress: called after every update.
+
+    Returns:
+        The best model.
+
+    Raises:
+        OutputError: where `out` cannot be written to; what was saved before stays.
+        CheckpointError: where what is to be resumed is broken.
+        DatasetError: where no episode is as long as the longest horizon.
+    """
+    training = Training(dynamics, data, held_out, config, Path(out), card, normalise)
+    with _curves(Path(out), training.update) as log:
+        saved = time.monotonic()
+        try:
+            while not training.finished:
+                loss = training.advance()
+                if training.update % 100 == 0:
+                    log("loss/train", loss, training.update)
+                if training.update % config.check_every == 0 or training.finished:
+                    for name, value in training.check().items():
+                        log(name, value, training.update)
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    training.save()
+                    saved = time.monotonic()
+                if on_progress is not None:
+                    on_progress(Progress(training.update, loss, training.score))
+        finally:
+            training.save()
+    return load_checkpoint(Path(out) / FILE_NAME, training.device)[0]
+
+
+class Training:
+    """A training between two updates: what `train` advances, checks and saves.
+
+    Batches are drawn from a generator that is seeded by the update's number, so that a resumed
+    training sees what an uninterrupted one would have seen.
+    """
+
+    def __init__(
+        self,
+        dynamics: Ensemble,
+        data: Trajectories,
+        held_out: Trajectories,
+        config: TrainingConfig,
+        out: Path,
+        card: Mapping[str, Any],
+        normalise: bool,
+    ) -> None:
+        config.check()
+        self.dynamics = dynamics.train().requires_grad_(True)
+        self.device = dynamics.q_low.device
+        self.config, self.card = config, card
+        self.update, self.stale, self.best = 0, 0, math.inf
+        self.score: float | None = None
+        self._data, self._held_out, self._out = data, held_out, out
+        self._generator = torch.Generator(self.device)
+        # Found here, and not where the last stage of the training begins.
+        data.draw((1,), max(config.horizons), self._seeded(-1))
+        self._optimizer = torch.optim.AdamW(
+            dynamics.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._loss: Callable[[Window], Tensor] = self._rollout_loss
+        if config.compile:
+            self._loss = _compiled(self._rollout_loss)
+        spec = dynamics.spec
+        if normalise:
+            first = data.window(data.draw((NORMALISED_STEPS,), 1, self._seeded(-1)), 1)
+            dynamics.normalise(first.start, first.actions[:, 0], first.after(1))
+        self._yardstick = Yardstick.of(held_out, dynamics.kinematics, spec.cyclic)
+        self._unit = self._error_unit()
+        if (out / PROGRESS_FILE).exists():
+            self._restore()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all updates are done, or the held-out error has long stopped falling."""
+        return self.update >= self.config.updates or self.stale >= self.config.patience
+
+    def advance(self) -> float:
+        """Take one gradient step and return its loss."""
+        config = self.config
+        stage = self.update * len(config.horizons) // config.updates
+        horizon = config.horizons[stage]
+        generator = self._seeded(self.update)
+        rows = self._data.draw((config.members, config.batch_size), horizon, generator)
+        loss = self._loss(self._data.window(rows, horizon))
+        for group in self._optimizer.param_groups:
+            group["lr"] = config.learning_rate * self._schedule()
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.dynamics.parameters(), config.gradient_norm)
+        self._optimizer.step()
+        self.update += 1
+        return loss.item()
+
+    @torch.no_grad()
+    def check(self) -> dict[str, float]:
+        """Roll held-out windows out, and save the model where it is the best so far.
+
+        The score is the mean over horizons of the logarithm of the median error.
+        """
+        horizons = [h for h in CHECKED_HORIZONS if h <= self._held_out.longest]
+        rows = self._held_out.draw((CHECKED_WINDOWS,), horizons[-1], self._seeded(-2))
+        window = self._held_out.window(rows, horizons[-1])
+        state, errors = window.start, {}
+        for t in range(window.length):
+            reached = self.dynamics.step(state, window.actions[:, t]).state
+            state = reached.where(self.dynamics.inside(reached, ENVELOPE), state)
+            if t + 1 in horizons:
+                error = self._yardstick.error(state, window.after(t + 1)).median()
+                errors[f"held_out/median_error_{t + 1}"] = error.item()
+        score = sum(math.log(max(error, 1e-12)) for error in errors.values()) / len(errors)
+        self.score = score
+        if score < self.best:
+            self.best, self.stale = score, 0
+            card = {**self.card, "training": {"update": self.update, "score": score}}
+            save_checkpoint(self._out / FILE_NAME, self.dynamics, card)
+        else:
+            self.stale += 1
+        return {**errors, "held_out/score": score}
+
+    def save(self) -> None:
+        """Write all that continuing needs, all or nothing.
+
+        Raises:
+            OutputError: where it cannot be written.
+        """
+        tensors = {f"model.{name}": t for name, t in self.dynamics.state_dict().items()}
+        for name, parameter in self.dynamics.named_parameters():
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{name}.{key}"] = value
+        counters = {
+            "update": self.update,
+            "stale": self.stale,
+            "best": self.best if math.isfinite(self.best) else None,
+        }
+        path = self._out / PROGRESS_FILE
+        temporary = path.with_name(f".tmp-{path.name}")
+        try:
+            save_file(
+                {name: t.detach().cpu().contiguous() for name, t in tensors.items()},
+                temporary,
+                {"counters": json.dumps(counters)},
+            )
+            temporary.replace(path)
+        except (OSError, SafetensorError) as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise OutputError(
+                f"Cannot save the training to {path}: {error}. What was saved before is "
+                "untouched; free space and go on with --resume."
+            ) from error
+
+    def _restore(self) -> None:
+        path = self._out / PROGRESS_FILE
+        try:
+            tensors = load_file(path, device=str(self.device))
+            with safe_open(path, framework="numpy") as file:
+                counters = json.loads(file.metadata()["counters"])
+            self.dynamics.load_state_dict(
+                {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+            )
+            for name, parameter in self.dynamics.named_parameters():
+                prefix = f"optimizer.{name}."
+                self._optimizer.state[parameter] = {
+                    key.removeprefix(prefix): value
+                    for key, value in tensors.items()
+                    if key.startswith(prefix)
+                }
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{path} cannot be resumed from: {error}. Delete the folder and fit again; "
+                f"the best weights so far are in {FILE_NAME}."
+            ) from error
+        self.update, self.stale = counters["update"], counters["stale"]
+        self.best = math.inf if counters["best"] is None else counters["best"]
+
+    def _rollout_loss(self, window: Window) -> Tensor:
+        """Return the mean error of the model's own predictions over a window.
+
+        The error of a state is the norm, not its square: contacts make the squares so
+        heavy-tailed that a few windows would drown the rest.
+        """
+        state, loss = window.start, torch.zeros((), device=self.device)
+        for t in range(window.length):
+            state = self.dynamics.step_members(state, window.actions[..., t, :]).state
+            true = window.after(t + 1)
+            off = [self.dynamics.kinematics.difference(true.q, state.q), state.v - true.v]
+            squared = (torch.cat(off, -1) / self._unit).square().mean(-1)
+            loss = loss + (squared + 1e-6).sqrt().mean()
+        return loss / window.length
+
+    @torch.no_grad()
+    def _error_unit(self) -> Tensor:
+        """Return the unit of each dimension's error in the loss, (2 nv).
+
+        It is the geometric mean of the spread of the state and of its change over a step.
+        """
+        kinematics = self.dynamics.kinematics
+        window = self._data.window(self._data.draw((NORMALISED_STEPS,), 1, self._seeded(-1)), 1)
+        before, after = window.start, window.after(1)
+        change = [kinematics.difference(before.q, after.q), after.v - before.v]
+        middle = before.q[:1].expand_as(before.q)
+        spread = [kinematics.difference(middle, before.q), before.v]
+        unit = (torch.cat(change, -1).std(0) * torch.cat(spread, -1).std(0)).sqrt()
+        # A cyclic coordinate is counted from the window's start: it changes, and has no spread.
+        alone = torch.cat(change, -1).std(0)
+        return torch.where(unit > 1e-8, unit, alone).clamp_min(1e-8)
+
+    def _schedule(self) -> float:
+        done = self.update / self.config.updates
+        warm_up = min(1.0, (self.update + 1) / 200)
+        return warm_up * (0.003 + 0.997 * 0.5 * (1 + math.cos(math.pi * done)))
+
+    def _seeded(self, number: int) -> torch.Generator:
+        return self._generator.manual_seed((self.config.seed << 32) + number + 16)
+
+
+def _compiled(function: Callable[[Window], Tensor]) -> Callable[[Window], Tensor]:
+    """Compile a loss, and go back to running it eagerly where that turns out to fail."""
+    compiled = torch.compile(function)
+    chosen: list[Callable[[Window], Tensor]] = []
+
+    def loss(window: Window) -> Tensor:
+        if not chosen:
+            try:
+                value: Tensor = compiled(window)
+                chosen.append(compiled)
+                return value
+            except RuntimeError as error:
+                first = str(error).strip().splitlines()[0]
+                warnings.warn(f"torch.compile failed ({first}); training eagerly.", stacklevel=2)
+                chosen.append(function)
+        return chosen[0](window)
+
+    return loss
+
+
+@contextmanager
+def _curves(out: Path, update: int) -> Iterator[Callable[[str, float, int], None]]:
+    """Open the TensorBoard log of a fit, without what a killed run logged past `update`."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer = SummaryWriter(str(out / "curves"), purge_step=update + 1)
+    try:
+        yield writer.add_scalar
+    finally:
+        writer.close()

@@ -1,0 +1,22 @@
+"""Stable-Baselines3: learned environments as a `VecEnv`, and agents that train in them."""
+
+from learned_envs.sb3.agent import (
+    Agent,
+    AgentConfig,
+    Normalisation,
+    SavedAgent,
+    learn_outside,
+    train_agent,
+)
+from learned_envs.sb3.vec_env import LearnedVecEnv, make_vec_env
+
+__all__ = [
+    "Agent",
+    "AgentConfig",
+    "LearnedVecEnv",
+    "Normalisation",
+    "SavedAgent",
+    "learn_outside",
+    "make_vec_env",
+    "train_agent",
+]

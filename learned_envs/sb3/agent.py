@@ -1,0 +1,206 @@
+"""SB3 agents: how they are trained, saved and asked for actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3 import PPO, SAC, TD3
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.save_util import load_from_zip_file
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor, VecNormalize
+
+from learned_envs.errors import CheckpointError, OutputError
+
+Array = npt.NDArray[Any]
+
+AGENT_FILE = "agent.zip"
+"""What an agent's folder calls SB3's archive."""
+
+STATISTICS_FILE = "observations.npz"
+"""What it calls the statistics that observations are normalised by."""
+
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
+    "stable_baselines3.common.policies": PPO,
+    "stable_baselines3.sac.policies": SAC,
+    "stable_baselines3.td3.policies": TD3,
+}
+"""What loads an agent, by the module of the policy that its archive names. A2C's policy is
+PPO's and DDPG's is TD3's, so that their agents act the same when loaded so."""
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """The PPO agent that the demo, the benchmarks and the collection train."""
+
+    n_envs: int = 64
+    """Environments stepped at once."""
+    n_steps: int = 64
+    """Steps of each between two rounds of learning."""
+    batch_size: int = 256
+    """Transitions in one gradient step."""
+    n_epochs: int = 6
+    """Passes over the transitions of a round."""
+    log_std_init: float = -0.5
+    """Logarithm of the first standard deviation of actions."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What SB3's VecNormalize learned of observations; an agent's zip does not hold it.
+
+    Attributes:
+        mean, variance: (n) each.
+        clip: bound on a normalised observation.
+        epsilon: added to the variance.
+    """
+
+    mean: Array
+    variance: Array
+    clip: float
+    epsilon: float
+
+    @classmethod
+    def of(cls, envs: VecNormalize) -> Normalisation:
+        """Copy what the wrapper has learned so far."""
+        seen: Any = envs.obs_rms
+        return cls(seen.mean.copy(), seen.var.copy(), envs.clip_obs, envs.epsilon)
+
+    def __call__(self, observation: Array) -> Array:
+        """Normalise observations, (*batch, n)."""
+        standard = (observation - self.mean) / np.sqrt(self.variance + self.epsilon)
+        return np.asarray(np.clip(standard, -self.clip, self.clip), dtype=np.float32)
+
+
+class Agent:
+    """An SB3 model and the statistics that it sees observations through."""
+
+    def __init__(self, model: BaseAlgorithm, normalisation: Normalisation | None = None) -> None:
+        self.model = model
+        self.normalisation = normalisation
+
+    def __call__(self, observation: Array) -> Array:
+        """Act deterministically on observations (n) or (batch, n)."""
+        if self.normalisation is not None:
+            observation = self.normalisation(observation)
+        return self.model.predict(observation, deterministic=True)[0]
+
+    def save(self, folder: str | Path) -> None:
+        """Write the agent's files into `folder`; an agent that was there is replaced.
+
+        Raises:
+            OutputError: where they cannot be written.
+        """
+        folder = Path(folder)
+        statistics = folder / STATISTICS_FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.model.save(folder / AGENT_FILE)
+            if (seen := self.normalisation) is None:
+                statistics.unlink(missing_ok=True)
+            else:
+                np.savez(statistics, **vars(seen))
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write an agent to {folder}: {error}. Free space or choose another folder."
+            ) from error
+
+    @classmethod
+    def load(cls, source: str | Path) -> Agent:
+        """Read a folder that `save` wrote, or the zip of an SB3 agent.
+
+        SB3's archives hold pickles: load only those that you trust.
+
+        Raises:
+            CheckpointError: where there is no agent, or one of another kind than `ALGORITHMS`.
+        """
+        source = Path(source)
+        archive = source / AGENT_FILE if source.is_dir() else source
+        if not archive.is_file():
+            raise CheckpointError(
+                f"There is no agent at {source}. Expected the zip of an SB3 agent, or a "
+                f"folder with {AGENT_FILE}."
+            )
+        try:
+            data = load_from_zip_file(archive, device="cpu")[0] or {}
+            algorithm = ALGORITHMS[data["policy_class"].__module__]
+            model = algorithm.load(archive, device="cpu")
+        except (ValueError, KeyError, AttributeError, EOFError) as error:
+            raise CheckpointError(
+                f"{archive} is not an agent that can be read ({error!r}). Expected what an SB3 "
+                "PPO, SAC or TD3 model's `save` wrote."
+            ) from error
+        statistics = archive.with_name(STATISTICS_FILE)
+        normalisation = None
+        # A zip of another name may have come to lie beside the files of an agent.
+        if archive.name == AGENT_FILE and statistics.is_file():
+            with np.load(statistics) as seen:
+                normalisation = Normalisation(
+                    seen["mean"], seen["variance"], float(seen["clip"]), float(seen["epsilon"])
+                )
+        return cls(model, normalisation)
+
+
+@dataclass(frozen=True)
+class SavedAgent:
+    """A policy that loads its agent where it is first called, so that processes can share it."""
+
+    path: Path
+
+    def __call__(self, observation: Array) -> Array:
+        """Act on one observation (n)."""
+        return self._agent(observation)
+
+    @cached_property
+    def _agent(self) -> Agent:
+        return Agent.load(self.path)
+
+
+def train_agent(
+    envs: VecEnv,
+    steps: int,
+    config: AgentConfig | None = None,
+    seed: int | None = None,
+    callback: BaseCallback | None = None,
+) -> Agent:
+    """Train a PPO agent with normalised observations and rewards.
+
+    Args:
+        envs: as many environments as `config` names.
+        steps: environment steps to train for, rounded up to whole rounds of learning.
+        config: the agent.
+        seed: seeds the agent and its environments.
+        callback: SB3's.
+    """
+    config = config or AgentConfig()
+    normalised = VecNormalize(envs)
+    model = PPO(
+        "MlpPolicy",
+        normalised,
+        n_steps=config.n_steps,
+        batch_size=config.batch_size,
+        n_epochs=config.n_epochs,
+        policy_kwargs={"log_std_init": config.log_std_init},
+        seed=seed,
+        device="cpu",
+    )
+    model.learn(steps, callback=callback)
+    return Agent(model, Normalisation.of(normalised))
+
+
+def learn_outside(make_env: Callable[[], gym.Env[Any, Any]], steps: int, seed: int) -> None:
+    """Train an agent in real environments, for the sake of what they record on the way."""
+    config = AgentConfig()
+    round_steps = config.n_envs * config.n_steps
+    envs = DummyVecEnv([make_env] * config.n_envs)
+    try:
+        train_agent(VecMonitor(envs), max(steps // round_steps, 1) * round_steps, config, seed)
+    finally:
+        envs.close()

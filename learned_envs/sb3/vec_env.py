@@ -1,0 +1,214 @@
+"""A batch of learned environments behind Stable-Baselines3's `VecEnv`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
+
+from learned_envs import catalogue
+from learned_envs.envs.vector import LearnedVectorEnv
+from learned_envs.errors import ParameterError
+from learned_envs.sb3.agent import Array
+from learned_envs.state import State
+
+
+class LearnedVecEnv(VecEnv):
+    """Episodes inside a learned model, stepped as one batch, as SB3 wants them.
+
+    Rewards are float32 and observations have the space's dtype, as from `DummyVecEnv`. Only the
+    episodes that end in a step get an info: the reference's keys, `diverged`, `out_of_support`,
+    `terminal_observation` and `TimeLimit.truncated`. The others get an empty dictionary, for
+    building a thousand of them would cost more than the step.
+
+    An episode that is cut because the model stops knowing counts as truncated by its time limit:
+    SB3 then bootstraps from the critic, so that ending early does not pay.
+
+    Attributes:
+        envs: the Gymnasium face that is stepped.
+    """
+
+    def __init__(self, envs: LearnedVectorEnv) -> None:
+        """Wrap `envs`, which must hand out numpy arrays.
+
+        Raises:
+            ParameterError: where `envs` does not reset in the step that ends an episode.
+        """
+        if (mode := envs.metadata["autoreset_mode"]) is not AutoresetMode.SAME_STEP:
+            raise ParameterError(
+                f"Got environments with {mode}, expected AutoresetMode.SAME_STEP. Use "
+                "learned_envs.sb3.make_vec_env, which makes them so."
+            )
+        self.envs = envs
+        self._actions: Any = None
+        super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
+
+    @property
+    def spec(self) -> Any:
+        """Gymnasium's, which names the id."""
+        return self.envs.spec
+
+    def reset(self) -> Array:
+        """Begin all episodes and return their observations, (num_envs, n).
+
+        The seeds that `seed` left are used up; together they determine the batch as a whole.
+        """
+        seeds = self._seeds if any(seed is not None for seed in self._seeds) else None
+        observation, infos = self.envs.reset(seed=seeds)
+        self.reset_infos = _rows(infos, np.arange(self.num_envs))
+        self._reset_seeds()
+        # SB3 has options used up by a reset; the learned environments know none.
+        self._reset_options()
+        return np.asarray(observation)
+
+    def step_async(self, actions: Array) -> None:
+        """Remember the actions, (num_envs, nu), for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[Array, Array, Array, list[dict[str, Any]]]:
+        """Advance every episode by one step; those that end begin anew.
+
+        Returns:
+            Observations (num_envs, n), rewards (num_envs) float32, dones (num_envs) bool and
+            infos.
+
+        Raises:
+            ResetNeededError: before the first reset.
+            ActionError: where actions are not numeric or not finite; nothing has changed then.
+            ShapeError: where actions have another shape; nothing has changed then.
+        """
+        observation, reward, terminated, truncated, info = self.envs.step(self._actions)
+        done = terminated | truncated
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        if done.any():
+            last = info.pop("final_obs")
+            ended = done.nonzero()[0]
+            finals = _rows(info.pop("final_info"), ended)
+            begun = _rows(info, ended)
+            late = truncated & ~terminated
+            for index, final, start in zip(ended.tolist(), finals, begun, strict=True):
+                final["TimeLimit.truncated"] = bool(late[index])
+                final["terminal_observation"] = last[index]
+                infos[index] = final
+                self.reset_infos[index] = start
+        return observation, reward.astype(np.float32), done, infos
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.envs.close()
+
+    def get_images(self) -> Sequence[Array | None]:
+        """Draw every environment."""
+        return self.envs.render() or [None] * self.num_envs
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """Return an attribute as each of the environments alone would have it.
+
+        Raises:
+            AttributeError: where there is none of that name.
+        """
+        single = attr_name in ("observation_space", "action_space")
+        value = getattr(self.envs, f"single_{attr_name}" if single else attr_name)
+        each = isinstance(value, State)
+        return [value[index] if each else value for index in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of all environments.
+
+        Raises:
+            ParameterError: where only some are named, for they are one batch.
+        """
+        if set(self._get_indices(indices)) != set(range(self.num_envs)):
+            raise ParameterError(
+                f"Got set_attr({attr_name!r}) for some of the environments, expected all: they "
+                "are one batch and share their attributes. Leave out `indices`."
+            )
+        setattr(self.envs, attr_name, value)
+
+    def env_method(
+        self,
+        method_name: str,
+        *method_args: Any,
+        indices: VecEnvIndices = None,
+        **method_kwargs: Any,
+    ) -> list[Any]:
+        """Call `render`, or `set_state(q, v)` with q (nq) and v (nv), on each of `indices`.
+
+        Raises:
+            ParameterError: where another method is asked for.
+            ShapeError: where q or v has another shape.
+        """
+        chosen = list(self._get_indices(indices))
+        if method_name == "render":
+            images = self.envs.render()
+            return [None if images is None else images[index] for index in chosen]
+        if method_name == "set_state":
+            self._set_state(chosen, *method_args, **method_kwargs)
+            return [None] * len(chosen)
+        raise ParameterError(
+            f"Got env_method({method_name!r}), expected 'render' or 'set_state': the environments "
+            "are one batch. Call methods of the batch on `vec_env.unwrapped.envs`."
+        )
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """Return that no environment is wrapped: there are no single ones to wrap."""
+        return [False for _ in self._get_indices(indices)]
+
+    def _set_state(self, chosen: list[int], q: Any, v: Any) -> None:
+        mask = np.zeros(self.num_envs, dtype=np.bool_)
+        mask[chosen] = True
+        batch = (self.num_envs, 1)
+        self.envs.set_state(np.tile(np.asarray(q), batch), np.tile(np.asarray(v), batch), mask)
+
+
+def make_vec_env(
+    env_id: str,
+    n_envs: int = 1,
+    seed: int | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+) -> VecMonitor:
+    """Make learned environments for SB3, with the monitor that its logs need.
+
+    Args:
+        env_id: "LearnedSim-Hopper-v0" or, shorter, "Hopper".
+        n_envs: how many episodes run at once.
+        seed: determines the batch as a whole from the first reset on.
+        env_kwargs: further arguments of `LearnedVectorEnv`: checkpoint, device,
+            max_disagreement, the reference environment's own.
+
+    Raises:
+        UnknownNameError: where there is no such environment.
+        ParameterError: where an argument is unknown or out of range.
+        CheckpointError: where the weights cannot be read.
+    """
+    made: Any = gym.make_vec(
+        catalogue.env_id(catalogue.task_of(env_id)),
+        num_envs=n_envs,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+        tensors=False,
+        **(env_kwargs or {}),
+    )
+    envs = VecMonitor(LearnedVecEnv(made.unwrapped))
+    if seed is not None:
+        envs.seed(seed)
+    return envs
+
+
+def _rows(infos: Mapping[str, Any], indices: Array) -> list[dict[str, Any]]:
+    """Return the infos of some environments, one plain dictionary each.
+
+    The environments must have the same names: all have just taken a step, or all begun.
+    """
+    first = indices[0]
+    names = [name for name in infos if f"_{name}" in infos and infos[f"_{name}"][first]]
+    if not names:
+        return [{} for _ in indices]
+    columns = (infos[name][indices].tolist() for name in names)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]

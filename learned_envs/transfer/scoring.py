@@ -1,0 +1,160 @@
+"""What a policy is worth inside a learned environment and outside, and how fast both are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from rich.table import Table
+from stable_baselines3.common.vec_env import VecEnv
+
+from learned_envs import catalogue
+from learned_envs.sb3 import AgentConfig, make_vec_env
+from learned_envs.sb3.agent import Array
+from learned_envs.transfer.training import make_real_vec_env
+
+Policy = Callable[[Array], Array]
+"""Observations (batch, n) to actions (batch, nu)."""
+
+SPEED_ENVS = AgentConfig().n_envs
+"""Environments at once where speed is measured: as many as the agent trains in."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a policy is worth inside and outside.
+
+    Attributes:
+        inside: returns of episodes in the learned environment.
+        outside: returns of episodes in the real one.
+        speed_inside: environment steps per second of the learned environments behind SB3.
+        speed_outside: the same of the real ones.
+    """
+
+    inside: Array
+    outside: Array
+    speed_inside: float
+    speed_outside: float
+
+    @property
+    def ratio(self) -> float:
+        """Mean return outside over mean return inside."""
+        return float(self.outside.mean() / self.inside.mean())
+
+    def table(self) -> Table:
+        """Lay the figures out for a terminal."""
+        table = Table("", "inside (learned)", "outside (real)", "outside / inside")
+        for column in table.columns[1:]:
+            column.justify = "right"
+        table.add_row(
+            f"return, {len(self.inside)} episodes",
+            f"{self.inside.mean():,.0f} ± {self.inside.std():,.0f}",
+            f"{self.outside.mean():,.0f} ± {self.outside.std():,.0f}",
+            f"{self.ratio:.2f}",
+        )
+        table.add_row(
+            f"steps/s, {SPEED_ENVS} envs",
+            f"{self.speed_inside:,.0f}",
+            f"{self.speed_outside:,.0f}",
+            f"1 / {self.speed_inside / self.speed_outside:.1f}",
+        )
+        return table
+
+
+def episode_returns(
+    policy: Policy,
+    env_id: str,
+    episodes: int = 20,
+    seed: int = 0,
+    env_kwargs: Mapping[str, Any] | None = None,
+) -> Array:
+    """Run full episodes from the task's own starts and return what each returned, (episodes).
+
+    In a learned environment each episode has one fixed member of the ensemble, disagreement
+    neither cuts it nor costs anything.
+
+    Args:
+        policy: from observations (episodes, n) to actions (episodes, nu), all episodes at once.
+        env_id: a Gymnasium id, of a learned environment or a real one.
+        episodes: how many.
+        seed: of the starts.
+        env_kwargs: the environment's own; `checkpoint` among them, where it is learned.
+
+    Raises:
+        UnknownNameError: where a learned environment is unknown.
+        CheckpointError: where its weights cannot be read.
+    """
+    with closing(_make(env_id, episodes, dict(env_kwargs or {}))) as envs:
+        observation, _ = envs.reset(seed=seed)
+        returns = np.zeros(episodes)
+        running = np.ones(episodes, dtype=np.bool_)
+        while running.any():
+            observation, reward, terminated, truncated, _ = envs.step(policy(observation))
+            returns += np.where(running, reward, 0.0)
+            running &= ~(terminated | truncated)
+    return returns
+
+
+def steps_per_second(envs: VecEnv, seconds: float = 1.0) -> float:
+    """Step `envs` under random actions for `seconds` and return environment steps per second."""
+    low, high = envs.action_space.low, envs.action_space.high  # type: ignore[attr-defined]
+    random = np.random.default_rng(0)
+    shape = (16, envs.num_envs, *low.shape)
+    actions = random.uniform(low, high, shape).astype(np.float32)
+    envs.reset()
+    for action in actions[:3]:
+        envs.step(action)
+    begin, count = time.perf_counter(), 0
+    while (taken := time.perf_counter() - begin) < seconds:
+        envs.step(actions[count % len(actions)])
+        count += 1
+    return count * envs.num_envs / taken
+
+
+def score(
+    policy: Policy,
+    task: str,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    episodes: int = 20,
+    env_kwargs: Mapping[str, Any] | None = None,
+) -> Transfer:
+    """Score a policy inside and outside, and measure how fast both are.
+
+    Args:
+        policy: from observations (episodes, n) to actions (episodes, nu).
+        task: the catalogue's name of the task.
+        seed: of the starts.
+        checkpoint: a weights file or a fit's folder; the shipped weights if None.
+        episodes: how many in each.
+        env_kwargs: the reference environment's own constructor parameters, for both.
+
+    Raises:
+        UnknownNameError: where there is no such task.
+        CheckpointError: where the weights cannot be read.
+    """
+    task, outside = catalogue.task_of(task), dict(env_kwargs or {})
+    inside = {**outside, "checkpoint": checkpoint}
+    returns = (
+        episode_returns(policy, catalogue.env_id(task), episodes, seed, inside),
+        episode_returns(policy, catalogue.reference_id(task), episodes, seed, outside),
+    )
+    with (
+        closing(make_vec_env(task, SPEED_ENVS, seed, inside)) as learned,
+        closing(make_real_vec_env(task, SPEED_ENVS, outside)) as real,
+    ):
+        return Transfer(*returns, steps_per_second(learned), steps_per_second(real))
+
+
+def _make(env_id: str, count: int, arguments: dict[str, Any]) -> Any:
+    if not env_id.removeprefix("learned_envs:").startswith("LearnedSim-"):
+        return gym.make_vec(env_id, num_envs=count, vectorization_mode="sync", **arguments)
+    fixed = {"ensemble": "member", "max_disagreement": None, "disagreement_penalty": 0.0}
+    name = catalogue.env_id(catalogue.task_of(env_id))
+    return gym.make_vec(name, num_envs=count, **{**arguments, **fixed})

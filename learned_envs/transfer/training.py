@@ -1,0 +1,98 @@
+"""The same agent trained inside a learned environment, or outside in the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+
+from learned_envs import catalogue
+from learned_envs.fit.reference import make_reference
+from learned_envs.sb3 import Agent, AgentConfig, make_vec_env, train_agent
+
+
+class LearningCurve(BaseCallback):
+    """Keeps what episodes returned while an agent learned.
+
+    Attributes:
+        points: (steps taken, mean return of the last 100 episodes) after each round of learning.
+    """
+
+    def __init__(self, on_progress: Callable[[int], None] | None = None) -> None:
+        """Start with no points.
+
+        Args:
+            on_progress: called with the steps taken so far, after each round.
+        """
+        super().__init__()
+        self.points: list[tuple[int, float]] = []
+        self._on_progress = on_progress
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        if episodes := self.model.ep_info_buffer:
+            mean = float(np.mean([episode["r"] for episode in episodes]))
+            self.points.append((self.num_timesteps, mean))
+        if self._on_progress is not None:
+            self._on_progress(self.num_timesteps)
+
+
+def train_inside(
+    task: str,
+    steps: int,
+    seed: int,
+    checkpoint: str | Path | None = None,
+    config: AgentConfig | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    callback: BaseCallback | None = None,
+) -> Agent:
+    """Train an agent in a learned environment.
+
+    Args:
+        task: the catalogue's name of the task.
+        steps: environment steps, rounded up to whole rounds of learning.
+        seed: determines agent and episodes.
+        checkpoint: a weights file or a fit's folder; the shipped weights if None.
+        config: the agent.
+        env_kwargs: further arguments of `LearnedVectorEnv`.
+        callback: SB3's.
+
+    Raises:
+        UnknownNameError: where there is no such task.
+        CheckpointError: where the weights cannot be read.
+        ParameterError: where an argument of the environment is unknown or out of range.
+    """
+    config = config or AgentConfig()
+    arguments = {"checkpoint": checkpoint, **(env_kwargs or {})}
+    with closing(make_vec_env(task, config.n_envs, env_kwargs=arguments)) as envs:
+        return train_agent(envs, steps, config, seed, callback)
+
+
+def train_outside(
+    task: str,
+    steps: int,
+    seed: int,
+    config: AgentConfig | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    callback: BaseCallback | None = None,
+) -> Agent:
+    """Train the same agent in the real environment; the arguments are those of `train_inside`."""
+    config = config or AgentConfig()
+    with closing(make_real_vec_env(task, config.n_envs, env_kwargs)) as envs:
+        return train_agent(envs, steps, config, seed, callback)
+
+
+def make_real_vec_env(
+    task: str, n_envs: int, env_kwargs: Mapping[str, Any] | None = None
+) -> VecMonitor:
+    """Make what `make_vec_env` makes, of real environments."""
+    make = partial(make_reference, catalogue.task_of(task), **(env_kwargs or {}))
+    return VecMonitor(DummyVecEnv([make] * n_envs))

@@ -1,0 +1,97 @@
+"""Every registered environment, with its shipped weights, keeps Gymnasium's and SB3's contracts."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from stable_baselines3.common import env_checker
+
+import learned_envs  # noqa: F401
+from learned_envs import catalogue
+from learned_envs.errors import WeightsNotShippedError
+
+
+def shipped(task: str) -> str:
+    """Return the id of a task; skip where it rightly says that its weights do not exist yet."""
+    env_id = catalogue.env_id(task)
+    if not catalogue.shipped_weights(task).is_file():
+        with pytest.raises(WeightsNotShippedError, match=f"learned-envs fit {task}"):
+            gym.make(env_id)
+        with pytest.raises(WeightsNotShippedError, match=f"learned-envs fit {task}"):
+            gym.make_vec(env_id)
+        pytest.skip(f"the weights of {env_id} are not shipped yet")
+    return env_id
+
+
+def warned(check: Callable[..., None], env_id: str, **kwargs: Any) -> list[str]:
+    env = gym.make(env_id)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check(env.unwrapped, **kwargs)
+    return [str(warning.message) for warning in caught]
+
+
+@pytest.mark.parametrize("task", catalogue.TASKS)
+@pytest.mark.parametrize(
+    "check", [check_env, env_checker.check_env], ids=["gymnasium", "stable_baselines3"]
+)
+def test_checkers_raise_nothing_and_warn_as_for_the_reference(
+    task: str, check: Callable[..., None]
+) -> None:
+    ours = warned(check, shipped(task), skip_render_check=True)
+    assert ours == warned(check, catalogue.reference_id(task), skip_render_check=True)
+
+
+@pytest.mark.parametrize("task", catalogue.TASKS)
+def test_spaces_and_infos_are_the_references(task: str) -> None:
+    env, reference = gym.make(shipped(task)), gym.make(catalogue.reference_id(task))
+    for name in ("action_space", "observation_space"):
+        ours, theirs = getattr(env, name), getattr(reference, name)
+        assert ours == theirs
+        assert ours.dtype == theirs.dtype
+    assert set(env.reset(seed=0)[1]) == set(reference.reset(seed=0)[1])
+    action = reference.action_space.sample()
+    added = {"diverged", "out_of_support", "disagreement"}
+    assert set(env.step(action)[4]) - added == set(reference.step(action)[4]) - added
+    assert env.spec.max_episode_steps == reference.spec.max_episode_steps
+
+
+@pytest.mark.parametrize("task", catalogue.TASKS)
+@pytest.mark.parametrize("tensors", [False, True])
+def test_one_of_a_vector_is_the_single_environment(task: str, tensors: bool) -> None:
+    env_id = shipped(task)
+    envs = gym.make_vec(env_id, num_envs=1, tensors=tensors, max_episode_steps=30)
+    twin = SyncVectorEnv([lambda: gym.make(env_id, max_episode_steps=30)])
+    np.testing.assert_allclose(envs.reset(seed=1)[0], twin.reset(seed=1)[0], atol=1e-6)
+    twin.action_space.seed(1)
+    for _ in range(100):
+        action = twin.action_space.sample()
+        ours, theirs = envs.step(action), twin.step(action)
+        for one, other in zip(ours[:4], theirs[:4], strict=True):
+            # float32 against float64, over at most 30 steps.
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("task", catalogue.TASKS)
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_random_actions_give_finite_numbers(task: str, mode: AutoresetMode) -> None:
+    envs = gym.make_vec(shipped(task), num_envs=64, autoreset_mode=mode)
+    envs.reset(seed=0)
+    envs.action_space.seed(0)
+    ended_ever = np.zeros(64, dtype=bool)
+    for _ in range(150):
+        observation, reward, terminated, truncated, _ = envs.step(envs.action_space.sample())
+        assert observation in envs.observation_space
+        assert np.isfinite(observation).all()
+        assert np.isfinite(reward).all()
+        ended = terminated | truncated
+        ended_ever |= ended
+        if mode is AutoresetMode.DISABLED and ended.any():
+            envs.reset(options={"reset_mask": ended})
+    # Under random actions a hopper falls and a pole tips over well within 150 steps.
+    assert ended_ever.mean() > 0.9

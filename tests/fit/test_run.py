@@ -1,0 +1,209 @@
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from learned_envs.checkpoint import load_checkpoint, read_card, save_checkpoint
+from learned_envs.errors import (
+    CheckpointError,
+    DatasetError,
+    DeviceError,
+    OutputError,
+    ParameterError,
+    UnknownNameError,
+)
+from learned_envs.fit import FitConfig, TrainingConfig, fit
+from learned_envs.fit import run as module
+from learned_envs.fit.report import Report
+from learned_envs.fit.run import Observer, evaluate_run
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+TASK = "InvertedPendulum"
+
+
+@pytest.fixture(scope="module")
+def config(pendulum_data):
+    training = TrainingConfig(
+        members=2, updates=30, batch_size=32, horizons=(1, 2), check_every=10, held_out=0.2
+    )
+    return FitConfig(data=str(pendulum_data.path), options={"hidden": (16, 16)}, training=training)
+
+
+@pytest.fixture(scope="module")
+def fitted(config, tmp_path_factory):
+    out = tmp_path_factory.mktemp("fit") / "run"
+    fit(TASK, out, config, device="cpu")
+    return out
+
+
+def test_the_card_says_where_a_model_comes_from(fitted, config, pendulum_data):
+    card = read_card(fitted)
+    assert card["task"] == TASK
+    assert card["real_steps"] == 4000
+    assert card["data"]["sha256"] == pendulum_data.digest
+    assert card["data"]["sources"] == {"random": 4000}
+    assert card["disagreement_threshold"] > 0
+    assert card["held_out"]["horizons"][0] == 1
+    assert str(pendulum_data.path) not in json.dumps(card)
+    for name in ("family", "config", "spec", "seed", "versions", "start"):
+        assert name in card
+
+
+def test_it_records_where_no_data_is_given(config, tmp_path):
+    seen = []
+    short = dataclasses.replace(config, data=None, steps=1500)
+    observer = Observer(
+        lambda done, total: seen.append((done, total)),
+        lambda progress, plan: seen.append((progress.update, plan.updates)),
+    )
+    simulation = fit(TASK, tmp_path / "run", short, device="cpu", observer=observer)
+    assert simulation.card["real_steps"] == 1500
+    assert seen[:3] == [(0, 1500), (1500, 1500), (1, 30)]
+    report, where = evaluate_run(tmp_path / "run")
+    assert "held out" in where
+    assert report == Report.from_dict(simulation.card["held_out"])
+
+
+def test_two_fits_with_one_seed_are_equal(config, fitted, tmp_path):
+    torch.manual_seed(123)
+    fit(TASK, tmp_path / "again", config, device="cpu")
+    assert read_card(tmp_path / "again")["sha256"] == read_card(fitted)["sha256"]
+
+
+def test_resuming_needs_nothing_but_the_folder(config, fitted, tmp_path, monkeypatch):
+    def interrupt(progress, plan):
+        if progress.update == 17:
+            raise KeyboardInterrupt
+
+    monkeypatch.chdir(Path(config.data).parent)
+    relative = dataclasses.replace(config, data=Path(config.data).name)
+    observer = Observer(trained=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(TASK, tmp_path / "run", relative, device="cpu", observer=observer)
+    monkeypatch.chdir(tmp_path)
+    fit(TASK, "run", resume=True, device="cpu")
+    assert read_card("run")["sha256"] == read_card(fitted)["sha256"]
+    assert read_card("run")["held_out"] == read_card(fitted)["held_out"]
+
+
+def test_kills_at_random_moments():
+    script = BENCHMARKS / "kill_and_resume.py"
+    words = ["--kills", "3", "--kills-per-fit", "3", "--updates", "200"]
+    done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the same" in done.stdout
+
+
+def test_a_start_from_weights(config, fitted, tmp_path):
+    anew = dataclasses.replace(config, options={}, start=str(fitted))
+    more = dataclasses.replace(anew.training, updates=2, members=5)
+    simulation = fit(TASK, tmp_path / "run", dataclasses.replace(anew, training=more), device="cpu")
+    start = read_card(fitted)
+    assert simulation.card["start"] == start["sha256"]
+    assert simulation.card["config"] == start["config"]
+    assert simulation.card["members"] == simulation.card["fit"]["training"]["members"] == 2
+
+
+class TestEvaluateRun:
+    def test_a_fit_is_measured_on_what_it_held_out(self, fitted):
+        report, where = evaluate_run(fitted, trajectories=2000)
+        assert "held out" in where
+        assert report == Report.from_dict(read_card(fitted)["held_out"])
+
+    def test_weights_alone_have_their_card(self, fitted, config, tmp_path):
+        alone = tmp_path / "weights.safetensors"
+        alone.write_bytes((fitted / "model.safetensors").read_bytes())
+        report, where = evaluate_run(alone)
+        assert "card" in where
+        assert report == Report.from_dict(read_card(fitted)["held_out"])
+        measured, where = evaluate_run(alone, config.data)
+        assert "held out" in where
+        assert measured == report
+
+    def test_other_data_is_used_whole(self, fitted, tmp_path):
+        from learned_envs.fit import collect
+
+        other = collect(TASK, 300, tmp_path / "other", seed=5, workers=1)
+        report, where = evaluate_run(fitted, other.path, trajectories=50)
+        assert "all episodes" in where
+        assert report.trajectories == 50
+
+    def test_weights_that_were_never_evaluated(self, fitted, tmp_path):
+        dynamics, _ = load_checkpoint(fitted)
+        save_checkpoint(tmp_path / "w.safetensors", dynamics, {"task": TASK})
+        with pytest.raises(CheckpointError, match="--data"):
+            evaluate_run(tmp_path / "w.safetensors")
+
+
+class TestBadInput:
+    """Whatever is wrong is found before the folder is made: a second try finds none."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_made(self, tmp_path):
+        yield
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize(
+        ("changes", "error", "message"),
+        [
+            ({"family": "second_ordr"}, UnknownNameError, "Did you mean 'second_order'"),
+            ({"options": {"widths": (8,)}}, ParameterError, "It has hidden"),
+            ({"options": {"hidden": 8}}, ParameterError, "such as"),
+            ({"options": {"integrator": "rk5"}}, UnknownNameError, "integrator"),
+            ({"data": None, "learners": 1}, ParameterError, "learn_outside"),
+            ({"data": "nowhere"}, DatasetError, "No dataset at nowhere"),
+            ({"start": "nowhere.safetensors"}, CheckpointError, "no checkpoint"),
+            ({"start": "Hoper"}, UnknownNameError, "Did you mean 'Hopper'"),
+        ],
+    )
+    def test_settings(self, config, tmp_path, changes, error, message):
+        with pytest.raises(error, match=message):
+            fit(TASK, tmp_path / "run", dataclasses.replace(config, **changes), device="cpu")
+
+    def test_a_start_of_another_family_or_task(self, config, fitted, tmp_path):
+        start = dataclasses.replace(config, options={}, start=str(fitted))
+        with pytest.raises(ParameterError, match="Name that family"):
+            other = dataclasses.replace(start, family="residual_mlp")
+            fit(TASK, tmp_path / "run", other, device="cpu")
+        with pytest.raises(CheckpointError, match="expected Hopper"):
+            fit("Hopper", tmp_path / "run", start, device="cpu")
+
+    def test_a_dataset_of_another_task(self, config, tmp_path):
+        with pytest.raises(DatasetError, match="expected one of Hopper"):
+            fit("Hopper", tmp_path / "run", config, device="cpu")
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+    def test_no_gpu(self, config, tmp_path):
+        with pytest.raises(DeviceError, match="device='cpu'"):
+            fit(TASK, tmp_path / "run", config, device="cuda")
+
+    def test_nothing_to_resume(self, tmp_path):
+        with pytest.raises(CheckpointError, match="nothing to resume"):
+            fit(TASK, tmp_path / "run", resume=True, device="cpu")
+
+
+def test_a_folder_that_exists_is_left_as_it_was(config, fitted, tmp_path):
+    before = {path: path.read_bytes() for path in fitted.iterdir() if path.is_file()}
+    with pytest.raises(OutputError, match="--resume"):
+        fit(TASK, fitted, config, device="cpu")
+    assert {path: path.read_bytes() for path in before} == before
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for out in (file, file / "run"):
+        with pytest.raises(OutputError):
+            fit(TASK, out, config, device="cpu")
+    assert file.read_text() == "mine"
+
+
+def test_settings_that_were_damaged(fitted, tmp_path):
+    for text in ("", "{}", '{"task": "InvertedPendulum", "config": {"training": 3}}'):
+        (tmp_path / module.CONFIG_FILE).write_text(text)
+        with pytest.raises(CheckpointError, match="not the settings"):
+            fit(TASK, tmp_path, resume=True, device="cpu")
+    (tmp_path / module.CONFIG_FILE).write_bytes((fitted / module.CONFIG_FILE).read_bytes())
+    with pytest.raises(CheckpointError, match="expected one of Hopper"):
+        fit("Hopper", tmp_path, resume=True, device="cpu")

@@ -1,0 +1,64 @@
+"""Importing the package is light, and registers its environments."""
+
+import subprocess
+import sys
+
+import gymnasium as gym
+import pytest
+
+import learned_envs
+from learned_envs import catalogue
+
+
+def run(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_imports_neither_torch_nor_mujoco_and_takes_no_time() -> None:
+    program = """
+import sys, time
+import gymnasium
+start = time.process_time()
+import learned_envs
+print(time.process_time() - start)
+gymnasium.register_envs(learned_envs)
+heavy = {"torch", "mujoco", "stable_baselines3", "safetensors"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    assert float(run(program)) < 0.3
+
+
+@pytest.mark.parametrize("task", catalogue.TASKS)
+def test_an_id_with_the_module_before_it_needs_no_import(task: str) -> None:
+    program = f"""
+import gymnasium as gym
+try:
+    env = gym.make("learned_envs:LearnedSim-{task}-v0")
+    env.reset(seed=0)
+    print(env.unwrapped.reference_id)
+except Exception as error:
+    from learned_envs.errors import WeightsNotShippedError
+    assert isinstance(error, WeightsNotShippedError), error
+    print("{task}-v5")
+"""
+    assert run(program) == catalogue.reference_id(task)
+
+
+@pytest.mark.parametrize("task", catalogue.TASKS)
+def test_registers_the_limits_of_the_reference(task: str) -> None:
+    ours, reference = gym.spec(catalogue.env_id(task)), gym.spec(catalogue.reference_id(task))
+    assert ours.max_episode_steps == reference.max_episode_steps
+    assert ours.reward_threshold == reference.reward_threshold
+    assert catalogue.task_class(task).reference_id == reference.id
+
+
+def test_public_names_are_there_and_no_others() -> None:
+    for name in learned_envs.__all__:
+        assert getattr(learned_envs, name) is not None
+        assert name in dir(learned_envs)
+    with pytest.raises(AttributeError, match="Simulatoin"):
+        _ = learned_envs.Simulatoin
