@@ -6,6 +6,8 @@ prints the standardised squared error (median and mean) at 1 to 200 steps of
 
 - `model`: the shipped model's ensemble mean, or that of `--checkpoint`;
 - `member`: one fixed member a trajectory, as environments step by default;
+- `past its end`: the model again, going on where the task's rules end the predicted episode;
+  everywhere else a predicted episode stays at its last state, as an environment's does;
 - each `--foil`: other fits, a `residual_mlp` say;
 - `twin`: real MuJoCo restarted from the same state with normal noise on q and v;
 - `hold`: the first state held.
@@ -31,11 +33,12 @@ from rich.console import Console
 from learned_envs import Simulation, State
 from learned_envs.fit.collection import collect
 from learned_envs.fit.dataset import Dataset
-from learned_envs.fit.evaluation import HORIZONS, Predictor, compare, model_of
+from learned_envs.fit.evaluation import HORIZONS, Predictor, compare, model_of, stay_at_the_end
 from learned_envs.fit.recording import Recording
 from learned_envs.fit.reference import make_reference, replay
 from learned_envs.fit.trajectories import Window
 from learned_envs.sb3 import learn_outside
+from learned_envs.tasks import Task
 
 TWIN_NOISE = (1e-6, 1e-4, 1e-3)
 
@@ -72,13 +75,14 @@ def main(args: Fidelity) -> None:
     predictors: dict[str, Predictor] = {
         "model": model_of(simulation),
         "member": member_of(simulation),
+        "past its end": model_of(simulation, past_the_end=True),
     }
     for path in args.foil:
         foil = Simulation.load(path)
         predictors[f"{foil.card['family']} ({path})"] = model_of(foil)
     if args.twins:
         for noise in TWIN_NOISE:
-            predictors[f"twin {noise:.0e}"] = twin(args.task, recording, noise)
+            predictors[f"twin {noise:.0e}"] = twin(args.task, simulation.task, recording, noise)
     report = compare(recording, simulation, predictors, HORIZONS, args.trajectories, args.seed)
     Console(width=140).print(report.table())
     if args.json is not None:
@@ -110,14 +114,15 @@ def member_of(simulation: Simulation) -> Predictor:
         generator = torch.Generator().manual_seed(0)
         start = simulation.dynamics.begin(window.start, generator)
         states = simulation.rollout(start, window.actions).states
-        return [states[:, t + 1] for t in range(window.length)]
+        reached = [states[:, t + 1] for t in range(window.length)]
+        return stay_at_the_end(simulation.task, reached)
 
     return predict
 
 
-def twin(task: str, recording: Recording, noise: float) -> Predictor:
+def twin(name: str, task: Task, recording: Recording, noise: float) -> Predictor:
     """Predict with real MuJoCo, restarted with normal noise on q and v."""
-    env = make_reference(task)
+    env = make_reference(name)
 
     def predict(window: Window) -> Sequence[State]:
         random = np.random.default_rng(0)
@@ -133,7 +138,8 @@ def twin(task: str, recording: Recording, noise: float) -> Predictor:
             q.append(positions[1:])
             v.append(velocities[1:])
         at = torch.tensor(np.array(q)), torch.tensor(np.array(v))
-        return [State(at[0][:, t], at[1][:, t]) for t in range(window.length)]
+        states = [State(at[0][:, t], at[1][:, t]) for t in range(window.length)]
+        return stay_at_the_end(task, states)
 
     return predict
 

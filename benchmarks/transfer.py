@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from learned_envs import catalogue
+from learned_envs.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from learned_envs.transfer import episode_returns, train_inside, train_outside
 
 
@@ -45,6 +46,10 @@ class Options:
     """Weights or a fit's folder; the shipped weights by default."""
     workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     """Agents trained at once."""
+    baseline: bool = True
+    """Whether to train the same agent outside too."""
+    record: bool = False
+    """Write the returns of the agents trained inside into the card of the weights."""
     json: Path | None = None
     """Where to write the figures as JSON."""
 
@@ -75,6 +80,19 @@ def train_and_score(options: Options, trained: str, seed: int) -> Run:
     return Run(seed, trained, minutes, inside.tolist(), outside.tolist())
 
 
+def record_returns(options: Options, runs: list[Run]) -> None:
+    """Add what agents trained inside are worth to the card of the weights."""
+    path = find_checkpoint(options.checkpoint or catalogue.env_id(options.task))
+    dynamics, card = load_checkpoint(path)
+    returns = {
+        "agent": f"PPO, {options.steps:,} steps inside",
+        "seeds": [run.seed for run in runs],
+        "inside": [round(float(np.mean(run.inside)), 1) for run in runs],
+        "outside": [round(float(np.mean(run.outside)), 1) for run in runs],
+    }
+    save_checkpoint(path, dynamics, {**card, "returns": returns})
+
+
 def spread(values: list[float]) -> str:
     return f"{np.mean(values):,.0f} ± {np.std(values):,.0f}"
 
@@ -89,7 +107,7 @@ def lay_out(options: Options, runs: list[Run]) -> Table:
     )
     for column in table.columns[2:]:
         column.justify = "right"
-    for trained in ("inside", "outside"):
+    for trained in sorted({run.trained for run in runs}):
         block = sorted((run for run in runs if run.trained == trained), key=lambda run: run.seed)
         for run in block:
             ratio = np.mean(run.outside) / np.mean(run.inside)
@@ -107,7 +125,8 @@ def main(options: Options) -> None:
     console = Console()
     # Set before the processes start: threads of one would take the cores of the other.
     os.environ["OMP_NUM_THREADS"] = "1"
-    jobs = [(place, seed) for seed in range(options.seeds) for place in ("inside", "outside")]
+    places = ("inside", "outside") if options.baseline else ("inside",)
+    jobs = [(place, seed) for place in places for seed in range(options.seeds)]
     runs = []
     with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
         for done in as_completed(pool.submit(train_and_score, options, *job) for job in jobs):
@@ -118,6 +137,8 @@ def main(options: Options) -> None:
                 f"outside {spread(run.outside)}, {run.minutes:.1f} minutes"
             )
     console.print(lay_out(options, runs))
+    if options.record:
+        record_returns(options, [run for run in runs if run.trained == "inside"])
     if options.json is not None:
         options.json.write_text(json.dumps([asdict(run) for run in runs], indent=1))
 

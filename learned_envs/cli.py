@@ -173,6 +173,8 @@ class Collect:
     """PPO agents that are recorded while they learn in the real environment."""
     agent: Annotated[tuple[Path, ...], arg(metavar="PATH ...")] = ()
     """Trained agents to record: zips of SB3's PPO, or folders with an agent.zip."""
+    add: bool = False
+    """Add to the dataset that is there; most episodes then start near its states."""
     seed: int = 0
     """Decides everything that is drawn."""
     interrupted = "Give the same command again to go on."
@@ -180,6 +182,7 @@ class Collect:
     def run(self) -> None:
         """Record and say what there is."""
         from learned_envs.fit.collection import collect
+        from learned_envs.fit.dataset import Dataset
         from learned_envs.sb3 import SavedAgent, learn_outside
 
         with _bars() as bar:
@@ -187,11 +190,11 @@ class Collect:
             dataset = collect(
                 self.task,
                 self.steps,
-                self.out,
+                Dataset.open(self.out) if self.add else self.out,
                 policies={
                     f"{i}-{path.stem}": SavedAgent(path) for i, path in enumerate(self.agent)
                 },
-                learners={str(index): learn_outside for index in range(self.learners)},
+                learners={f"ppo-{index}": learn_outside for index in range(self.learners)},
                 seed=self.seed,
                 on_progress=lambda done: advance(done, f"{done:,} of {self.steps:,} steps"),
             )

@@ -15,10 +15,7 @@ from learned_envs.checkpoint import load_checkpoint
 from learned_envs.dynamics.dynamics import Dynamics
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition
-
-ENVELOPE = 3.0
-"""A state outside this many times the data's range has diverged."""
+from learned_envs.tasks.task import Task, Transition, total
 
 Policy = Callable[[Tensor], Tensor]
 """Observations (batch, n) to actions (batch, nu), on the simulation's device."""
@@ -36,7 +33,8 @@ class Step:
         diverged: (*batch) bool, whether the model left the envelope of its data. Such an episode
             is to be truncated: ending early must not pay.
         disagreement: (*batch) where it was asked for and there is more than one member.
-        transition: all that the reward saw, for `task.info`.
+        transition: all that the reward saw, for `task.details`.
+        reward_terms: the summands of the reward, (*batch) each.
     """
 
     state: State
@@ -46,6 +44,7 @@ class Step:
     diverged: Tensor
     disagreement: Tensor | None
     transition: Transition
+    reward_terms: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class Simulation:
         model = self.dynamics
         clamped = action.clamp(model.control_low, model.control_high)
         prediction = model.step(state, clamped, disagreement)
-        inside = model.inside(prediction.state, ENVELOPE)
+        inside = model.inside(prediction.state)
         transition = Transition(
             state,
             action,
@@ -150,14 +149,16 @@ class Simulation:
             prediction.sensors,
         )
         reached = transition.next_state
+        terms = self.task.reward_terms(transition)
         return Step(
             reached,
             self.task.observation(reached, transition.sensors),
-            self.task.reward(transition),
+            total(terms),
             self.task.terminated(reached) & inside,
             ~inside,
             prediction.disagreement,
             transition,
+            terms,
         )
 
     def rollout(

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from learned_envs.kinematics import Kinematics
 from learned_envs.state import State, SystemSpec
 
+ENVELOPE = 3.0
+"""A state outside this many times the data's range has diverged."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -56,7 +59,8 @@ class Dynamics(nn.Module, ABC):
     Attributes:
         spec: the system.
         kinematics: the system's geometry.
-        q_low, q_high, v_low, v_high: the range of the data, (nq) and (nv).
+        q_low, q_high, v_low, v_high: the envelope, (nq) and (nv): the range of the data,
+            widened to `ENVELOPE` times its size about its middle. A state outside has diverged.
         control_low, control_high: the actuators' range, (nu).
     """
 
@@ -97,21 +101,22 @@ class Dynamics(nn.Module, ABC):
         cyclic = list(self.spec.cyclic)
         for name, values in (("q", state.q), ("v", state.v)):
             low, high = values.amin(0), values.amax(0)
+            slack = (ENVELOPE - 1) / 2 * (high - low)
+            low, high = low - slack, high + slack
             if name == "q":
                 low[cyclic], high[cyclic] = -torch.inf, torch.inf
             self.get_buffer(f"{name}_low").copy_(low)
             self.get_buffer(f"{name}_high").copy_(high)
 
-    def inside(self, state: State, margin: float) -> Tensor:
-        """Return which states are finite and inside `margin` times the data's range, (*batch).
+    def inside(self, state: State) -> Tensor:
+        """Return which states are finite and inside the envelope, (*batch).
 
-        The range is widened about its middle. Cyclic coordinates must only be finite.
+        Cyclic coordinates must only be finite.
         """
         inside = torch.isfinite(state.q).all(-1)
         for value, low, high in (
             (state.q, self.q_low, self.q_high),
             (state.v, self.v_low, self.v_high),
         ):
-            slack = (margin - 1) / 2 * (high - low).nan_to_num(posinf=0.0)
-            inside = inside & ((value >= low - slack) & (value <= high + slack)).all(-1)
+            inside = inside & ((value >= low) & (value <= high)).all(-1)
         return inside

@@ -48,11 +48,7 @@ class Ensemble(Dynamics):
         member = state.memory.get("member")
         if member is not None and not disagreement and member.numel() >= GROUPING_PAYS:
             return self._step_grouped(state, action, member)
-        spread = (self.members, *state.q.shape[:-1])
-        every = self.step_members(
-            State(state.q.expand(*spread, -1), state.v.expand(*spread, -1)),
-            action.expand(*spread, -1),
-        )
+        every = self.step_members(State(state.q[None], state.v[None]), action[None])
 
         def choose(values: Tensor) -> Tensor:
             if member is None:
@@ -65,7 +61,12 @@ class Ensemble(Dynamics):
         )
 
     def step_members(self, state: State, action: Tensor) -> Prediction:
-        """Step each member from states of its own, (members, *batch, .), as training does."""
+        """Step each member from states of its own, or all from the same.
+
+        Args:
+            state: q (members, *batch, nq) and v (members, *batch, nv), or (1, *batch, .).
+            action: (members, *batch, nu), or (1, *batch, nu).
+        """
         return self.model.step(state, action)
 
     @torch.no_grad()
@@ -95,8 +96,8 @@ class Ensemble(Dynamics):
         )
 
     def _disagreement(self, every: Prediction) -> Tensor:
-        spread = every.state.v.std(0, correction=0) / self.change_spread
-        return spread.square().mean(-1).sqrt()
+        v = every.state.v
+        return ((v - v.mean(0)) / self.change_spread).square().mean((0, -1)).sqrt()
 
     def _reduce(
         self,

@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+CACHED_ROWS = 512
+"""Rows that pass through all layers at once on a CPU, where more would leave the cache."""
+
 
 class Linear(nn.Module):
     """An affine map, or one for each member along a leading axis, in one batched product."""
@@ -22,12 +25,12 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.empty(*lead, 1, outputs).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (*batch, inputs), or (members, *batch, inputs), to as many outputs."""
+        """Map (*batch, inputs), or (members or 1, *batch, inputs), to as many outputs."""
         if self.weight.ndim == 2:
             return F.linear(x, self.weight.mT, self.bias[0])
-        flat = x.reshape(x.shape[0], -1, x.shape[-1])
-        mapped = torch.baddbmm(self.bias, flat, self.weight)
-        return mapped.reshape(*x.shape[:-1], self.weight.shape[-1])
+        members, _, outputs = self.weight.shape
+        flat = x.reshape(x.shape[0], -1, x.shape[-1]).expand(members, -1, -1)
+        return torch.baddbmm(self.bias, flat, self.weight).reshape(members, *x.shape[1:-1], outputs)
 
 
 class MLP(nn.Module):
@@ -47,10 +50,15 @@ class MLP(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (*batch, inputs), or (members, *batch, inputs), to as many outputs."""
+        """Map (*batch, inputs), or (members or 1, *batch, inputs), to as many outputs."""
+        if x.requires_grad or torch.is_grad_enabled() or x.ndim == 1 or x.is_cuda:
+            return self._map(x)
+        return torch.cat([self._map(rows) for rows in torch.split(x, CACHED_ROWS, -2)], -2)
+
+    def _map(self, x: Tensor) -> Tensor:
         *hidden, last = self.layers
         for layer in hidden:
-            x = F.silu(layer(x))
+            x = F.silu(layer(x), inplace=not torch.is_grad_enabled())
             x = F.layer_norm(x, x.shape[-1:])
         output: Tensor = last(x)
         return output

@@ -131,7 +131,11 @@ class Episodes:
         step = self.simulation.step(state, action, self._disagreement)
         reward = step.reward
         out_of_support = torch.zeros_like(step.diverged)
-        info = {**self.task.info(step.transition), "diverged": step.diverged}
+        info = {
+            **self.task.details(step.transition),
+            **step.reward_terms,
+            "diverged": step.diverged,
+        }
         if step.disagreement is not None:
             if self.max_disagreement is not None:
                 # Written so that a disagreement that is not a number counts as too much.

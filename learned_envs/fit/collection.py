@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,16 @@ from learned_envs.catalogue import task_of
 from learned_envs.errors import OutputError, ParameterError
 from learned_envs.fit.dataset import MANIFEST, Dataset, expect
 from learned_envs.fit.recorder import Explorer, Learner, Policy, Recorder
-from learned_envs.fit.recording import Episode
+from learned_envs.fit.recording import Array, Episode
 from learned_envs.fit.reference import describe, make_reference
+from learned_envs.fit.shard import read_shard
 from learned_envs.fit.workers import run_in_order
 
 __all__ = ["Learner", "Policy", "Recorder", "collect"]
 
 RANDOM = "random"
+STARTS = 50_000
+"""Recorded states that episodes may start from, at most."""
 CHUNK_STEPS = 10_000
 
 
@@ -44,6 +48,8 @@ def collect(
     on_progress: Callable[[int], None] | None = None,
 ) -> Dataset:
     """Record `steps` steps of the task's reference environment.
+
+    Where the dataset holds other collections, most perturbed episodes start near their states.
 
     A collection is known by its steps, seed and the names of its policies: asked for again
     where some of it is there already, it goes on from there. Workers are processes started
@@ -90,7 +96,8 @@ def collect(
     chunks = list(_chunks(collection))
     waiting = [chunk for chunk in chunks if chunk.index not in done]
     recorded = steps - sum(chunk.steps for chunk in waiting)
-    work = ChunkRecorder(Explorer(task, dataset.spec, actors, learning))
+    starts = _starts(dataset, collection) if waiting else None
+    work = ChunkRecorder(Explorer(task, dataset.spec, actors, learning, starts))
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     with closing(run_in_order(work, waiting, workers)) as results:
@@ -153,6 +160,23 @@ def _destination(
             "what is there."
         )
     return dataset
+
+
+def _starts(dataset: Dataset, collection: Mapping[str, Any]) -> tuple[Array, Array] | None:
+    """Draw states that came into the dataset before a collection; None where there are none."""
+    # What came later, where this collection is resumed, must not matter.
+    before = list(takewhile(lambda s: s["origin"].get("collection") != collection, dataset.shards))
+    if not before:
+        return None
+    rng = np.random.default_rng(collection["seed"])
+    share = -(-STARTS // len(before))
+    rows_q, rows_v = [], []
+    for shard in before:
+        recording = read_shard(dataset.path, shard, dataset.spec)
+        rows = rng.integers(len(recording.qpos), size=share)
+        rows_q.append(recording.qpos[rows])
+        rows_v.append(recording.qvel[rows])
+    return np.concatenate(rows_q), np.concatenate(rows_v)
 
 
 def _chunks(collection: Mapping[str, Any]) -> Iterator[Chunk]:

@@ -16,6 +16,7 @@ from learned_envs.fit.trajectories import Trajectories, Window
 from learned_envs.kinematics import Kinematics
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
+from learned_envs.tasks.task import Task
 
 HORIZONS = (1, 10, 25, 50, 100, 200)
 """Steps at which errors are reported."""
@@ -137,14 +138,29 @@ def compare(
     return Report(spec.reference_id, kept, len(rows), tuple(curves))
 
 
-def model_of(simulation: Simulation) -> Predictor:
-    """Predict with the simulation's ensemble mean, kept inside its envelope."""
+def model_of(simulation: Simulation, past_the_end: bool = False) -> Predictor:
+    """Predict with the simulation's ensemble mean, kept inside its envelope.
+
+    Args:
+        simulation: the model.
+        past_the_end: go on where the task's rules end the predicted episode. By default it stays
+            at its last state, as an environment's does.
+    """
 
     def predict(window: Window) -> Sequence[State]:
-        states = simulation.rollout(window.start, window.actions).states
-        return [states[:, t + 1] for t in range(window.length)]
+        trajectory = simulation.rollout(window.start, window.actions)
+        states = [trajectory.states[:, t + 1] for t in range(window.length)]
+        return states if past_the_end else stay_at_the_end(simulation.task, states)
 
     return predict
+
+
+def stay_at_the_end(task: Task, states: Sequence[State]) -> Sequence[State]:
+    """Replace all that follows a state that ends the episode by that state."""
+    stayed = [states[0]]
+    for state in states[1:]:
+        stayed.append(stayed[-1].where(task.terminated(stayed[-1]), state))
+    return stayed
 
 
 def hold(window: Window) -> Sequence[State]:

@@ -29,6 +29,8 @@ POSITION_SCALE = 0.2
 """Largest standard deviation of a start's positions, metres and radians."""
 VELOCITY_SCALE = 2.0
 """Largest standard deviation of a start's velocities."""
+SCATTERED_FRACTION = 0.75
+"""Share of the perturbed starts that are recorded states, where there are any."""
 DEEPEST_CONTACT = -0.002
 """Metres; a start that is deeper in the ground would be thrown out of it."""
 FALL_FRACTION = 0.1
@@ -188,6 +190,7 @@ class Explorer:
         spec: SystemSpec,
         actors: Mapping[str, Policy | None],
         learners: Mapping[str, Learner],
+        starts: tuple[Array, Array] | None = None,
     ) -> None:
         """Remember what to record; the environment is made at the first call.
 
@@ -196,11 +199,14 @@ class Explorer:
             spec: the system.
             actors: who acts, by the source's name; None is the random actor.
             learners: what learns to act, by the source's name.
+            starts: states that were recorded before, (n, nq) and (n, nv): episodes that start
+                near them and take other actions cover what lies around known policies.
         """
         self.task = task
         self.spec = spec
         self.actors = dict(actors)
         self.learners = dict(learners)
+        self.starts = starts
 
     def record(self, source: str, steps: int, rng: np.random.Generator) -> list[Episode]:
         """Record `steps` steps of one source; the last episode is cut to fit.
@@ -246,6 +252,9 @@ class Explorer:
         base: Any = recorder.unwrapped
         task = task_class(self.task).create(self.spec, {})
         q0, v0 = base.data.qpos.copy(), base.data.qvel.copy()
+        if self.starts is not None and rng.random() < SCATTERED_FRACTION:
+            row = rng.integers(len(self.starts[0]))
+            q0, v0 = self.starts[0][row], self.starts[1][row]
         q_scale, v_scale = rng.uniform(0.0, (POSITION_SCALE, VELOCITY_SCALE))
         for _ in range(10):
             q, v = q0.copy(), v0 + v_scale * rng.normal(size=self.spec.nv)

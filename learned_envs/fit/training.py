@@ -23,7 +23,6 @@ from learned_envs.errors import CheckpointError, OutputError
 from learned_envs.fit.config import TrainingConfig
 from learned_envs.fit.evaluation import Yardstick
 from learned_envs.fit.trajectories import Trajectories, Window
-from learned_envs.simulation import ENVELOPE
 
 PROGRESS_FILE = "training.safetensors"
 """What a fit's folder calls the state that a training continues from."""
@@ -108,7 +107,8 @@ def train(
                 if on_progress is not None:
                     on_progress(Progress(training.update, loss, training.score))
         finally:
-            training.save()
+            if not training.torn:
+                training.save()
     return load_checkpoint(Path(out) / FILE_NAME, training.device)[0]
 
 
@@ -117,6 +117,9 @@ class Training:
 
     Batches are drawn from a generator that is seeded by the update's number, so that a resumed
     training sees what an uninterrupted one would have seen.
+
+    Attributes:
+        torn: whether an exception, Ctrl-C say, left an update half done: not to be saved.
     """
 
     def __init__(
@@ -135,6 +138,7 @@ class Training:
         self.config, self.card = config, card
         self.update, self.stale, self.best = 0, 0, math.inf
         self.score: float | None = None
+        self.torn = False
         self._data, self._held_out, self._out = data, held_out, out
         self._generator = torch.Generator(self.device)
         # Found here, and not where the last stage of the training begins.
@@ -172,8 +176,10 @@ class Training:
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.dynamics.parameters(), config.gradient_norm)
+        self.torn = True
         self._optimizer.step()
         self.update += 1
+        self.torn = False
         return loss.item()
 
     @torch.no_grad()
@@ -188,7 +194,7 @@ class Training:
         state, errors = window.start, {}
         for t in range(window.length):
             reached = self.dynamics.step(state, window.actions[:, t]).state
-            state = reached.where(self.dynamics.inside(reached, ENVELOPE), state)
+            state = reached.where(self.dynamics.inside(reached), state)
             if t + 1 in horizons:
                 error = self._yardstick.error(state, window.after(t + 1)).median()
                 errors[f"held_out/median_error_{t + 1}"] = error.item()

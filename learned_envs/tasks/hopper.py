@@ -101,12 +101,11 @@ class Hopper(Task):
         unhealthy = ~self.healthy(state)
         return unhealthy if self.terminate_when_unhealthy else torch.zeros_like(unhealthy)
 
-    def info(self, transition: Transition) -> dict[str, Tensor]:
-        """Return position, velocity and the reward's terms."""
+    def details(self, transition: Transition) -> dict[str, Tensor]:
+        """Return position and velocity."""
         return {
             **self.reset_info(transition.next_state),
             "x_velocity": self._x_velocity(transition),
-            **self.reward_terms(transition),
         }
 
     def reset_info(self, state: State) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -114,15 +114,19 @@ class Task(ABC):
 
     def reward(self, transition: Transition) -> Tensor:
         """Return the reward of one step, (*batch)."""
-        return torch.stack(list(self.reward_terms(transition).values())).sum(0)
+        return total(self.reward_terms(transition))
 
     @abstractmethod
     def terminated(self, state: State) -> Tensor:
         """Return whether `state` ends the episode, (*batch) bool."""
 
+    def details(self, transition: Transition) -> dict[str, Tensor]:
+        """Return what the reference's `info` of a step holds beside the reward's terms."""
+        return {}
+
     def info(self, transition: Transition) -> dict[str, Tensor]:
         """Return the reference's `info` of a step, (*batch) each."""
-        return self.reward_terms(transition)
+        return {**self.details(transition), **self.reward_terms(transition)}
 
     def reset_info(self, state: State) -> dict[str, Tensor]:
         """Return the reference's `info` of a reset, (*batch) each."""
@@ -135,3 +139,9 @@ def uniform(center: Tensor, scale: float, batch: int, generator: torch.Generator
         (batch, center.shape[-1]), generator=generator, device=center.device, dtype=center.dtype
     )
     return center + scale * (2 * noise - 1)
+
+
+def total(terms: Mapping[str, Tensor]) -> Tensor:
+    """Return the sum of a reward's terms, at least one."""
+    first, *rest = terms.values()
+    return reduce(torch.add, rest, first)
