@@ -22,7 +22,7 @@ from learned_envs.state import State, SystemSpec
 class ResidualMLP(Family):
     """The change of position and velocity over one step, each from the network alone."""
 
-    hidden: tuple[int, ...] = (256, 256, 256)
+    hidden: tuple[int, ...] = (192, 192, 192)
     """Widths of the network's hidden layers."""
     contact_geometry: bool = False
     """Show the network the heights and velocities of the contact points."""

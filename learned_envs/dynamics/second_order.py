@@ -24,7 +24,7 @@ from learned_envs.state import State, SystemSpec
 class SecondOrder(Family):
     """Acceleration from a network; velocity and position by an integrator."""
 
-    hidden: tuple[int, ...] = (256, 256, 256)
+    hidden: tuple[int, ...] = (192, 192, 192)
     """Widths of the network's hidden layers."""
     contact_geometry: bool = True
     """Show the network the heights and velocities of the contact points."""

@@ -29,11 +29,11 @@ class TrainingConfig:
     """AdamW's."""
     gradient_norm: float = 1.0
     """Gradients are clipped to this norm."""
-    held_out: float = 0.1
+    held_out: float = 0.05
     """Share of the episodes kept for early stopping and evaluation."""
     check_every: int = 500
     """Updates between checks on held-out rollouts; the best weights are kept."""
-    patience: int = 20
+    patience: int = 40
     """Checks without a better one after which training stops."""
     compile: bool = False
     """Compile the rollout with torch.compile; where that fails, it runs eagerly."""
