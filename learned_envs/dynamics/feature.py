@@ -27,6 +27,10 @@ class Features(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    plain: Tensor
+    angles: Tensor
+    free: Tensor
+    squash: Tensor
 
     def __init__(self, spec: SystemSpec, kinematics: Kinematics, contact_geometry: bool) -> None:
         super().__init__()
@@ -41,6 +45,8 @@ class Features(nn.Module):
         for name, indices in (("plain", plain), ("angles", angles), ("free", free)):
             index = torch.tensor(indices, dtype=torch.long)
             self.register_buffer(name, index, persistent=False)
+        squash = 1 / torch.tensor(CONTACT_SCALES)[:, None]
+        self.register_buffer("squash", squash, persistent=False)
         with torch.no_grad():
             q = torch.tensor(spec.q0, dtype=torch.float32)
             self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(spec.nu)).shape[-1]
@@ -60,17 +66,19 @@ class Features(nn.Module):
         self.scale.copy_(torch.where(spread > 1e-6, 1 / spread, 1.0))
 
     def _raw(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
-        parts = [q[..., self.get_buffer("plain")], v, action]
-        if len(angles := self.get_buffer("angles")):
-            parts += [q[..., angles].sin(), q[..., angles].cos()]
-        if len(free := self.get_buffer("free")):
-            quaternions = functional.normalize(q[..., free].reshape(*q.shape[:-1], -1, 4), dim=-1)
+        parts = [q.index_select(-1, self.plain), v, action]
+        if len(self.angles):
+            angles = q.index_select(-1, self.angles)
+            parts += [angles.sin(), angles.cos()]
+        if len(self.free):
+            quaternions = q.index_select(-1, self.free).reshape(*q.shape[:-1], -1, 4)
+            quaternions = functional.normalize(quaternions, dim=-1)
             parts.append(rotation_matrix(quaternions)[..., :2, :].flatten(-3))
         if self.contact_geometry:
             contacts = self.kinematics.contacts(q, v)
             height, velocity = contacts.height, contacts.velocity
             later = height + self.dt * velocity[..., 2] + self.fall
-            parts += [height, velocity.flatten(-2)]
-            for scale in CONTACT_SCALES:
-                parts += [torch.tanh(height / scale), torch.tanh(later / scale)]
+            heights = torch.cat([height, later], -1).unsqueeze(-2)
+            squashed = torch.tanh(heights * self.squash).flatten(-2)
+            parts += [height, velocity.flatten(-2), squashed]
         return torch.cat(parts, -1)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import torch
+from torch import Tensor
 
 from learned_envs.envs.episode import Episodes
 from learned_envs.envs.moment import Array, to_host
@@ -100,7 +101,8 @@ class LearnedEnv(gym.Env[Array, Array]):
         Raises:
             ResetNeededError: before the first reset.
         """
-        return self._running()[0]
+        # Cloned, so that gradients can flow from it: steps leave inference tensors behind.
+        return self._running()[0].map(Tensor.clone)
 
     def set_state(self, q: Any, v: Any) -> None:
         """Move the system, as `MujocoEnv.set_state`; the episode goes on with the same member.
@@ -117,7 +119,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         placed = self._episodes.place(self.state, q, v)
         self._state = placed.map(lambda tensor: tensor[None])
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, dict[str, Any]]:
@@ -139,7 +141,7 @@ class LearnedEnv(gym.Env[Array, Array]):
             self.render()
         return observation[0], {name: value.item() for name, value in info.items()}
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Advance the episode by one step.
 

@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,6 +147,38 @@ class TestWhatIsCollected:
         ]
         assert 0.1 < np.mean(np.array(beyond) > 0) < 0.4
         assert max(beyond) <= FALL_STEPS
+
+
+class TestScatteredStarts:
+    def test_an_added_collection_starts_near_recorded_states(self, hopper, tmp_path):
+        dataset = copied(hopper, tmp_path)
+        before = dataset.load()
+        far = [i for i in range(len(before)) if before.lengths[i] > 15]
+        collect("Hopper", 1500, dataset, seed=3, workers=1)
+        added = dataset.load().select(range(len(before), dataset.episodes))
+        starts = added.qpos[added.offsets]
+        # The task's own starts, perturbed or not, are at x = 0; a hopper that moved is not.
+        elsewhere = np.abs(starts[:, 0]) > 0.01
+        assert far and 0.1 < elsewhere.mean() < 0.9
+        own = np.abs(before.qpos[:, None, 0] - starts[None, elsewhere, 0]).min(0)
+        assert (own == 0).all()
+
+    def test_it_is_the_same_when_resumed(self, hopper, tmp_path, small_chunks):
+        whole, cut = copied(hopper, tmp_path / "a"), copied(hopper, tmp_path / "b")
+        collect("Hopper", 1500, whole, seed=3, workers=1)
+
+        def stop(done):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            collect("Hopper", 1500, cut, seed=3, workers=1, on_progress=stop)
+        collect("Hopper", 1500, Dataset.open(cut.path), seed=3, workers=1)
+        assert Dataset.open(cut.path).digest == whole.digest
+
+
+def copied(dataset, folder):
+    shutil.copytree(dataset.path, folder / "d")
+    return Dataset.open(folder / "d")
 
 
 class TestDeterminism:
