@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import Positional, arg, subcommand
@@ -16,12 +15,7 @@ from tyro.conf import Positional, arg, subcommand
 from learned_envs import catalogue
 from learned_envs.errors import LearnedEnvsError, ParameterError, WeightsNotShippedError
 from learned_envs.fit.config import FitConfig, TrainingConfig
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-Advance = Callable[[int, str], None]
-"""(done so far, a note to show beside the bar)."""
+from learned_envs.terminal import Advance, bars, console, key_figures, pairs
 
 
 @dataclass(frozen=True)
@@ -37,13 +31,13 @@ class List:
         table = Table("task", "environment", "weights")
         for task in catalogue.TASKS:
             try:
-                weights = _key_figures(read_card(catalogue.env_id(task)))
+                weights = key_figures(read_card(catalogue.env_id(task)))
             except WeightsNotShippedError:
                 weights = f"none yet: learned-envs fit {task}"
             table.add_row(task, catalogue.env_id(task), weights)
-        _console().print(table)
+        console().print(table)
         names = [f + " (default)" * (f == catalogue.DEFAULT_FAMILY) for f in catalogue.FAMILIES]
-        _console().print(f"families: {', '.join(names)}")
+        console().print(f"families: {', '.join(names)}")
 
 
 @dataclass(frozen=True)
@@ -62,12 +56,12 @@ class Demo:
         """Run it and print its table."""
         from learned_envs.transfer import run_demo
 
-        with _bars() as bar:
+        with bars() as bar:
             advance = bar("training inside", self.steps)
             result = run_demo(
                 self.out, self.steps, self.seed, on_progress=lambda done: advance(done, "")
             )
-        _console().print(result.table())
+        console().print(result.table())
         for path in (result.plot, result.gif):
             if path is not None:
                 print(f"wrote {path}")
@@ -119,7 +113,7 @@ class Fit:
         from learned_envs.fit.training import Progress
         from learned_envs.sb3 import learn_outside
 
-        with _bars() as bar:
+        with bars() as bar:
             collecting: list[Advance] = []
             training: list[Advance] = []
 
@@ -144,7 +138,7 @@ class Fit:
                 device=self.device,
                 observer=Observer(collected, trained),
             )
-        _console().print(Report.from_dict(simulation.card["held_out"]).table())
+        console().print(Report.from_dict(simulation.card["held_out"]).table())
         print(f"wrote {self.folder}")
         print(f'gym.make("{catalogue.env_id(task)}", checkpoint="{self.folder}")')
 
@@ -185,7 +179,7 @@ class Collect:
         from learned_envs.fit.dataset import Dataset
         from learned_envs.sb3 import SavedAgent, learn_outside
 
-        with _bars() as bar:
+        with bars() as bar:
             advance = bar("recording", self.steps)
             dataset = collect(
                 self.task,
@@ -221,7 +215,7 @@ class Evaluate:
         from learned_envs.fit.run import PLOT_FILE, evaluate_run
 
         report, where = evaluate_run(self.run_or_id, self.data, self.trajectories, self.device)
-        _console().print(report.table())
+        console().print(report.table())
         print(where)
         folder = Path(self.run_or_id)
         plot = self.plot or (folder if folder.is_dir() else Path()) / PLOT_FILE
@@ -250,13 +244,13 @@ class Info:
             ("environment", catalogue.env_id(card["task"])),
             ("modelled on", card["spec"]["reference_id"]),
             ("family", f"{card['family']}, {card['members']} members"),
-            ("options", _pairs(card["config"])),
+            ("options", pairs(card["config"])),
             *[(name.replace("_", " "), value) for name, value in card.items() if name in SHOWN],
         ]:
-            table.add_row(name, _pairs(value) if isinstance(value, Mapping) else str(value))
-        _console().print(table)
+            table.add_row(name, pairs(value) if isinstance(value, Mapping) else str(value))
+        console().print(table)
         if "held_out" in card:
-            _console().print(Report.from_dict(card["held_out"]).table())
+            console().print(Report.from_dict(card["held_out"]).table())
 
 
 @dataclass(frozen=True)
@@ -301,10 +295,6 @@ SHOWN = (
 """What `info` shows of a card as it is."""
 
 
-WIDTH = 120
-"""Columns of what is printed where there is no terminal."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -337,58 +327,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-@contextmanager
-def _bars() -> Iterator[Callable[[str, int], Advance]]:
-    """Hand out progress bars with the time left; they are drawn on stderr."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=10),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        TextColumn("{task.fields[note]}"),
-    )
-    console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
-    progress = Progress(*columns, console=console, speed_estimate_period=120)
-
-    def bar(name: str, total: int) -> Advance:
-        progress.start()
-        task = progress.add_task(name, total=total, note="")
-        begun = False
-
-        def advance(done: int, note: str) -> None:
-            nonlocal begun
-            if not begun:
-                # What was done before a resume must not count as fast work.
-                progress.reset(task, completed=done, note=note)
-                begun = True
-            progress.update(task, completed=done, note=note)
-
-        return advance
-
-    try:
-        yield bar
-    finally:
-        # To stop what was never started would print an empty line.
-        if progress.tasks:
-            progress.stop()
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-
-
 def _read_option(text: str) -> tuple[str, Any]:
     """Read NAME=VALUE, where a value with commas is a tuple."""
     name, equals, value = text.partition("=")
@@ -400,26 +338,3 @@ def _read_option(text: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return name, value
-
-
-def _key_figures(card: Mapping[str, Any]) -> str:
-    figures = [f"{card['family']}, {card['members']} members"]
-    if real := card.get("real_steps"):
-        figures.append(f"{real:,} real steps")
-    if held := card.get("held_out"):
-        model = next(curve for curve in held["curves"] if curve["name"] == "model")
-        errors = zip(held["horizons"], model["median"], strict=True)
-        shown = ", ".join(f"{error:.2g} at {horizon}" for horizon, error in errors)
-        figures.append(f"median error {shown} steps")
-    if returns := card.get("returns"):
-        figures.append(f"returns: {_pairs(returns)}")
-    return "\n".join(figures)
-
-
-def _pairs(values: Mapping[str, Any]) -> str:
-    def text(value: Any) -> str:
-        if isinstance(value, Mapping):
-            return f"({_pairs(value)})"
-        return f"{value:,.6g}" if isinstance(value, float) else str(value)
-
-    return ", ".join(f"{name} {text(value)}" for name, value in values.items())

@@ -1,0 +1,96 @@
+"""What the commands show on a terminal: progress bars, tables, and cards in a few words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Advance = Callable[[int, str], None]
+"""(done so far, a note to show beside the bar)."""
+
+WIDTH = 120
+"""Columns of what is printed where there is no terminal."""
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str, int], Advance]]:
+    """Hand out progress bars with the time left; they are drawn on stderr."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=10),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        TextColumn("{task.fields[note]}"),
+    )
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
+    progress = Progress(*columns, console=console, speed_estimate_period=120)
+
+    def bar(name: str, total: int) -> Advance:
+        progress.start()
+        task = progress.add_task(name, total=total, note="")
+        begun = False
+
+        def advance(done: int, note: str) -> None:
+            nonlocal begun
+            if not begun:
+                # What was done before a resume must not count as fast work.
+                progress.reset(task, completed=done, note=note)
+                begun = True
+            progress.update(task, completed=done, note=note)
+
+        return advance
+
+    try:
+        yield bar
+    finally:
+        # To stop what was never started would print an empty line.
+        if progress.tasks:
+            progress.stop()
+
+
+def console() -> Console:
+    """Return where tables are printed."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+
+
+def key_figures(card: Mapping[str, Any]) -> str:
+    """Return what a list shows of a card."""
+    figures = [f"{card['family']}, {card['members']} members"]
+    if real := card.get("real_steps"):
+        figures.append(f"{real:,} real steps")
+    if held := card.get("held_out"):
+        model = next(curve for curve in held["curves"] if curve["name"] == "model")
+        errors = zip(held["horizons"], model["median"], strict=True)
+        shown = ", ".join(f"{error:.2g} at {horizon}" for horizon, error in errors)
+        figures.append(f"median error {shown} steps")
+    if returns := card.get("returns"):
+        figures.append(f"returns: {pairs(returns)}")
+    return "\n".join(figures)
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """Return a dictionary as a line of names and values."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, Mapping):
+            return f"({pairs(value)})"
+        return f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+    return ", ".join(f"{name} {text(value)}" for name, value in values.items())
