@@ -92,6 +92,7 @@ def train(
     """
     training = Training(dynamics, data, held_out, config, Path(out), card, normalise)
     with _curves(Path(out), training.update) as log:
+        training.save()
         saved = time.monotonic()
         try:
             while not training.finished:
