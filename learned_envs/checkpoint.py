@@ -57,7 +57,9 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
         "config": asdict(dynamics.family),
         "members": dynamics.members,
         "spec": dynamics.spec.to_dict(),
-        "versions": {name: version(name) for name in ("learned-envs", "torch", "mujoco")},
+        "versions": {
+            name: version(name) for name in ("learned-envs", "torch", "mujoco", "gymnasium")
+        },
         "sha256": _digest(tensors),
     }
     temporary = path.with_name(f".tmp-{path.name}")

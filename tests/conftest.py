@@ -3,11 +3,16 @@
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
+from pathlib import Path
 
 import pytest
+import torch
 
+from learned_envs.checkpoint import save_checkpoint
+from learned_envs.dynamics import Ensemble
+from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.fit.reference import describe, make_reference
-from learned_envs.state import SystemSpec
+from learned_envs.state import State, SystemSpec
 
 
 @cache
@@ -20,3 +25,18 @@ def _described(task: str) -> SystemSpec:
 def spec() -> Callable[[str], SystemSpec]:
     """`spec(task)`: the system that a task's reference environment simulates."""
     return _described
+
+
+@pytest.fixture(scope="session")
+def weights(spec: Callable[[str], SystemSpec], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained Hopper that knows the range of its data, so that it stays near its starts."""
+    torch.manual_seed(0)
+    hopper = spec("Hopper")
+    model = Ensemble(SecondOrder(hidden=(16,)), hopper, members=3)
+    q = torch.tensor(hopper.q0) + 0.2 * torch.randn(500, hopper.nq)
+    v = torch.randn(500, hopper.nv)
+    moved = State(q + hopper.dt * v, v + 0.1 * torch.randn(500, hopper.nv))
+    model.normalise(State(q, v), torch.rand(500, hopper.nu) * 2 - 1, moved)
+    path = tmp_path_factory.mktemp("weights") / "Hopper.safetensors"
+    save_checkpoint(path, model, {"task": "Hopper"})
+    return path

@@ -15,9 +15,6 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 import learned_envs  # noqa: F401
-from learned_envs.checkpoint import save_checkpoint
-from learned_envs.dynamics import Ensemble
-from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import (
     ActionError,
     CheckpointError,
@@ -37,25 +34,9 @@ from learned_envs.sb3 import (
     make_vec_env,
     train_agent,
 )
-from learned_envs.state import State, SystemSpec
 
 SMALL = AgentConfig(n_envs=4, n_steps=16, batch_size=32, n_epochs=1)
 UNCUT = {"max_disagreement": None}
-
-
-@pytest.fixture(scope="module")
-def weights(spec: Callable[[str], SystemSpec], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained Hopper that knows the range of its data, so that it stays near its starts."""
-    torch.manual_seed(0)
-    hopper = spec("Hopper")
-    model = Ensemble(SecondOrder(hidden=(16,)), hopper, members=3)
-    q = torch.tensor(hopper.q0) + 0.2 * torch.randn(500, hopper.nq)
-    v = torch.randn(500, hopper.nv)
-    moved = State(q + hopper.dt * v, v + 0.1 * torch.randn(500, hopper.nv))
-    model.normalise(State(q, v), torch.rand(500, hopper.nu) * 2 - 1, moved)
-    path = tmp_path_factory.mktemp("weights") / "Hopper.safetensors"
-    save_checkpoint(path, model, {"task": "Hopper"})
-    return path
 
 
 @pytest.fixture

@@ -1,20 +1,12 @@
 """What the demonstration, the rounds and the benchmark rely on when an agent moves outside."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from rich.console import Console
 
-from learned_envs.checkpoint import save_checkpoint
-from learned_envs.dynamics import Ensemble
-from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import OutputError, RenderError
 from learned_envs.sb3 import Agent, AgentConfig
-from learned_envs.state import State, SystemSpec
 from learned_envs.transfer import (
     LearningCurve,
     Transfer,
@@ -30,21 +22,6 @@ SMALL = AgentConfig(n_envs=4, n_steps=16, batch_size=32, n_epochs=1)
 
 def still(observation: np.ndarray) -> np.ndarray:
     return np.zeros((*observation.shape[:-1], 3), dtype=np.float32)
-
-
-@pytest.fixture(scope="module")
-def weights(spec: Callable[[str], SystemSpec], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained Hopper that knows the range of its data, so that it stays near its starts."""
-    torch.manual_seed(0)
-    hopper = spec("Hopper")
-    model = Ensemble(SecondOrder(hidden=(16,)), hopper, members=3)
-    q = torch.tensor(hopper.q0) + 0.2 * torch.randn(500, hopper.nq)
-    v = torch.randn(500, hopper.nv)
-    moved = State(q + hopper.dt * v, v + 0.1 * torch.randn(500, hopper.nv))
-    model.normalise(State(q, v), torch.rand(500, hopper.nu) * 2 - 1, moved)
-    path = tmp_path_factory.mktemp("weights") / "Hopper.safetensors"
-    save_checkpoint(path, model, {"task": "Hopper"})
-    return path
 
 
 def test_returns_outside_are_those_of_episodes_run_one_by_one():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition, uniform
+from learned_envs.tasks.task import Task, Transition, uniform_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +67,7 @@ class Hopper(Task):
         dtype: torch.dtype = torch.float32,
     ) -> State:
         """Draw (batch) starts around the standing pose."""
-        device = generator.device if generator is not None else None
-        q0 = torch.tensor(self.spec.q0, dtype=dtype, device=device)
-        q = uniform(q0, self.reset_noise_scale, batch, generator)
-        v = uniform(q0.new_zeros(self.spec.nv), self.reset_noise_scale, batch, generator)
-        return State(q, v)
+        return uniform_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
     def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
         """Return (*batch, 11), or (*batch, 12) where x is not hidden."""

@@ -133,12 +133,19 @@ class Task(ABC):
         return {}
 
 
-def uniform(center: Tensor, scale: float, batch: int, generator: torch.Generator | None) -> Tensor:
-    """Draw (batch, n) uniformly from `center` +- `scale`."""
-    noise = torch.rand(
-        (batch, center.shape[-1]), generator=generator, device=center.device, dtype=center.dtype
-    )
-    return center + scale * (2 * noise - 1)
+def uniform_start(
+    spec: SystemSpec,
+    scale: float,
+    batch: int,
+    generator: torch.Generator | None,
+    dtype: torch.dtype,
+) -> State:
+    """Draw (batch) states with q uniform in q0 +- `scale` and v in 0 +- `scale`."""
+    device = generator.device if generator is not None else None
+    shape = (batch, spec.nq + spec.nv)
+    noise = torch.rand(shape, generator=generator, device=device, dtype=dtype)
+    q, v = torch.tensor_split(scale * (2 * noise - 1), [spec.nq], -1)
+    return State(torch.tensor(spec.q0, dtype=dtype, device=device) + q, v)
 
 
 def total(terms: Mapping[str, Tensor]) -> Tensor:
