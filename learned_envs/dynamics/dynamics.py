@@ -113,10 +113,8 @@ class Dynamics(nn.Module, ABC):
 
         Cyclic coordinates must only be finite.
         """
-        inside = torch.isfinite(state.q).all(-1)
-        for value, low, high in (
-            (state.q, self.q_low, self.q_high),
-            (state.v, self.v_low, self.v_high),
-        ):
-            inside = inside & ((value >= low) & (value <= high)).all(-1)
-        return inside
+        value = torch.cat([state.q, state.v], -1)
+        low = torch.cat([self.q_low, self.v_low])
+        high = torch.cat([self.q_high, self.v_high])
+        # Written so that what is not a number is outside, and an infinite coordinate too.
+        return ((value >= low) & (value <= high) & (value.abs() < torch.inf)).all(-1)

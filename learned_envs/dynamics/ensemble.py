@@ -79,21 +79,21 @@ class Ensemble(Dynamics):
     def _step_grouped(self, state: State, action: Tensor, member: Tensor) -> Prediction:
         """Step every state with its own member only, the states sorted into a row a member."""
         flat = member.flatten()
-        counts = torch.bincount(flat, minlength=self.members)
-        order = flat.argsort()
-        row = flat[order]
-        column = torch.arange(len(flat), device=flat.device) - (counts.cumsum(0) - counts)[row]
-        table = order.new_zeros(self.members, int(counts.max()))
-        table[row, column] = order
-        place = torch.empty_like(column).scatter_(0, order, column)
+        order = torch.arange(len(flat), device=flat.device)
+        every = torch.arange(self.members, device=flat.device)
+        before = (flat == every[:, None]).cumsum(1)
+        width = int(before[:, -1].max())
+        place = flat * width + before.gather(0, flat[None])[0] - 1
+        table = order.new_zeros(self.members * width).scatter_(0, place, order)
 
-        def gather(values: Tensor) -> Tensor:
-            return values.flatten(0, -2)[table]
+        packed = torch.cat([state.q, state.v, action], -1).flatten(0, -2)
+        rows = packed.index_select(0, table).reshape(self.members, width, -1)
+        q, v, u = torch.split(rows, [state.q.shape[-1], state.v.shape[-1], action.shape[-1]], -1)
 
-        every = self.step_members(State(gather(state.q), gather(state.v)), gather(action))
-        return self._reduce(
-            state, every, lambda values: values[flat, place].reshape(*member.shape, -1)
-        )
+        def own(values: Tensor) -> Tensor:
+            return values.flatten(0, 1).index_select(0, place).reshape(*member.shape, -1)
+
+        return self._reduce(state, self.step_members(State(q, v), u), own)
 
     def _disagreement(self, every: Prediction) -> Tensor:
         v = every.state.v

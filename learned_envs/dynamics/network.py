@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CACHED_ROWS = 512
+CACHED_ROWS = 1024
 """Rows that pass through all layers at once on a CPU, where more would leave the cache."""
 
 
@@ -30,7 +30,14 @@ class Linear(nn.Module):
             return F.linear(x, self.weight.mT, self.bias[0])
         members, _, outputs = self.weight.shape
         flat = x.reshape(x.shape[0], -1, x.shape[-1]).expand(members, -1, -1)
-        return torch.baddbmm(self.bias, flat, self.weight).reshape(members, *x.shape[1:-1], outputs)
+        if torch.is_grad_enabled() or x.is_cuda:
+            mapped = torch.baddbmm(self.bias, flat, self.weight)
+        else:
+            # A few threads share one large product better than a few batched ones.
+            mapped = flat.new_empty(members, flat.shape[1], outputs)
+            for own, bias, rows, weight in zip(mapped, self.bias, flat, self.weight, strict=True):
+                torch.addmm(bias, rows, weight, out=own)
+        return mapped.reshape(members, *x.shape[1:-1], outputs)
 
 
 class MLP(nn.Module):
@@ -51,7 +58,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (*batch, inputs), or (members or 1, *batch, inputs), to as many outputs."""
-        if x.requires_grad or torch.is_grad_enabled() or x.ndim == 1 or x.is_cuda:
+        if torch.is_grad_enabled() or x.is_cuda or x.ndim == 1 or x.shape[-2] <= CACHED_ROWS:
             return self._map(x)
         return torch.cat([self._map(rows) for rows in torch.split(x, CACHED_ROWS, -2)], -2)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -48,31 +47,38 @@ class Moment:
 
 def select(mask: Tensor, ours: Columns, theirs: Columns) -> Columns:
     """Take `ours` for the episodes in `mask` and `theirs` for the rest, 0 where it lacks a name."""
-    merged = {}
-    for name, value in {**theirs, **ours}.items():
-        missing = torch.zeros_like(value)
-        merged[name] = torch.where(mask, ours.get(name, missing), theirs.get(name, missing))
+    merged, others = {}, ~mask
+    for name in {**theirs, **ours}:
+        if name not in theirs:
+            merged[name] = ours[name].masked_fill(others, 0)
+        elif name not in ours:
+            merged[name] = theirs[name].masked_fill(mask, 0)
+        else:
+            merged[name] = torch.where(mask, ours[name], theirs[name])
     return merged
 
 
 def given(info: Columns) -> Columns:
     """Return `info` with the masks that say that every episode has its info."""
-    masks = {f"_{name}": torch.ones_like(value, dtype=torch.bool) for name, value in info.items()}
-    return {**info, **masks}
+    if not info:
+        return info
+    everyone = torch.ones_like(next(iter(info.values())), dtype=torch.bool)
+    return {**info, **{f"_{name}": everyone for name in info}}
 
 
 def to_host(observation: Tensor, columns: Mapping[str, Tensor]) -> tuple[Array, dict[str, Array]]:
-    """Copy observations (batch, n) and named columns (batch) to numpy, in one transfer.
+    """Copy observations (batch, n) and named columns (batch) to numpy, in two transfers.
 
     Returns:
         Fresh arrays: float64, and bool for columns that are.
     """
-    size = observation.numel()
-    packed = torch.cat([observation.flatten(), *columns.values()]).to("cpu", torch.float64).numpy()
-    rows = packed[size:].reshape(len(columns), len(observation))
-    named = {
-        name: row.astype(np.bool_) if column.dtype is torch.bool else row
-        for (name, column), row in zip(columns.items(), rows, strict=True)
-    }
+    flags = {name: column for name, column in columns.items() if column.dtype is torch.bool}
+    numbers = {name: column for name, column in columns.items() if name not in flags}
+    size, batch = observation.numel(), len(observation)
+    packed = torch.cat([observation.flatten(), *numbers.values()]).to("cpu", torch.float64).numpy()
+    named = dict(zip(numbers, packed[size:].reshape(len(numbers), batch), strict=True))
+    if flags:
+        host = torch.cat(list(flags.values())).cpu().numpy()
+        named |= dict(zip(flags, host.reshape(len(flags), batch), strict=True))
     # A copy, so that a user who keeps observations does not keep all that came with them.
     return packed[:size].reshape(observation.shape).copy(), named

@@ -137,7 +137,8 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         Raises:
             ResetNeededError: before the first reset.
         """
-        return self._running().state
+        # Cloned, so that gradients can flow from it: steps may leave inference tensors behind.
+        return self._running().state.map(Tensor.clone)
 
     @torch.no_grad()
     def set_state(self, q: Any, v: Any, mask: Any = None) -> None:
@@ -216,6 +217,11 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             ActionError: where actions are not numeric or not finite; nothing has changed then.
             ShapeError: where actions have another shape; nothing has changed then.
         """
+        # Users get no tensors in numpy mode, so that nothing of autograd needs to be kept up.
+        with torch.inference_mode(not self._tensors):
+            return self._step(actions)
+
+    def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, Infos]:
         before = self._running()
         action = self._episodes.action(actions, (self.num_envs,), finite=not self._blind)
         if self._mode is AutoresetMode.DISABLED and not self._blind and self._ended.any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -76,12 +77,23 @@ class Hopper(Task):
 
     def healthy(self, state: State) -> Tensor:
         """Return whether the hopper stands upright and sane, (*batch) bool."""
-        rest = torch.cat((state.q[..., 2:], state.v), dim=-1)
-        return (
-            _inside(rest, self.healthy_state_range).all(dim=-1)
-            & _inside(state.q[..., 1], self.healthy_z_range)
-            & _inside(state.q[..., 2], self.healthy_angle_range)
+        # All bounds at once: one by one they cost more than the rest of the task.
+        values = torch.cat((state.q[..., 1:], state.v), dim=-1)
+        low, high = (values.new_tensor(bound) for bound in self._healthy_bounds)
+        return ((low < values) & (values < high)).all(dim=-1)
+
+    @cached_property
+    def _healthy_bounds(self) -> tuple[list[float], list[float]]:
+        """The open bounds of height, angle, and all the rest; z is not part of the state range."""
+        z, angle, rest = (
+            self.healthy_z_range,
+            self.healthy_angle_range,
+            self.healthy_state_range,
         )
+        others = self.spec.nq + self.spec.nv - 3
+        low = [z[0], max(angle[0], rest[0]), *[rest[0]] * others]
+        high = [z[1], min(angle[1], rest[1]), *[rest[1]] * others]
+        return low, high
 
     def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
         """Return the forward reward, the control cost as a negative number, and survival's."""
@@ -113,8 +125,3 @@ class Hopper(Task):
 
     def _x_velocity(self, transition: Transition) -> Tensor:
         return transition.displacement[..., 0] / self.spec.dt
-
-
-def _inside(value: Tensor, bounds: tuple[float, float]) -> Tensor:
-    low, high = bounds
-    return (low < value) & (value < high)
