@@ -1,5 +1,10 @@
 """What several test folders share."""
 
+import os
+
+# Small models step faster in one thread, the more so beside the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
