@@ -54,8 +54,13 @@ class Demo:
 
     def run(self) -> None:
         """Run it and print its table."""
+        import torch
+
         from learned_envs.transfer import run_demo
 
+        # At this size threads wait for each other more than they help, the more so on a busy
+        # machine.
+        torch.set_num_threads(1)
         with bars() as bar:
             advance = bar("training inside", self.steps)
             result = run_demo(

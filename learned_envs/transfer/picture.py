@@ -128,7 +128,10 @@ class _Studio:
     """Draws the states of one system, fast: GL in software takes 8 times longer with shadows."""
 
     def __init__(self, task: str) -> None:
-        self._env = make_reference(task, render_mode="rgb_array", width=SIZE, height=SIZE)
+        # The default camera stays behind; where the MJCF has no "track", it is used all the same.
+        self._env = make_reference(
+            task, render_mode="rgb_array", width=SIZE, height=SIZE, camera_name="track"
+        )
         self._inner = _inner(self._env)
         quality = self._inner.model.vis.quality
         quality.offsamples = quality.shadowsize = 0
