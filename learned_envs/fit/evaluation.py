@@ -25,6 +25,16 @@ CHUNK = 4096
 """Trajectories rolled out at once."""
 
 
+def offset(kinematics: Kinematics, origin: State, target: State) -> Tensor:
+    """Return how far `target` is from `origin` in position and velocity, (*batch, 2 nv)."""
+    return torch.cat([kinematics.difference(origin.q, target.q), target.v - origin.v], -1)
+
+
+def still(state: State) -> State:
+    """Return the first position for all of a batch, at rest: an origin to measure spreads from."""
+    return State(state.q[:1].expand_as(state.q), torch.zeros_like(state.v))
+
+
 @dataclass(frozen=True)
 class Yardstick:
     """The unit that errors are measured in: the spread of each dimension over held-out data.
@@ -42,10 +52,8 @@ class Yardstick:
         cls, trajectories: Trajectories, kinematics: Kinematics, cyclic: Sequence[int]
     ) -> Yardstick:
         """Measure the spread of a set of trajectories."""
-        state = trajectories.states()
-        origin = state.q[:1].expand_as(state.q)
-        offsets = kinematics.difference(origin, state.q)
-        spread = torch.cat([offsets.std(0), state.v.std(0)])
+        states = trajectories.states()
+        spread = offset(kinematics, still(states), states).std(0)
         weight = torch.where(spread > 1e-6, 1 / spread, 0.0)
         # A cyclic coordinate has the same index in q and in v: both precede any quaternion's end.
         weight[list(cyclic)] = 0.0
@@ -53,8 +61,7 @@ class Yardstick:
 
     def error(self, predicted: State, true: State) -> Tensor:
         """Return the standardised squared error, (*batch): the mean over varying dimensions."""
-        off = [self.kinematics.difference(true.q, predicted.q), predicted.v - true.v]
-        squared = (torch.cat(off, -1) * self.weight).square()
+        squared = (offset(self.kinematics, true, predicted) * self.weight).square()
         return squared.sum(-1) / (self.weight > 0).sum()
 
 

@@ -21,8 +21,9 @@ from learned_envs.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import CheckpointError, OutputError
 from learned_envs.fit.config import TrainingConfig
-from learned_envs.fit.evaluation import Yardstick
+from learned_envs.fit.evaluation import Yardstick, offset, still
 from learned_envs.fit.trajectories import Trajectories, Window
+from learned_envs.state import State
 
 PROGRESS_FILE = "training.safetensors"
 """What a fit's folder calls the state that a training continues from."""
@@ -151,11 +152,11 @@ class Training:
         if config.compile:
             self._loss = _compiled(self._rollout_loss)
         spec = dynamics.spec
+        first = data.window(data.draw((NORMALISED_STEPS,), 1, self._seeded(-1)), 1)
         if normalise:
-            first = data.window(data.draw((NORMALISED_STEPS,), 1, self._seeded(-1)), 1)
             dynamics.normalise(first.start, first.actions[:, 0], first.after(1))
         self._yardstick = Yardstick.of(held_out, dynamics.kinematics, spec.cyclic)
-        self._unit = self._error_unit()
+        self._unit = self._error_unit(first.start, first.after(1))
         if (out / PROGRESS_FILE).exists():
             self._restore()
 
@@ -275,27 +276,22 @@ class Training:
         for t in range(window.length):
             state = self.dynamics.step_members(state, window.actions[..., t, :]).state
             true = window.after(t + 1)
-            off = [self.dynamics.kinematics.difference(true.q, state.q), state.v - true.v]
-            squared = (torch.cat(off, -1) / self._unit).square().mean(-1)
+            off = offset(self.dynamics.kinematics, true, state)
+            squared = (off / self._unit).square().mean(-1)
             loss = loss + (squared + 1e-6).sqrt().mean()
         return loss / window.length
 
     @torch.no_grad()
-    def _error_unit(self) -> Tensor:
-        """Return the unit of each dimension's error in the loss, (2 nv).
+    def _error_unit(self, before: State, after: State) -> Tensor:
+        """Return the unit of each dimension's error in the loss, (2 nv), from steps of the data.
 
         It is the geometric mean of the spread of the state and of its change over a step.
         """
         kinematics = self.dynamics.kinematics
-        window = self._data.window(self._data.draw((NORMALISED_STEPS,), 1, self._seeded(-1)), 1)
-        before, after = window.start, window.after(1)
-        change = [kinematics.difference(before.q, after.q), after.v - before.v]
-        middle = before.q[:1].expand_as(before.q)
-        spread = [kinematics.difference(middle, before.q), before.v]
-        unit = (torch.cat(change, -1).std(0) * torch.cat(spread, -1).std(0)).sqrt()
+        change = offset(kinematics, before, after).std(0)
+        unit = (change * offset(kinematics, still(before), before).std(0)).sqrt()
         # A cyclic coordinate is counted from the window's start: it changes, and has no spread.
-        alone = torch.cat(change, -1).std(0)
-        return torch.where(unit > 1e-8, unit, alone).clamp_min(1e-8)
+        return torch.where(unit > 1e-8, unit, change).clamp_min(1e-8)
 
     def _schedule(self) -> float:
         done = self.update / self.config.updates
