@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from learned_envs.tasks.task import Task
 
 TASKS = {
-    "Hopper": "learned_envs.tasks.hopper:Hopper",
     "InvertedPendulum": "learned_envs.tasks.inverted_pendulum:InvertedPendulum",
+    "InvertedDoublePendulum": "learned_envs.tasks.inverted_double_pendulum:InvertedDoublePendulum",
+    "Reacher": "learned_envs.tasks.reacher:Reacher",
+    "Swimmer": "learned_envs.tasks.swimmer:Swimmer",
+    "Hopper": "learned_envs.tasks.hopper:Hopper",
+    "Walker2d": "learned_envs.tasks.walker2d:Walker2d",
+    "HalfCheetah": "learned_envs.tasks.half_cheetah:HalfCheetah",
 }
 
 FAMILIES = {

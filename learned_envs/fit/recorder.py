@@ -20,8 +20,8 @@ from learned_envs.state import State, SystemSpec
 Policy = Callable[[Array], Array]
 """From an observation (n,) to an action (nu,)."""
 
-Learner = Callable[[Callable[[], gym.Env[Array, Array]], int, int], None]
-"""(make_env, steps, seed): steps environments that `make_env` makes about `steps` times."""
+Learner = Callable[[str, Callable[[], gym.Env[Array, Array]], int, int], None]
+"""(task, make_env, steps, seed): steps environments that `make_env` makes, about `steps` times."""
 
 PERTURBED_FRACTION = 0.5
 """Share of the episodes that start away from the task's own starts."""
@@ -219,7 +219,7 @@ class Explorer:
             def make_env() -> gym.Env[Array, Array]:
                 return Recorder(make_reference(self.task), source, episodes.append)
 
-            self.learners[source](make_env, steps, int(rng.integers(2**31)))
+            self.learners[source](self.task, make_env, steps, int(rng.integers(2**31)))
             return episodes
         upright = Recorder(self._env, source, episodes.append)
         falling = Recorder(PastTheEnd(self._env), source, episodes.append)

@@ -38,7 +38,7 @@ PPO's and DDPG's is TD3's, so that their agents act the same when loaded so."""
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """The PPO agent that the demo, the benchmarks and the collection train."""
+    """A PPO agent, as the demo, the benchmarks and the collection train it."""
 
     n_envs: int = 64
     """Environments stepped at once."""
@@ -48,8 +48,26 @@ class AgentConfig:
     """Transitions in one gradient step."""
     n_epochs: int = 6
     """Passes over the transitions of a round."""
+    learning_rate: float = 3e-4
+    """Adam's."""
+    gamma: float = 0.99
+    """Discount."""
+    gae_lambda: float = 0.95
+    """Bias against variance of the advantages."""
     log_std_init: float = -0.5
     """Logarithm of the first standard deviation of actions."""
+
+    @classmethod
+    def of(cls, task: str) -> AgentConfig:
+        """Return the agent of a task: that of `AGENTS`, or the default."""
+        return AGENTS.get(task, cls())
+
+
+AGENTS = {
+    # Only an agent that looks far ahead learns to swim with both joints: a stroke pays late.
+    "Swimmer": AgentConfig(gamma=0.9999, gae_lambda=0.98),
+}
+"""Agents of the tasks that PPO does not learn with the default."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +205,9 @@ def train_agent(
         n_steps=config.n_steps,
         batch_size=config.batch_size,
         n_epochs=config.n_epochs,
+        learning_rate=config.learning_rate,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
         policy_kwargs={"log_std_init": config.log_std_init},
         seed=seed,
         device="cpu",
@@ -195,9 +216,11 @@ def train_agent(
     return Agent(model, Normalisation.of(normalised))
 
 
-def learn_outside(make_env: Callable[[], gym.Env[Any, Any]], steps: int, seed: int) -> None:
-    """Train an agent in real environments, for the sake of what they record on the way."""
-    config = AgentConfig()
+def learn_outside(
+    task: str, make_env: Callable[[], gym.Env[Any, Any]], steps: int, seed: int
+) -> None:
+    """Train a task's agent in real environments, for the sake of what they record on the way."""
+    config = AgentConfig.of(task)
     round_steps = config.n_envs * config.n_steps
     envs = DummyVecEnv([make_env] * config.n_envs)
     try:

@@ -47,11 +47,14 @@ class Task(ABC):
     device and dtype their arguments have.
 
     Attributes:
+        reference_id: the Gymnasium id of the real environment.
+        sensors: what the observation holds that MuJoCo's solver makes and q and v do not
+            determine: the name of each and its place in the observation. Models learn them.
         spec: the system.
     """
 
     reference_id: ClassVar[str]
-    sensors: ClassVar[tuple[str, ...]] = ()
+    sensors: ClassVar[Mapping[str, int]] = {}
 
     spec: SystemSpec
 
@@ -146,6 +149,20 @@ def uniform_start(
     noise = torch.rand(shape, generator=generator, device=device, dtype=dtype)
     q, v = torch.tensor_split(scale * (2 * noise - 1), [spec.nq], -1)
     return State(torch.tensor(spec.q0, dtype=dtype, device=device) + q, v)
+
+
+def normal_speed_start(
+    spec: SystemSpec,
+    scale: float,
+    batch: int,
+    generator: torch.Generator | None,
+    dtype: torch.dtype,
+) -> State:
+    """Draw (batch) states with q uniform in q0 +- `scale` and v normal, of spread `scale`."""
+    start = uniform_start(spec, scale, batch, generator, dtype)
+    device = start.v.device
+    speed = torch.randn(start.v.shape, generator=generator, device=device, dtype=dtype)
+    return State(start.q, scale * speed)
 
 
 def total(terms: Mapping[str, Tensor]) -> Tensor:

@@ -61,7 +61,7 @@ def train_inside(
         steps: environment steps, rounded up to whole rounds of learning.
         seed: determines agent and episodes.
         checkpoint: a weights file or a fit's folder; the shipped weights if None.
-        config: the agent.
+        config: the agent; the task's own, `AgentConfig.of(task)`, if None.
         env_kwargs: further arguments of `LearnedVectorEnv`.
         callback: SB3's.
 
@@ -70,7 +70,7 @@ def train_inside(
         CheckpointError: where the weights cannot be read.
         ParameterError: where an argument of the environment is unknown or out of range.
     """
-    config = config or AgentConfig()
+    config = config or AgentConfig.of(catalogue.task_of(task))
     arguments = {"checkpoint": checkpoint, **(env_kwargs or {})}
     with closing(make_vec_env(task, config.n_envs, env_kwargs=arguments)) as envs:
         return train_agent(envs, steps, config, seed, callback)
@@ -85,7 +85,7 @@ def train_outside(
     callback: BaseCallback | None = None,
 ) -> Agent:
     """Train the same agent in the real environment; the arguments are those of `train_inside`."""
-    config = config or AgentConfig()
+    config = config or AgentConfig.of(catalogue.task_of(task))
     with closing(make_real_vec_env(task, config.n_envs, env_kwargs)) as envs:
         return train_agent(envs, steps, config, seed, callback)
 

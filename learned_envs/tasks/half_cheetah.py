@@ -1,0 +1,88 @@
+"""The two-legged HalfCheetah, as in Gymnasium's HalfCheetah-v5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from learned_envs.state import State
+from learned_envs.tasks.task import Task, Transition, normal_speed_start
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfCheetah(Task):
+    """Run forward as fast as possible.
+
+    ## Action
+    Torques of the back and front thighs, shins and feet, each in [-1, 1].
+
+    ## Observation
+    q without the torso's x (z, the torso's angle, the six hinges), then v.
+
+    ## Rewards
+    `reward_forward`, weight times dx/dt; `reward_ctrl`, minus weight times the squared action as
+    the agent gave it.
+
+    ## Starting State
+    q0 with uniform noise of +-`reset_noise_scale`, normal velocities of that spread.
+
+    ## Episode End
+    Never terminated.
+
+    Source: gymnasium/envs/mujoco/half_cheetah_v5.py.
+
+    Attributes:
+        forward_reward_weight: reward for each m/s forward.
+        ctrl_cost_weight: cost for each unit of squared action.
+        reset_noise_scale: size of the noise on the starting state.
+        exclude_current_positions_from_observation: whether the torso's x is hidden.
+    """
+
+    reference_id: ClassVar[str] = "HalfCheetah-v5"
+
+    forward_reward_weight: float = 1.0
+    ctrl_cost_weight: float = 0.1
+    reset_noise_scale: float = 0.1
+    exclude_current_positions_from_observation: bool = True
+
+    def initial_state(
+        self,
+        batch: int,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> State:
+        """Draw (batch) starts around the standing pose."""
+        return normal_speed_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
+
+    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+        """Return (*batch, 17), or (*batch, 18) where x is not hidden."""
+        q = state.q[..., 1:] if self.exclude_current_positions_from_observation else state.q
+        return torch.cat((q, state.v), dim=-1)
+
+    def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
+        """Return the forward reward and the control cost as a negative number."""
+        return {
+            "reward_forward": self.forward_reward_weight * self._x_velocity(transition),
+            "reward_ctrl": -self.ctrl_cost_weight * transition.action.square().sum(dim=-1),
+        }
+
+    def terminated(self, state: State) -> Tensor:
+        """Return false everywhere, (*batch)."""
+        return torch.zeros_like(state.q[..., 0], dtype=torch.bool)
+
+    def details(self, transition: Transition) -> dict[str, Tensor]:
+        """Return position and velocity."""
+        return {
+            **self.reset_info(transition.next_state),
+            "x_velocity": self._x_velocity(transition),
+        }
+
+    def reset_info(self, state: State) -> dict[str, Tensor]:
+        """Return the torso's x."""
+        return {"x_position": state.q[..., 0]}
+
+    def _x_velocity(self, transition: Transition) -> Tensor:
+        return transition.displacement[..., 0] / self.spec.dt

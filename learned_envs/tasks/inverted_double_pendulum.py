@@ -1,0 +1,92 @@
+"""Two poles balanced on a cart, as in Gymnasium's InvertedDoublePendulum-v5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from learned_envs.state import State
+from learned_envs.tasks.task import Task, Transition, normal_speed_start
+
+POLE_LENGTH = 0.6
+"""Metres, of each pole, from hinge to hinge and from there to the tip."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertedDoublePendulum(Task):
+    """Keep two poles, one on top of the other, upright by pushing the cart below.
+
+    ## Action
+    Force on the cart, in [-1, 1] before the actuator's gear.
+
+    ## Observation
+    The cart's position; sines, then cosines, of the hinges' angles; v clipped to +-10; and the
+    force of the rail's ends on the cart, a sensor that a model has to learn, clipped to +-10.
+
+    ## Rewards
+    `reward_survive` where the step does not terminate; `distance_penalty`, minus the squared
+    distances of the tip from (0, 2), the horizontal one weighted by 0.01; `velocity_penalty`,
+    minus the weighted squared speeds of the hinges.
+
+    ## Starting State
+    q0 with uniform noise of +-`reset_noise_scale`, normal velocities of that spread.
+
+    ## Episode End
+    Terminated where the tip is at a height of 1 m or less.
+
+    Source: gymnasium/envs/mujoco/inverted_double_pendulum_v5.py. There the tip is where it was one
+    solver step (0.01 s) before the observed q.
+
+    Attributes:
+        healthy_reward: reward of a step that does not terminate.
+        reset_noise_scale: size of the noise on the starting state.
+    """
+
+    reference_id: ClassVar[str] = "InvertedDoublePendulum-v5"
+    sensors: ClassVar[Mapping[str, int]] = {"qfrc_constraint of the cart": 8}
+
+    healthy_reward: float = 10.0
+    reset_noise_scale: float = 0.1
+
+    def initial_state(
+        self,
+        batch: int,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> State:
+        """Draw (batch) starts around the upright poles."""
+        return normal_speed_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
+
+    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+        """Return (*batch, 9)."""
+        cart, angles = state.q[..., :1], state.q[..., 1:]
+        force = torch.zeros_like(cart) if sensors is None else sensors
+        speed = state.v.clamp(-10.0, 10.0)
+        return torch.cat((cart, angles.sin(), angles.cos(), speed, force.clamp(-10, 10)), dim=-1)
+
+    def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
+        """Return survival's reward and the two penalties as negative numbers."""
+        reached = transition.next_state
+        x, height = self._tip(reached)
+        survives = ~self.terminated(reached)
+        _, v1, v2 = reached.v.unbind(-1)
+        return {
+            "reward_survive": self.healthy_reward * survives.to(x.dtype),
+            "distance_penalty": -(0.01 * x.square() + (height - 2).square()),
+            "velocity_penalty": -(1e-3 * v1.square() + 5e-3 * v2.square()),
+        }
+
+    def terminated(self, state: State) -> Tensor:
+        """Return where the tip is too low, (*batch) bool."""
+        return self._tip(state)[1] <= 1
+
+    def _tip(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return the upper pole's end, horizontally and above the rail."""
+        x, lower, hinge = state.q.unbind(-1)
+        upper = lower + hinge
+        along = x + POLE_LENGTH * (lower.sin() + upper.sin())
+        return along, POLE_LENGTH * (lower.cos() + upper.cos())
