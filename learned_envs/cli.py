@@ -14,7 +14,7 @@ from tyro.conf import Positional, arg, subcommand
 
 from learned_envs import catalogue
 from learned_envs.errors import LearnedEnvsError, ParameterError, WeightsNotShippedError
-from learned_envs.fit.config import FitConfig, TrainingConfig
+from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.terminal import Advance, bars, console, key_figures, pairs
 
 
@@ -100,6 +100,7 @@ class Fit:
     option: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...")] = ()
     """Options of the family, such as hidden=128,128 or substeps=2."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    improvement: RoundsConfig = field(default_factory=RoundsConfig)
 
     def run(self) -> None:
         """Fit and print the report."""
@@ -109,14 +110,17 @@ class Fit:
             options=dict(_read_option(text) for text in self.option),
             data=None if self.data is None else str(self.data),
             steps=self.steps,
-            learners=0 if self.data else self.learners,
+            learners=0 if self.data or self.improvement.rounds else self.learners,
             start=None if self.start == "none" else self.start,
             training=self.training,
+            rounds=self.improvement,
         )
+        from learned_envs.fit.observer import Observer
         from learned_envs.fit.report import Report
-        from learned_envs.fit.run import Observer, fit
+        from learned_envs.fit.rounds import Round
+        from learned_envs.fit.run import fit
         from learned_envs.fit.training import Progress
-        from learned_envs.sb3 import learn_outside
+        from learned_envs.sb3 import Improver, learn_outside
 
         with bars() as bar:
             collecting: list[Advance] = []
@@ -134,14 +138,18 @@ class Fit:
                 note = f"{progress.update:,}/{plan.updates:,} loss {progress.loss:.2g}{score}"
                 training[0](plan.predictions(progress.update), note)
 
+            def improved(round: Round) -> None:
+                console().print(round.line())
+
             simulation = fit(
                 task,
                 self.folder,
                 config,
                 learner=learn_outside,
+                improver=Improver.of,
                 resume=self.resume,
                 device=self.device,
-                observer=Observer(collected, trained),
+                observer=Observer(collected, trained, improved),
             )
         console().print(Report.from_dict(simulation.card["held_out"]).table())
         print(f"wrote {self.folder}")
@@ -217,7 +225,8 @@ class Evaluate:
 
     def run(self) -> None:
         """Measure, print and draw."""
-        from learned_envs.fit.run import PLOT_FILE, evaluate_run
+        from learned_envs.fit.model import PLOT_FILE
+        from learned_envs.fit.run import evaluate_run
 
         report, where = evaluate_run(self.run_or_id, self.data, self.trajectories, self.device)
         console().print(report.table())

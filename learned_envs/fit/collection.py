@@ -1,6 +1,6 @@
 """Record episodes of real MuJoCo, broadly: what a model of the system is fitted to.
 
-The steps are shared evenly between a random actor, every policy and every learner that is given.
+The steps are shared evenly between a random actor, every policy and every learner.
 A collection is cut into chunks whose seeds follow from the collection alone, so that it is the
 same whatever the number of workers, and goes on after the last whole chunk when it was killed.
 """
@@ -43,6 +43,7 @@ def collect(
     *,
     policies: Mapping[str, Policy] | None = None,
     learners: Mapping[str, Learner] | None = None,
+    random: bool = True,
     seed: int = 0,
     workers: int | None = None,
     on_progress: Callable[[int], None] | None = None,
@@ -64,6 +65,7 @@ def collect(
         policies: who acts besides the random actor, by name; recorded as "agent:NAME".
         learners: what learns to act while it is recorded, by name; recorded as "learner:NAME".
             Each is one chunk, so that a killed one starts again.
+        random: whether the random actor acts too.
         seed: decides everything that is drawn.
         workers: processes; None takes one a core, 1 records in this process.
         on_progress: called with the steps of this collection that are recorded so far.
@@ -79,12 +81,12 @@ def collect(
         OutputError: where it holds something else already, or cannot be written.
     """
     task = task_of(task)
-    actors: dict[str, Policy | None] = {RANDOM: None}
+    actors: dict[str, Policy | None] = {RANDOM: None} if random else {}
     actors.update({f"agent:{name}": policy for name, policy in (policies or {}).items()})
     learning = {f"learner:{name}": learner for name, learner in (learners or {}).items()}
     # The longest chunks first, so that no worker is left with one at the end.
     sources = [*learning, *actors]
-    if steps < len(sources) or seed < 0:
+    if not sources or steps < len(sources) or seed < 0:
         raise ParameterError(
             f"Got steps={steps}, seed={seed}; expected at least one step for each source "
             f"({', '.join(sources)}) and a seed of zero or more."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from learned_envs.errors import ParameterError
 
@@ -70,6 +70,46 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class RoundsConfig:
+    """How a model and the agent that learns in it are improved in turn."""
+
+    rounds: int = 0
+    """Rounds of recording, fitting, training an agent inside and trying it outside; 0 fits once."""
+    steps_per_round: int = 20_000
+    """Real steps of a round, those of the agent's trial among them."""
+    updates_per_round: int = 2_000
+    """Gradient steps of the model in a round, in place of --updates."""
+    algorithm: Literal["ppo", "sac", "td3"] = "ppo"
+    """What trains the agent."""
+    agent_steps: int = 300_000
+    """Steps inside that the agent learns from in a round."""
+    penalty: float = 1.0
+    """Reward that the agent loses for each unit of disagreement."""
+    start_fraction: float = 0.5
+    """Share of its episodes that begin from recorded states."""
+    fresh: bool = False
+    """Begin each round with a new agent."""
+    agreement: float = 0.1
+    """Stop where the returns inside and outside differ by less than this share for two rounds
+    that bring no better agent."""
+
+    def check(self) -> None:
+        """See that the settings make sense; see `TrainingConfig.check`.
+
+        Raises:
+            ParameterError: where they do not.
+        """
+        _expect("rounds", self.rounds, self.rounds >= 0, "at least 0")
+        _expect("steps_per_round", self.steps_per_round, self.steps_per_round >= 2, "at least 2")
+        for name in ("updates_per_round", "agent_steps"):
+            _expect(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("penalty", "agreement"):
+            _expect(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+        share = self.start_fraction
+        _expect("start_fraction", share, 0 <= share <= 1, "from 0 to 1")
+
+
+@dataclass(frozen=True)
 class FitConfig:
     """How a model is made from real MuJoCo."""
 
@@ -91,6 +131,8 @@ class FitConfig:
     which environments cut an episode."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How the model is trained."""
+    rounds: RoundsConfig = field(default_factory=RoundsConfig)
+    """How model and agent are improved in turn, where they are."""
 
     def __post_init__(self) -> None:
         _expect("learners", self.learners, self.learners >= 0, "at least 0")
@@ -99,12 +141,14 @@ class FitConfig:
         quantile = self.disagreement_quantile
         _expect("disagreement_quantile", quantile, 0 < quantile <= 1, "above 0, at most 1")
         self.training.check()
+        self.rounds.check()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FitConfig:
         """Build a configuration from what `asdict` gave, read back from JSON."""
         training = {**data["training"], "horizons": tuple(data["training"]["horizons"])}
-        return cls(**{**data, "training": TrainingConfig(**training)})
+        rounds = RoundsConfig(**data.get("rounds", {}))
+        return cls(**{**data, "training": TrainingConfig(**training), "rounds": rounds})
 
 
 def _expect(name: str, value: object, good: bool, expected: str) -> None:

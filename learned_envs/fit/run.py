@@ -5,61 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from learned_envs import catalogue
-from learned_envs.checkpoint import (
-    FILE_NAME,
-    find_device,
-    load_checkpoint,
-    read_card,
-    save_checkpoint,
-)
-from learned_envs.dynamics.dynamics import Family
-from learned_envs.dynamics.ensemble import Ensemble
+from learned_envs.checkpoint import find_device, read_card
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
 from learned_envs.fit.collection import Learner, collect
-from learned_envs.fit.config import FitConfig, TrainingConfig
+from learned_envs.fit.config import FitConfig, RoundsConfig
 from learned_envs.fit.dataset import Source
 from learned_envs.fit.evaluation import evaluate
 from learned_envs.fit.minari_exchange import open_dataset
+from learned_envs.fit.model import DATA_FOLDER, fit_model, make_family
+from learned_envs.fit.observer import Observer
 from learned_envs.fit.reference import describe, make_reference
 from learned_envs.fit.report import Report
+from learned_envs.fit.rounds import Improve, Rounds
 from learned_envs.fit.shard import write_whole
-from learned_envs.fit.training import Progress, train
-from learned_envs.fit.trajectories import Trajectories
 from learned_envs.simulation import Simulation
 from learned_envs.state import SystemSpec
 
 CONFIG_FILE = "fit.json"
 """What a fit's folder calls the settings that `resume` goes on with."""
-
-DATA_FOLDER = "data"
-"""Where it keeps what it records."""
-
-PLOT_FILE = "errors.png"
-"""What it calls the picture of its held-out errors."""
-
-THRESHOLD_STATES = 100_000
-"""Held-out transitions whose disagreement sets the threshold, at most."""
-
-
-@dataclass(frozen=True)
-class Observer:
-    """What hears of a fit as it goes; the command line draws progress bars from it.
-
-    Attributes:
-        collected: called with the real steps recorded so far, and all that are to be; at the
-            beginning too.
-        trained: called after each update, with where the training is and how it is done.
-    """
-
-    collected: Callable[[int, int], None] = lambda steps, total: None
-    trained: Callable[[Progress, TrainingConfig], None] = lambda progress, config: None
 
 
 def fit(
@@ -68,6 +37,7 @@ def fit(
     config: FitConfig | None = None,
     *,
     learner: Learner | None = None,
+    improver: Callable[[str, RoundsConfig], Improve] | None = None,
     resume: bool = False,
     device: str | torch.device | None = None,
     observer: Observer | None = None,
@@ -81,13 +51,16 @@ def fit(
         config: how to fit; where a fit is resumed, its own.
         learner: what learns in the real environment while it is recorded, `config.learners`
             times; `learned_envs.sb3.learn_outside` is one.
+        improver: makes what trains an agent inside the model in each of `config.rounds`;
+            `learned_envs.sb3.Improver.of` is one.
         resume: go on with what a killed fit left in `out`.
         device: where to train; a GPU where there is one, for None.
         observer: hears how it goes.
 
     Raises:
         UnknownNameError: an unknown task or family.
-        ParameterError: an option that the family does not have, or learners without a learner.
+        ParameterError: an option that the family does not have, learners without a learner, or
+            rounds without what improves an agent or with data of another fit.
         OutputError: where `out` exists already and is not resumed, or cannot be written to.
         DatasetError: where the data is broken or of another environment.
         CheckpointError: where `start` cannot be read, or there is nothing to resume.
@@ -99,7 +72,14 @@ def fit(
     # All that can be wrong is found before there is a folder, so that a second try finds none.
     family = make_family(config)
     source = catalogue.env_id(task) if config.start == "shipped" else config.start
-    started = None if source is None else _read_start(source, task, config)
+    if source is not None:
+        _check_start(source, task, config)
+    if config.rounds.rounds and (improver is None or config.data is not None):
+        raise ParameterError(
+            f"Got rounds={config.rounds.rounds} with data={config.data} and improver={improver}. "
+            "Rounds record their own data: fit to yours first and pass that as --from; in Python, "
+            "pass improver=learned_envs.sb3.Improver.of."
+        )
     dataset: Source | None = None
     if config.data is not None:
         dataset = open_dataset(config.data, task)
@@ -112,6 +92,9 @@ def fit(
     if not resume:
         _make_folder(task, out, config)
 
+    if config.rounds.rounds and improver is not None:
+        improve = improver(task, config.rounds)
+        return Rounds(task, out, config, improve, device, observer, source).run()
     if dataset is None:
         observer.collected(0, steps := config.steps)
         dataset = collect(
@@ -122,87 +105,9 @@ def fit(
             seed=config.training.seed,
             on_progress=lambda done: observer.collected(done, steps),
         )
-    recording, held_out = dataset.load().split(config.training.held_out, config.training.seed)
-    torch.manual_seed(config.training.seed)
-    training = config.training
-    if source is None:
-        dynamics = Ensemble(family, dataset.spec, training.members).to(device)
-    else:
-        dynamics, _ = load_checkpoint(source, device, task)
-        training = replace(training, members=dynamics.members)
-    card: dict[str, Any] = {
-        "task": task,
-        "seed": training.seed,
-        "start": None if started is None else started["sha256"],
-        "real_steps": dataset.steps,
-        "data": {"sha256": dataset.digest, "steps": dataset.steps, "sources": dataset.sources},
-        # Paths of this machine say nothing on another; the checksums beside them do.
-        "fit": asdict(replace(config, data=None, start=None, training=training)),
-        "disagreement_threshold": None,
-    }
-    held = Trajectories.of(held_out, dataset.spec, device)
-    dynamics = train(
-        dynamics,
-        Trajectories.of(recording, dataset.spec, device),
-        held,
-        training,
-        out,
-        card,
-        normalise=source is None,
-        on_progress=lambda progress: observer.trained(progress, training),
+    return fit_model(
+        task, dataset, out, config, device, observer, start=source, normalise=source is None
     )
-    simulation = Simulation(catalogue.task_class(task).create(dataset.spec, {}), dynamics, card)
-    report = evaluate(simulation, held_out)
-    report.plot(out / PLOT_FILE)
-    card["held_out"] = report.to_dict()
-    card["disagreement_threshold"] = disagreement_threshold(
-        dynamics, held, config.disagreement_quantile
-    )
-    save_checkpoint(out / FILE_NAME, dynamics, card)
-    return Simulation(simulation.task, dynamics, read_card(out / FILE_NAME))
-
-
-def make_family(config: FitConfig) -> Family:
-    """Build the family's configuration.
-
-    Raises:
-        UnknownNameError: where there is no such family.
-        ParameterError: where it has no such option.
-    """
-    cls = catalogue.family_class(config.family)
-    options = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in config.options.items()
-    }
-    known = cls.__dataclass_fields__
-    if unknown := sorted(set(options) - set(known)):
-        raise ParameterError(
-            f"{config.family} has no option {', '.join(unknown)}. It has {', '.join(known)}."
-        )
-    for name, value in options.items():
-        if type(value) is not type(default := known[name].default):
-            raise ParameterError(
-                f"Got {name}={value!r} for {config.family}, expected {type(default).__name__}, "
-                f"such as {default!r}."
-            )
-    return cls(**options)
-
-
-@torch.no_grad()
-def disagreement_threshold(
-    dynamics: Ensemble, held_out: Trajectories, quantile: float
-) -> float | None:
-    """Return the quantile of the members' disagreement over held-out steps; None for one member."""
-    if dynamics.members < 2:
-        return None
-    generator = torch.Generator(dynamics.q_low.device).manual_seed(0)
-    values = []
-    for rows in torch.split(held_out.draw((THRESHOLD_STATES,), 1, generator), 4096):
-        window = held_out.window(rows, 1)
-        prediction = dynamics.step(window.start, window.actions[:, 0], disagreement=True)
-        assert prediction.disagreement is not None
-        values.append(prediction.disagreement)
-    return float(torch.cat(values).quantile(quantile))
 
 
 def evaluate_run(
@@ -261,8 +166,8 @@ def _anchored(config: FitConfig) -> FitConfig:
     return replace(config, data=absolute(config.data), start=absolute(config.start))
 
 
-def _read_start(source: str, task: str, config: FitConfig) -> dict[str, Any]:
-    """Read the card of what a fit starts from, and see that the model asked for is that one."""
+def _check_start(source: str, task: str, config: FitConfig) -> None:
+    """See that the model asked for is the one that a fit starts from."""
     card = read_card(source, task)
     if card["family"] != config.family or config.options:
         raise ParameterError(
@@ -270,7 +175,6 @@ def _read_start(source: str, task: str, config: FitConfig) -> dict[str, Any]:
             f"{card['family']} with options of its own. Name that family and no options, or start "
             "from none."
         )
-    return card
 
 
 def _stored(task: str, out: Path) -> FitConfig:

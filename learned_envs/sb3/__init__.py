@@ -8,11 +8,13 @@ from learned_envs.sb3.agent import (
     learn_outside,
     train_agent,
 )
+from learned_envs.sb3.improver import Improver
 from learned_envs.sb3.vec_env import LearnedVecEnv, make_vec_env
 
 __all__ = [
     "Agent",
     "AgentConfig",
+    "Improver",
     "LearnedVecEnv",
     "Normalisation",
     "SavedAgent",

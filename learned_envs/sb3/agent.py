@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -56,6 +56,24 @@ class AgentConfig:
     """Bias against variance of the advantages."""
     log_std_init: float = -0.5
     """Logarithm of the first standard deviation of actions."""
+    steps: int = 1_000_000
+    """Environment steps of a whole training."""
+
+    def algorithm(self, envs: VecEnv, seed: int | None) -> PPO:
+        """Make the untrained algorithm in environments of its number."""
+        return PPO(
+            "MlpPolicy",
+            envs,
+            n_steps=self.n_steps,
+            batch_size=self.batch_size,
+            n_epochs=self.n_epochs,
+            learning_rate=self.learning_rate,
+            gamma=self.gamma,
+            gae_lambda=self.gae_lambda,
+            policy_kwargs={"log_std_init": self.log_std_init},
+            seed=seed,
+            device="cpu",
+        )
 
     @classmethod
     def of(cls, task: str) -> AgentConfig:
@@ -90,6 +108,11 @@ class Normalisation:
         """Copy what the wrapper has learned so far."""
         seen: Any = envs.obs_rms
         return cls(seen.mean.copy(), seen.var.copy(), envs.clip_obs, envs.epsilon)
+
+    def restore(self, envs: VecNormalize, count: int) -> None:
+        """Let the wrapper go on from these statistics, as if from `count` observations."""
+        seen: Any = envs.obs_rms
+        seen.mean, seen.var, seen.count = self.mean.copy(), self.variance.copy(), count
 
     def __call__(self, observation: Array) -> Array:
         """Normalise observations, (*batch, n)."""
@@ -181,37 +204,47 @@ class SavedAgent:
         return Agent.load(self.path)
 
 
+class Learnable(Protocol):
+    """What `train_agent` needs to know of an algorithm and its settings."""
+
+    @property
+    def n_envs(self) -> int:
+        """Environments stepped at once."""
+
+    @property
+    def gamma(self) -> float:
+        """Discount."""
+
+    def algorithm(self, envs: VecEnv, seed: int | None) -> BaseAlgorithm:
+        """Make the untrained algorithm."""
+
+
 def train_agent(
     envs: VecEnv,
     steps: int,
-    config: AgentConfig | None = None,
+    config: Learnable | None = None,
     seed: int | None = None,
     callback: BaseCallback | None = None,
+    start: Agent | None = None,
 ) -> Agent:
-    """Train a PPO agent with normalised observations and rewards.
+    """Train an agent with normalised observations and rewards.
 
     Args:
         envs: as many environments as `config` names.
         steps: environment steps to train for, rounded up to whole rounds of learning.
-        config: the agent.
+        config: the agent; PPO as `AgentConfig` has it if None.
         seed: seeds the agent and its environments.
         callback: SB3's.
+        start: an agent of the same settings to train on, instead of a fresh one.
     """
     config = config or AgentConfig()
-    normalised = VecNormalize(envs)
-    model = PPO(
-        "MlpPolicy",
-        normalised,
-        n_steps=config.n_steps,
-        batch_size=config.batch_size,
-        n_epochs=config.n_epochs,
-        learning_rate=config.learning_rate,
-        gamma=config.gamma,
-        gae_lambda=config.gae_lambda,
-        policy_kwargs={"log_std_init": config.log_std_init},
-        seed=seed,
-        device="cpu",
-    )
+    normalised = VecNormalize(envs, gamma=config.gamma)
+    model = config.algorithm(normalised, seed)
+    if start is not None:
+        parameters: Any = start.model.get_parameters()
+        model.set_parameters(parameters)
+        if start.normalisation is not None:
+            start.normalisation.restore(normalised, count=steps)
     model.learn(steps, callback=callback)
     return Agent(model, Normalisation.of(normalised))
 

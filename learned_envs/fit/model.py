@@ -1,0 +1,142 @@
+"""One model fitted to one dataset: train, evaluate, set the threshold, save."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from learned_envs import catalogue
+from learned_envs.checkpoint import FILE_NAME, load_checkpoint, read_card, save_checkpoint
+from learned_envs.dynamics.dynamics import Family
+from learned_envs.dynamics.ensemble import Ensemble
+from learned_envs.errors import ParameterError
+from learned_envs.fit.config import FitConfig
+from learned_envs.fit.dataset import Source
+from learned_envs.fit.evaluation import evaluate, sensor_errors
+from learned_envs.fit.observer import Observer
+from learned_envs.fit.training import train
+from learned_envs.fit.trajectories import Trajectories
+from learned_envs.simulation import Simulation
+
+DATA_FOLDER = "data"
+"""Where a fit's folder keeps what it records."""
+
+PLOT_FILE = "errors.png"
+"""What it calls the picture of its held-out errors."""
+
+THRESHOLD_STATES = 100_000
+"""Held-out transitions whose disagreement sets the threshold, at most."""
+
+
+def fit_model(
+    task: str,
+    dataset: Source,
+    out: Path,
+    config: FitConfig,
+    device: torch.device,
+    observer: Observer,
+    *,
+    start: str | Path | None = None,
+    normalise: bool = True,
+) -> Simulation:
+    """Train a model of a task's system on a dataset and leave it, evaluated, in a folder.
+
+    Where the folder holds an unfinished training, that goes on.
+
+    Args:
+        task: name of the task.
+        dataset: what to learn from; part of it is held out.
+        out: an existing folder.
+        config: how to train.
+        device: where to.
+        observer: hears how it goes.
+        start: a checkpoint to train on; None for a new model.
+        normalise: set the normalisation constants from the data; False keeps those of `start`.
+    """
+    training = config.training
+    recording, held_out = dataset.load().split(training.held_out, training.seed)
+    sensors = catalogue.task_class(task).sensors
+    torch.manual_seed(training.seed)
+    if start is None:
+        family = make_family(config)
+        dynamics = Ensemble(family, dataset.spec, training.members, [*sensors]).to(device)
+    else:
+        dynamics, _ = load_checkpoint(start, device, task)
+        training = replace(training, members=dynamics.members)
+    card: dict[str, Any] = {
+        "task": task,
+        "seed": training.seed,
+        "start": None if start is None else read_card(start)["sha256"],
+        "real_steps": dataset.steps,
+        "data": {"sha256": dataset.digest, "steps": dataset.steps, "sources": dataset.sources},
+        # Paths of this machine say nothing on another; the checksums beside them do.
+        "fit": asdict(replace(config, data=None, start=None, training=training)),
+        "disagreement_threshold": None,
+    }
+    held = Trajectories.of(held_out, dataset.spec, device, sensors.values())
+    dynamics = train(
+        dynamics,
+        Trajectories.of(recording, dataset.spec, device, sensors.values()),
+        held,
+        training,
+        out,
+        card,
+        normalise=normalise,
+        on_progress=lambda progress: observer.trained(progress, training),
+    )
+    simulation = Simulation(catalogue.task_class(task).create(dataset.spec, {}), dynamics, card)
+    report = evaluate(simulation, held_out)
+    report.plot(out / PLOT_FILE)
+    card["held_out"] = report.to_dict()
+    card["sensor_errors"] = sensor_errors(simulation, held_out)
+    card["disagreement_threshold"] = disagreement_threshold(
+        dynamics, held, config.disagreement_quantile
+    )
+    save_checkpoint(out / FILE_NAME, dynamics, card)
+    return Simulation(simulation.task, dynamics, read_card(out / FILE_NAME))
+
+
+def make_family(config: FitConfig) -> Family:
+    """Build the family's configuration.
+
+    Raises:
+        UnknownNameError: where there is no such family.
+        ParameterError: where it has no such option.
+    """
+    cls = catalogue.family_class(config.family)
+    options = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in config.options.items()
+    }
+    known = cls.__dataclass_fields__
+    if unknown := sorted(set(options) - set(known)):
+        raise ParameterError(
+            f"{config.family} has no option {', '.join(unknown)}. It has {', '.join(known)}."
+        )
+    for name, value in options.items():
+        if type(value) is not type(default := known[name].default):
+            raise ParameterError(
+                f"Got {name}={value!r} for {config.family}, expected {type(default).__name__}, "
+                f"such as {default!r}."
+            )
+    return cls(**options)
+
+
+@torch.no_grad()
+def disagreement_threshold(
+    dynamics: Ensemble, held_out: Trajectories, quantile: float
+) -> float | None:
+    """Return the quantile of the members' disagreement over held-out steps; None for one member."""
+    if dynamics.members < 2:
+        return None
+    generator = torch.Generator(dynamics.q_low.device).manual_seed(0)
+    values = []
+    for rows in torch.split(held_out.draw((THRESHOLD_STATES,), 1, generator), 4096):
+        window = held_out.window(rows, 1)
+        prediction = dynamics.step(window.start, window.actions[:, 0], disagreement=True)
+        assert prediction.disagreement is not None
+        values.append(prediction.disagreement)
+    return float(torch.cat(values).quantile(quantile))

@@ -1,0 +1,317 @@
+"""Rounds of collecting, fitting and improving: a model that is good where its agents go.
+
+A model is wrong where an agent that learns in it ends up, for nothing there was recorded. So the
+agent is run in the real environment, what happens is added to the data, the model is fitted on,
+and the agent trained on (Dyna: Sutton, 1991; as in MBPO: Janner et al., NeurIPS 2019).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from learned_envs import catalogue
+from learned_envs.checkpoint import FILE_NAME, load_checkpoint, read_card, save_checkpoint
+from learned_envs.fit.collection import Learner, Policy, collect
+from learned_envs.fit.config import FitConfig
+from learned_envs.fit.dataset import MANIFEST, Dataset
+from learned_envs.fit.model import DATA_FOLDER, fit_model
+from learned_envs.fit.observer import Observer
+from learned_envs.fit.recording import Array, Recording
+from learned_envs.fit.report import Report
+from learned_envs.fit.shard import write_whole
+from learned_envs.simulation import Simulation
+from learned_envs.state import State
+
+ROUNDS_FILE = "rounds.json"
+"""What a fit's folder calls the figures of its rounds."""
+
+AGENT_FOLDER = "agent"
+"""What a round's folder, and the fit's own, calls its agent."""
+
+TRIAL_FRACTION = 0.25
+"""Share of a round's real steps in which the agent is tried as it is: more where a whole episode
+needs more, up to `LARGEST_TRIAL`."""
+
+LARGEST_TRIAL = 0.75
+"""The most that a trial may take of a round's real steps."""
+
+EPISODES_INSIDE = 20
+"""Episodes that the return inside is the mean of."""
+
+SETTLED_ROUNDS = 2
+"""Rounds whose returns must agree, without a better one, before the fit stops early."""
+
+ERROR_HORIZON = 10
+"""Steps at which a round's held-out error is told."""
+
+UNLIMITED = 1000
+"""Steps of an episode inside where the task sets no limit."""
+
+STARTS = 20_000
+"""Recorded states that an agent's episodes inside may begin from, at most."""
+
+
+class Improve(Protocol):
+    """Trains an agent inside a model; `learned_envs.sb3.Improver` is one."""
+
+    def __call__(
+        self, checkpoint: Path, starts: State, previous: Path | None, out: Path, seed: int
+    ) -> Policy:
+        """Train an agent and leave it in a folder; a whole one that is there is returned as it is.
+
+        Args:
+            checkpoint: the model.
+            starts: recorded states, q (n, nq) and v (n, nv), that its episodes may begin from.
+            previous: the folder of the last round's agent; None in the first round.
+            out: the folder that the agent is to be left in.
+            seed: determines the training.
+
+        Returns:
+            The agent, acting deterministically on observations (n) or (batch, n).
+        """
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round gave.
+
+    Attributes:
+        number: counted from 1.
+        real_steps: recorded in all rounds so far.
+        error: median standardised squared error after 10 steps, or the most that there are, on
+            the episodes that the round's fit held out.
+        inside: mean return of the agent in the model that it was trained in: whole episodes, one
+            fixed member each, without penalty.
+        outside: mean return of its whole episodes in the real environment, which are part of
+            `real_steps`.
+        episodes: how many those are.
+    """
+
+    number: int
+    real_steps: int
+    error: float
+    inside: float
+    outside: float
+    episodes: int
+
+    @property
+    def gap(self) -> float:
+        """How far inside is from outside, as a share of the larger."""
+        return abs(self.inside - self.outside) / max(abs(self.inside), abs(self.outside), 1e-9)
+
+    def line(self) -> str:
+        """Return the figures as a line of text."""
+        return (
+            f"round {self.number}: {self.real_steps:,} real steps, held-out error {self.error:.2g} "
+            f"at {ERROR_HORIZON} steps, return inside {self.inside:,.1f}, outside "
+            f"{self.outside:,.1f} ({self.episodes} episodes), gap {self.gap:.0%}"
+        )
+
+
+def settled(history: Sequence[Round], agreement: float) -> bool:
+    """Return whether inside and outside agree and more rounds have stopped to help."""
+    last, before = history[-SETTLED_ROUNDS:], history[:-SETTLED_ROUNDS]
+    if not before:
+        return False
+    best = max(round.outside for round in before)
+    better = max(round.outside for round in last) > best + agreement * abs(best)
+    return not better and all(round.gap <= agreement for round in last)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Runs a policy as it is from the task's own starts; a collection records it as a learner."""
+
+    policy: Policy
+
+    def __call__(
+        self, task: str, make_env: Callable[[], gym.Env[Array, Array]], steps: int, seed: int
+    ) -> None:
+        """Take `steps` steps; the last episode is cut to fit."""
+        with closing(make_env()) as env:
+            ended = True
+            for step in range(steps):
+                if ended:
+                    observation, _ = env.reset(seed=seed + step)
+                observation, _, terminated, truncated, _ = env.step(self.policy(observation))
+                ended = terminated or truncated
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """A fit by rounds, in a folder that `fit` has made.
+
+    Attributes:
+        task: name of the task.
+        out: the fit's folder.
+        config: how to fit.
+        improve: what trains the agent.
+        device: where the model is trained.
+        observer: hears how it goes.
+        start: a checkpoint that the first round trains on; None for a new model.
+    """
+
+    task: str
+    out: Path
+    config: FitConfig
+    improve: Improve
+    device: torch.device
+    observer: Observer
+    start: str | None = None
+
+    def run(self) -> Simulation:
+        """Run the rounds that are left and leave the best one's model and agent in the folder.
+
+        The best is the one whose agent returned most outside, on the fit's own real steps.
+        """
+        plan, history = self.config.rounds, self._history()
+        while len(history) < plan.rounds and not settled(history, plan.agreement):
+            history.append(self._round(len(history) + 1))
+            figures = [asdict(round) for round in history]
+            write_whole(self.out / ROUNDS_FILE, json.dumps(figures, indent=1).encode())
+            self._log(history[-1])
+            self.observer.improved(history[-1])
+        best = max(history, key=lambda round: round.outside)
+        dynamics, card = load_checkpoint(self._folder(best.number), self.device, self.task)
+        chosen = f"round {best.number}, by the return outside on the fit's own real steps"
+        rounds = [asdict(round) for round in history]
+        card = {**card, "rounds": rounds, "chosen": chosen, "real_steps": history[-1].real_steps}
+        save_checkpoint(self.out / FILE_NAME, dynamics, card)
+        shutil.copytree(
+            self._folder(best.number) / AGENT_FOLDER, self.out / AGENT_FOLDER, dirs_exist_ok=True
+        )
+        task = catalogue.task_class(self.task).create(dynamics.spec, {})
+        return Simulation(task, dynamics, read_card(self.out / FILE_NAME))
+
+    def _round(self, number: int) -> Round:
+        """Fit, train the agent, try it; and record what lies around it for the next round."""
+        plan, seed = self.config.rounds, self.config.training.seed + number
+        folder = self._folder(number)
+        folder.mkdir(exist_ok=True)
+        if number == 1:
+            self._collect(plan.steps_per_round - self._trial_steps, number, random=True)
+        simulation = self._fit(number)
+        policy = self.improve(
+            folder,
+            self._starts(seed),
+            self._folder(number - 1) / AGENT_FOLDER if number > 1 else None,
+            folder / AGENT_FOLDER,
+            seed,
+        )
+        name = f"trial-{number}"
+        dataset = self._collect(self._trial_steps, number, learners={name: Trial(policy)})
+        returns = whole_returns(dataset.load(), f"learner:{name}", self._limit)
+        if number < plan.rounds:
+            steps = plan.steps_per_round - self._trial_steps
+            self._collect(steps, number, policies={f"round-{number}": policy})
+        report = Report.from_dict(simulation.card["held_out"])
+        at = sum(horizon <= ERROR_HORIZON for horizon in report.horizons) - 1
+        return Round(
+            number,
+            number * plan.steps_per_round,
+            report.curve("model").median[at],
+            return_inside(simulation, policy, self._limit, seed),
+            float(np.mean(returns)),
+            len(returns),
+        )
+
+    def _fit(self, number: int) -> Simulation:
+        plan = self.config.rounds
+        training = replace(self.config.training, updates=plan.updates_per_round)
+        return fit_model(
+            self.task,
+            Dataset.open(self.out / DATA_FOLDER, self.task),
+            self._folder(number),
+            replace(self.config, training=training),
+            self.device,
+            self.observer,
+            start=self.start if number == 1 else self._folder(number - 1),
+        )
+
+    def _collect(
+        self,
+        steps: int,
+        number: int,
+        *,
+        policies: Mapping[str, Policy] | None = None,
+        learners: Mapping[str, Learner] | None = None,
+        random: bool = False,
+    ) -> Dataset:
+        path = self.out / DATA_FOLDER
+        return collect(
+            self.task,
+            steps,
+            Dataset.open(path, self.task) if (path / MANIFEST).exists() else path,
+            policies=policies,
+            learners=learners,
+            random=random,
+            seed=self.config.training.seed + number,
+            # A round is too short to start other processes for.
+            workers=1,
+        )
+
+    def _starts(self, seed: int) -> State:
+        """Draw recorded states for the agent's episodes to begin from."""
+        recording = Dataset.open(self.out / DATA_FOLDER, self.task).load()
+        rows = np.random.default_rng(seed).integers(len(recording.qpos), size=STARTS)
+        q, v = torch.tensor(recording.qpos[rows]), torch.tensor(recording.qvel[rows])
+        return State(q.float(), v.float())
+
+    @property
+    def _trial_steps(self) -> int:
+        steps = self.config.rounds.steps_per_round
+        return min(int(LARGEST_TRIAL * steps), max(int(TRIAL_FRACTION * steps), self._limit))
+
+    @property
+    def _limit(self) -> int:
+        """Steps after which the task's episodes are truncated."""
+        return int(gym.spec(catalogue.reference_id(self.task)).max_episode_steps or UNLIMITED)
+
+    def _log(self, round: Round) -> None:
+        """Draw the figures over the real steps, in TensorBoard."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(str(self.out / "curves")) as writer:
+            for name in ("error", "inside", "outside", "gap"):
+                writer.add_scalar(f"rounds/{name}", getattr(round, name), round.real_steps)
+
+    def _folder(self, number: int) -> Path:
+        return self.out / f"round-{number:02d}"
+
+    def _history(self) -> list[Round]:
+        path = self.out / ROUNDS_FILE
+        return (
+            [Round(**figures) for figures in json.loads(path.read_text())] if path.exists() else []
+        )
+
+
+def whole_returns(recording: Recording, source: str, limit: int) -> list[float]:
+    """Return what the whole episodes of a source returned, or its cut ones if it has no other."""
+    episodes = [recording.episode(i) for i, s in enumerate(recording.sources) if s == source]
+    whole = [e for e in episodes if e.terminated or len(e.rewards) == limit]
+    return [float(episode.rewards.sum()) for episode in whole or episodes]
+
+
+@torch.no_grad()
+def return_inside(simulation: Simulation, policy: Policy, limit: int, seed: int) -> float:
+    """Return the mean return of whole episodes in the model, each with one fixed member."""
+    device = simulation.device
+
+    def act(observation: Tensor) -> Tensor:
+        action = policy(observation.double().cpu().numpy())
+        return torch.as_tensor(action, dtype=observation.dtype, device=device)
+
+    generator = torch.Generator(device).manual_seed(seed)
+    trajectory = simulation.rollout(simulation.reset(EPISODES_INSIDE, generator), act, limit)
+    return float((trajectory.rewards * trajectory.alive).sum(1).mean())

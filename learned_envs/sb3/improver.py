@@ -1,0 +1,136 @@
+"""What makes an agent better inside a model, between two rounds of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from stable_baselines3 import SAC, TD3
+from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.vec_env import VecEnv
+
+from learned_envs.fit.config import RoundsConfig
+from learned_envs.sb3.agent import Agent, AgentConfig, Learnable, SavedAgent, train_agent
+from learned_envs.sb3.vec_env import make_vec_env
+from learned_envs.state import State
+
+
+@dataclass(frozen=True)
+class SACConfig:
+    """A SAC agent that learns from many environments at once."""
+
+    n_envs: int = 32
+    gamma: float = 0.99
+    batch_size: int = 256
+    gradient_steps: int = 8
+    """Updates after each step of all environments."""
+
+    def algorithm(self, envs: VecEnv, seed: int | None) -> SAC:
+        """Make the untrained algorithm in environments of its number."""
+        return SAC(
+            "MlpPolicy",
+            envs,
+            gamma=self.gamma,
+            batch_size=self.batch_size,
+            gradient_steps=self.gradient_steps,
+            learning_starts=100 * self.n_envs,
+            seed=seed,
+            device="cpu",
+        )
+
+
+@dataclass(frozen=True)
+class TD3Config:
+    """A TD3 agent that learns from many environments at once."""
+
+    n_envs: int = 32
+    gamma: float = 0.99
+    batch_size: int = 256
+    gradient_steps: int = 8
+    """Updates after each step of all environments."""
+    exploration: float = 0.1
+    """Standard deviation of the noise on actions, scaled to [-1, 1]."""
+
+    def algorithm(self, envs: VecEnv, seed: int | None) -> TD3:
+        """Make the untrained algorithm in environments of its number."""
+        size = np.zeros(envs.action_space.shape or ())
+        return TD3(
+            "MlpPolicy",
+            envs,
+            gamma=self.gamma,
+            batch_size=self.batch_size,
+            gradient_steps=self.gradient_steps,
+            learning_starts=100 * self.n_envs,
+            action_noise=NormalActionNoise(size, size + self.exploration),
+            seed=seed,
+            device="cpu",
+        )
+
+
+CONFIGS: dict[str, Callable[[str], Learnable]] = {
+    "ppo": AgentConfig.of,
+    "sac": lambda task: SACConfig(gamma=AgentConfig.of(task).gamma),
+    "td3": lambda task: TD3Config(gamma=AgentConfig.of(task).gamma),
+}
+"""The settings of each algorithm, by task."""
+
+
+@dataclass(frozen=True)
+class Improver:
+    """Trains an agent inside a model: half the episodes from its data's states, with pessimism.
+
+    Attributes:
+        task: the catalogue's name of the task.
+        algorithm: "ppo", "sac" or "td3".
+        steps: inside steps of each training.
+        penalty: reward lost for each unit of the members' disagreement.
+        start_fraction: share of the episodes that begin from recorded states.
+        fresh: begin each time with a new agent, instead of training the last one on.
+    """
+
+    task: str
+    algorithm: Literal["ppo", "sac", "td3"] = "ppo"
+    steps: int = 300_000
+    penalty: float = 1.0
+    start_fraction: float = 0.5
+    fresh: bool = False
+
+    @classmethod
+    def of(cls, task: str, config: RoundsConfig) -> Improver:
+        """Return what a fit's settings ask for."""
+        names = ("algorithm", "penalty", "start_fraction", "fresh")
+        settings = {name: getattr(config, name) for name in names}
+        return cls(task, steps=config.agent_steps, **settings)
+
+    def __call__(
+        self, checkpoint: Path, starts: State, previous: Path | None, out: Path, seed: int
+    ) -> SavedAgent:
+        """Train an agent and leave it in a folder; a whole one that is there is returned as it is.
+
+        Args:
+            checkpoint: the model.
+            starts: recorded states, q (n, nq) and v (n, nv), that episodes may begin from.
+            previous: the folder of the agent to train on; None for a fresh one.
+            out: the folder that the agent is left in.
+            seed: determines the training.
+        """
+        if out.exists():
+            return SavedAgent(out)
+        config = CONFIGS[self.algorithm](self.task)
+        arguments = {
+            "checkpoint": checkpoint,
+            "starts": starts,
+            "start_fraction": self.start_fraction,
+            "disagreement_penalty": self.penalty,
+        }
+        start = None if previous is None or self.fresh else Agent.load(previous)
+        with closing(make_vec_env(self.task, config.n_envs, env_kwargs=arguments)) as envs:
+            agent = train_agent(envs, self.steps, config, seed, start=start)
+        unfinished = out.with_name(f".tmp-{out.name}")
+        agent.save(unfinished)
+        unfinished.rename(out)
+        return SavedAgent(out)

@@ -1,0 +1,121 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from learned_envs import State
+from learned_envs.checkpoint import read_card
+from learned_envs.errors import ParameterError
+from learned_envs.fit import Dataset, FitConfig, TrainingConfig, fit
+from learned_envs.fit.config import RoundsConfig
+from learned_envs.fit.observer import Observer
+from learned_envs.fit.rounds import Round, settled, whole_returns
+from learned_envs.sb3 import Agent, Improver
+
+TASK = "InvertedPendulum"
+
+
+@pytest.fixture(scope="module")
+def config():
+    training = TrainingConfig(
+        members=2, batch_size=32, horizons=(1, 2), check_every=10, held_out=0.2
+    )
+    # 4,096 steps inside are one round of PPO's learning.
+    rounds = RoundsConfig(rounds=2, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
+    return FitConfig(options={"hidden": (16, 16)}, training=training, rounds=rounds)
+
+
+@pytest.fixture(scope="module")
+def fitted(config, tmp_path_factory):
+    out = tmp_path_factory.mktemp("rounds") / "run"
+    fit(TASK, out, config, improver=Improver.of, device="cpu")
+    return out
+
+
+def test_the_card_holds_every_round_and_says_how_one_was_chosen(fitted):
+    card = read_card(fitted)
+    rounds = [Round(**figures) for figures in card["rounds"]]
+    assert [round.real_steps for round in rounds] == [1200, 2400]
+    best = max(rounds, key=lambda round: round.outside)
+    assert f"round {best.number}" in card["chosen"]
+    assert card["real_steps"] == 2400
+    assert rounds == [
+        Round(**figures) for figures in json.loads((fitted / "rounds.json").read_text())
+    ]
+
+
+def test_returns_outside_are_those_of_the_budget_s_own_steps(fitted):
+    dataset = Dataset.open(fitted / "data")
+    assert dataset.steps == 2400
+    assert set(dataset.sources) == {"random", "learner:trial-1", "learner:trial-2", "agent:round-1"}
+    first = read_card(fitted)["rounds"][0]
+    returns = whole_returns(dataset.load(), "learner:trial-1", 1000)
+    assert first["outside"] == np.mean(returns)
+    assert first["episodes"] == len(returns)
+
+
+def test_the_chosen_agent_is_left_beside_the_model(fitted):
+    agent = Agent.load(fitted / "agent")
+    assert agent(np.zeros((3, 4))).shape == (3, 1)
+
+
+def test_a_fit_that_was_interrupted_goes_on(config, fitted, tmp_path):
+    def interrupt(progress, plan):
+        # Each round's training has 20 updates: this is the second round's.
+        seen.append(progress.update)
+        if seen.count(7) == 2:
+            raise KeyboardInterrupt
+
+    seen: list[int] = []
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            TASK,
+            out,
+            config,
+            improver=Improver.of,
+            device="cpu",
+            observer=Observer(trained=interrupt),
+        )
+    rounds = []
+    observer = Observer(improved=rounds.append)
+    fit(TASK, out, improver=Improver.of, resume=True, device="cpu", observer=observer)
+    assert [round.number for round in rounds] == [2]
+    assert read_card(out)["sha256"] == read_card(fitted)["sha256"]
+    assert read_card(out)["rounds"] == read_card(fitted)["rounds"]
+
+
+@pytest.mark.parametrize("algorithm", ["sac", "td3"])
+def test_other_algorithms_improve_too(algorithm, fitted, tmp_path):
+    improve = Improver(TASK, algorithm, steps=3300)
+    starts = Dataset.open(fitted / "data").load()
+    rows = slice(0, 50)
+    state = State(torch.tensor(starts.qpos[rows]), torch.tensor(starts.qvel[rows]))
+    policy = improve(fitted, state, None, tmp_path / "agent", seed=0)
+    assert policy(np.zeros((3, 4))).shape == (3, 1)
+
+
+def test_rounds_need_what_improves_an_agent_and_no_data(config, tmp_path, pendulum_data):
+    with pytest.raises(ParameterError, match="improver"):
+        fit(TASK, tmp_path / "run", config)
+    with_data = dataclasses.replace(config, data=str(pendulum_data.path))
+    with pytest.raises(ParameterError, match="record their own"):
+        fit(TASK, tmp_path / "run", with_data, improver=Improver.of)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("returns", "expected"),
+    [
+        ([(100, 100), (100, 101)], False),
+        ([(100, 100), (100, 101), (99, 100)], True),
+        ([(100, 100), (150, 155), (160, 158)], False),
+        ([(100, 100), (100, 50), (100, 100)], False),
+    ],
+    ids=["too few", "agree", "still better", "a gap"],
+)
+def test_rounds_stop_where_returns_agree_and_nothing_gets_better(returns, expected):
+    history = [Round(i, i, 0.0, inside, outside, 1) for i, (inside, outside) in enumerate(returns)]
+    assert settled(history, agreement=0.1) is expected
