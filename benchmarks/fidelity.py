@@ -1,8 +1,9 @@
 """How long rollouts stay close to MuJoCo, beside models, perturbed MuJoCo and doing nothing.
 
-    python benchmarks/fidelity.py --foil runs/hopper-residual
+    python benchmarks/fidelity.py                                         # every task with weights
+    python benchmarks/fidelity.py --task Hopper --foil runs/hopper-residual
 
-prints the standardised squared error (median and mean) at 1 to 200 steps of
+prints for each task the standardised squared error (median and mean) at 1 to 200 steps of
 
 - `model`: the shipped model's ensemble mean, or that of `--checkpoint`;
 - `member`: one fixed member a trajectory, as environments step by default;
@@ -10,35 +11,48 @@ prints the standardised squared error (median and mean) at 1 to 200 steps of
   everywhere else a predicted episode stays at its last state, as an environment's does;
 - each `--foil`: other fits, a `residual_mlp` say;
 - `twin`: real MuJoCo restarted from the same state with normal noise on q and v;
-- `hold`: the first state held.
+- `hold`: the first state held;
+
+and how many times the error of its 1e-3 twin the model's is. It is `close` where its median is at
+most 50 times the twin's or 0.005, and at most half of hold's, and its mean is below hold's; that is
+judged where the twin's own median is below a tenth of hold's.
 
 The trajectories are those of agents that learn in the real environment under a seed that no
-shipped weights have seen. They are recorded once, into `--data`, by the command
+shipped weights have seen. They are recorded once, as by the command
 
-    learned-envs collect Hopper --steps 2250000 --learners 2 --seed 1 --out data/hopper-held-out
+    learned-envs collect Hopper --steps 750000 --learners 2 --seed 1 --out data/hopper-held-out
+
+Then come full episodes under agents that learned outside, those that `benchmarks/transfer.py` left
+or `--agent`: how far the mean and the spread of each dimension of the states inside are from those
+outside, and how often episodes end by a fall. `--record` writes the figures into the card of the
+weights, from where `benchmarks/tables.py` takes them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import tyro
 from rich.console import Console
 
-from learned_envs import Simulation, State
+from learned_envs import Simulation, State, catalogue
+from learned_envs.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from learned_envs.fit.collection import collect
 from learned_envs.fit.dataset import Dataset
 from learned_envs.fit.evaluation import HORIZONS, Predictor, compare, model_of, stay_at_the_end
 from learned_envs.fit.recording import Recording
 from learned_envs.fit.reference import make_reference, replay
+from learned_envs.fit.report import TWIN, Curve, Report
 from learned_envs.fit.trajectories import Window
-from learned_envs.sb3 import learn_outside
+from learned_envs.sb3 import Agent, learn_outside
 from learned_envs.tasks import Task
+from learned_envs.transfer import long_run, summary
 
 TWIN_NOISE = (1e-6, 1e-4, 1e-3)
 
@@ -47,34 +61,74 @@ TWIN_NOISE = (1e-6, 1e-4, 1e-3)
 class Fidelity:
     """Measure rollout errors on trajectories of policies that no training data holds."""
 
-    task: str = "Hopper"
-    """Name of the task."""
+    task: tuple[str, ...] = ()
+    """Names of tasks; all with shipped weights if not given. What has a path is of one task."""
     checkpoint: str | None = None
     """A fit's folder or weights file in place of the shipped weights."""
     foil: tuple[str, ...] = ()
     """Other fits of the task to compare with."""
     data: Path | None = None
-    """Held-out dataset; data/<task>-held-out if not given, recorded if it does not exist."""
-    steps: int = 2_250_000
+    """Held-out dataset; data/<task>-held-out, recorded where it is not there, if not given."""
+    steps: int = 750_000
     """Steps to record where there is none."""
     trajectories: int = 1000
     """Windows that errors are measured on."""
     seed: int = 0
-    """Decides which windows."""
+    """Decides which windows, and where long runs start."""
     twins: bool = True
     """Whether to run perturbed MuJoCo."""
+    agent: tuple[Path, ...] = ()
+    """Agents of the long runs; those that benchmarks/transfer.py trained outside if not given."""
+    episodes: int = 100
+    """Long runs outside, and inside, of each agent."""
+    record: bool = False
+    """Write the figures into the card of the weights."""
     json: Path | None = None
     """Where to write the figures as JSON."""
     plot: Path | None = None
-    """Where to draw them."""
+    """Where to draw the errors."""
+
+    @property
+    def tasks(self) -> list[str]:
+        """What to measure."""
+        shipped = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).is_file()]
+        tasks = [catalogue.task_of(name) for name in self.task] or shipped
+        paths = (self.checkpoint, self.foil, self.data, self.agent, self.json, self.plot)
+        if len(tasks) > 1 and any(paths):
+            raise SystemExit(f"Got a path for {len(tasks)} tasks. Name its one task with --task.")
+        if self.record and not self.twins:
+            raise SystemExit("Got --record with --no-twins. The card's figures include a twin's.")
+        return tasks
 
 
 def main(args: Fidelity) -> None:
-    recording = unseen(held_out(args))
-    simulation = Simulation.load(args.checkpoint or args.task)
+    console = Console(width=140)
+    for task in args.tasks:
+        source = args.checkpoint or catalogue.env_id(task)
+        simulation = Simulation.load(source)
+        report = rollout_errors(args, task, simulation)
+        console.print(report.table())
+        long = long_runs(args, task, simulation)
+        console.print(
+            long or f"No agents for long runs: python benchmarks/transfer.py --task {task}"
+        )
+        if args.json is not None:
+            args.json.write_text(
+                json.dumps({"report": report.to_dict(), "long_run": long}, indent=1)
+            )
+        if args.plot is not None:
+            report.plot(args.plot)
+        if args.record:
+            record(source, report, long)
+
+
+def rollout_errors(args: Fidelity, task: str, simulation: Simulation) -> Report:
+    """Measure all predictors on the held-out trajectories."""
+    recording = unseen(held_out(args, task))
+    members = torch.Generator(simulation.device).manual_seed(args.seed)
     predictors: dict[str, Predictor] = {
         "model": model_of(simulation),
-        "member": member_of(simulation),
+        "member": model_of(simulation, members=members),
         "past its end": model_of(simulation, past_the_end=True),
     }
     for path in args.foil:
@@ -82,42 +136,25 @@ def main(args: Fidelity) -> None:
         predictors[f"{foil.card['family']} ({path})"] = model_of(foil)
     if args.twins:
         for noise in TWIN_NOISE:
-            predictors[f"twin {noise:.0e}"] = twin(args.task, simulation.task, recording, noise)
-    report = compare(recording, simulation, predictors, HORIZONS, args.trajectories, args.seed)
-    Console(width=140).print(report.table())
-    if args.json is not None:
-        args.json.write_text(json.dumps(report.to_dict(), indent=1))
-    if args.plot is not None:
-        report.plot(args.plot)
+            predictors[f"twin {noise:.0e}"] = twin(task, simulation.task, recording, noise)
+    return compare(recording, simulation, predictors, HORIZONS, args.trajectories, args.seed)
 
 
-def held_out(args: Fidelity) -> Dataset:
-    """Open the held-out dataset, or record it."""
-    path = args.data or Path("data") / f"{args.task.lower()}-held-out"
-    if path.exists():
-        return Dataset.open(path, args.task)
-    Console().print(f"Recording {args.steps:,} steps into {path}, once.")
+def held_out(args: Fidelity, task: str) -> Dataset:
+    """Open the held-out dataset, or record it; a recording that was killed goes on."""
+    if args.data is not None:
+        return Dataset.open(args.data, task)
+    path = Path("data") / f"{task.lower()}-held-out"
+    if not path.exists():
+        Console().print(f"Recording {args.steps:,} steps into {path}, once.")
     learners = {"ppo-0": learn_outside, "ppo-1": learn_outside}
-    return collect(args.task, args.steps, path, learners=learners, seed=1)
+    return collect(task, args.steps, path, learners=learners, seed=1)
 
 
 def unseen(dataset: Dataset) -> Recording:
     """Leave out the random actor, whom the training data holds too."""
     recording = dataset.load()
     return recording.select([i for i, s in enumerate(recording.sources) if s != "random"])
-
-
-def member_of(simulation: Simulation) -> Predictor:
-    """Predict with one fixed member a trajectory, drawn at random."""
-
-    def predict(window: Window) -> Sequence[State]:
-        generator = torch.Generator().manual_seed(0)
-        start = simulation.dynamics.begin(window.start, generator)
-        states = simulation.rollout(start, window.actions).states
-        reached = [states[:, t + 1] for t in range(window.length)]
-        return stay_at_the_end(simulation.task, reached)
-
-    return predict
 
 
 def twin(name: str, task: Task, recording: Recording, noise: float) -> Predictor:
@@ -142,6 +179,37 @@ def twin(name: str, task: Task, recording: Recording, noise: float) -> Predictor
         return stay_at_the_end(task, states)
 
     return predict
+
+
+def long_runs(args: Fidelity, task: str, simulation: Simulation) -> Mapping[str, float] | None:
+    """Compare full episodes inside with those outside; None where there is no agent."""
+    saved = Path("runs/transfer").glob(f"{task}/outside-*/result.json")
+    agents = args.agent or sorted(result.parent for result in saved)
+    if not agents:
+        return None
+    runs = [
+        long_run(Agent.load(path), task, simulation, args.episodes, args.seed) for path in agents
+    ]
+    return {"agents": len(agents), "episodes": args.episodes, **summary(runs)}
+
+
+def record(source: str, report: Report, long: Mapping[str, float] | None) -> None:
+    """Write what matters of the figures into the card of the weights."""
+
+    def rounded(values: Sequence[float]) -> tuple[float, ...]:
+        return tuple(float(f"{value:.3g}") for value in values)
+
+    curves = tuple(
+        Curve(curve.name, rounded(curve.median), rounded(curve.mean))
+        for curve in report.curves
+        if curve.name in ("hold", "model", TWIN)
+    )
+    figures: dict[str, Any] = {"report": replace(report, curves=curves).to_dict()}
+    if long is not None:
+        figures["long_run"] = long
+    path = find_checkpoint(source)
+    dynamics, card = load_checkpoint(path)
+    save_checkpoint(path, dynamics, {**card, "fidelity": figures})
 
 
 if __name__ == "__main__":

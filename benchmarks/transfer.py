@@ -1,12 +1,20 @@
 """Does what an agent learns inside hold outside?
 
-PPO (`AgentConfig`, normalised observations and rewards) is trained inside the learned environment
-with default settings and scored inside and outside: deterministic, full episodes from the task's
-own starts. Beside it stands the same agent, trained in the real environment for as many steps.
-Every seed is a process of one thread.
+    python benchmarks/transfer.py                    # every task with weights, 3 seeds
+    python benchmarks/transfer.py --task Hopper Walker2d --seeds 1
 
-    python benchmarks/transfer.py                    # Hopper, 1M steps, 3 seeds
-    python benchmarks/transfer.py --task Hopper --steps 200000 --seeds 1 --json transfer.json
+trains each task's agent (PPO, `AgentConfig.of(task)`, normalised observations and rewards) inside
+the learned environment with default settings, and outside in the real one for as many steps, and
+scores both on full episodes from the task's own starts. The score of training inside is
+
+    (return of the trained inside - random) / (return of the trained outside - random),
+
+all outside; the gap, on the same scale, is what the return inside promises beyond that outside.
+
+Every agent is a process of one thread and leaves a folder, `runs/transfer/TASK/inside-SEED`, say.
+What is there already, of the same settings and, inside, of the same weights, is not trained again:
+a run that was killed goes on with the same command. `--record` writes the figures into the card of
+the weights, from where `benchmarks/tables.py` takes them.
 """
 
 from __future__ import annotations
@@ -14,10 +22,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,121 +34,208 @@ from rich.console import Console
 from rich.table import Table
 
 from learned_envs import catalogue
-from learned_envs.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
-from learned_envs.transfer import episode_returns, train_inside, train_outside
+from learned_envs.checkpoint import find_checkpoint, load_checkpoint, read_card, save_checkpoint
+from learned_envs.fit.reference import make_reference
+from learned_envs.fit.workers import run_in_order
+from learned_envs.sb3 import AgentConfig
+from learned_envs.transfer import (
+    Comparison,
+    episode_returns,
+    random_policy,
+    train_inside,
+    train_outside,
+)
+
+Place = Literal["random", "inside", "outside"]
+
+RESULT_FILE = "result.json"
+"""What an agent's folder calls its figures."""
 
 
 @dataclass(frozen=True)
 class Options:
     """Train inside, score outside, beside training outside."""
 
-    task: str = "Hopper"
-    """The catalogue's name of the task."""
-    steps: int = 1_000_000
-    """Environment steps of each training."""
+    task: tuple[str, ...] = ()
+    """Names of tasks; all with shipped weights if not given."""
+    steps: int | None = None
+    """Environment steps of each training; those of the task's agent if not given."""
     seeds: int = 3
     """How many agents are trained inside, and how many outside."""
     episodes: int = 20
     """Episodes of each score."""
     checkpoint: Path | None = None
-    """Weights or a fit's folder; the shipped weights by default."""
+    """Weights or a fit's folder, of one task; the shipped weights by default."""
+    trained: tuple[Literal["inside", "outside"], ...] = ("inside", "outside")
+    """Where to train now; training outside needs no weights."""
+    out: Path = Path("runs/transfer")
+    """Where agents are kept."""
     workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     """Agents trained at once."""
-    baseline: bool = True
-    """Whether to train the same agent outside too."""
     record: bool = False
-    """Write the returns of the agents trained inside into the card of the weights."""
-    json: Path | None = None
-    """Where to write the figures as JSON."""
+    """Write the figures into the card of the weights."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One agent: where it was trained, how long that took, and what it is worth."""
+    """One agent to train and score.
 
+    Attributes:
+        task: the catalogue's name.
+        place: where it is trained; "random" is the agent that acts at random.
+        seed: of the training and of the scores' starts.
+        steps: environment steps of the training.
+        episodes: of each score.
+        checkpoint: where the weights are.
+        weights: their checksum, for an agent trained inside.
+        folder: the agent's.
+    """
+
+    task: str
+    place: Place
     seed: int
-    trained: str
-    minutes: float
-    inside: list[float]
-    outside: list[float]
+    steps: int
+    episodes: int
+    checkpoint: Path | None
+    weights: str | None
+    folder: Path
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that a result depends on."""
+        agent = {**asdict(AgentConfig.of(self.task)), "steps": self.steps}
+        plain = {name: getattr(self, name) for name in ("task", "place", "seed", "episodes")}
+        return {**plain, "agent": agent, "weights": self.weights}
+
+    def result(self) -> dict[str, Any] | None:
+        """Return what the folder holds, if it is of these settings."""
+        try:
+            result: dict[str, Any] = json.loads((self.folder / RESULT_FILE).read_text())
+        except FileNotFoundError:
+            return None
+        return result if self.settings.items() <= result.items() else None
 
 
-def train_and_score(options: Options, trained: str, seed: int) -> Run:
+def plan(options: Options, task: str) -> list[Run]:
+    """List a task's agents, those that are there already among them."""
+    weights = None
+    if "inside" in options.trained:
+        source = options.checkpoint or catalogue.env_id(task)
+        weights = read_card(source, task)["sha256"]
+    steps = options.steps or AgentConfig.of(task).steps
+    places: list[tuple[Place, int]] = [("random", 0)]
+    places += [(place, seed) for place in options.trained for seed in range(options.seeds)]
+    return [
+        Run(
+            task,
+            place,
+            seed,
+            steps,
+            options.episodes,
+            options.checkpoint,
+            weights if place == "inside" else None,
+            options.out / task / f"{place}-{seed}",
+        )
+        for place, seed in places
+    ]
+
+
+def train_and_score(run: Run) -> None:
+    """Leave an agent and its figures in its folder."""
     torch.set_num_threads(1)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    result = run.folder / RESULT_FILE
+    # Figures must not outlive the agent that they are of.
+    result.unlink(missing_ok=True)
     begin = time.perf_counter()
-    if trained == "inside":
-        agent = train_inside(options.task, options.steps, seed, options.checkpoint)
+    if run.place == "random":
+        with closing(make_reference(run.task)) as env:
+            policy = random_policy(env.action_space, run.seed)
     else:
-        agent = train_outside(options.task, options.steps, seed)
-    minutes = (time.perf_counter() - begin) / 60
-    task, episodes = catalogue.task_of(options.task), options.episodes
-    weights = {"checkpoint": options.checkpoint}
-    inside = episode_returns(agent, catalogue.env_id(task), episodes, seed, weights)
-    outside = episode_returns(agent, catalogue.reference_id(task), episodes, seed)
-    return Run(seed, trained, minutes, inside.tolist(), outside.tolist())
+        if run.place == "inside":
+            policy = train_inside(run.task, run.steps, run.seed, run.checkpoint)
+        else:
+            policy = train_outside(run.task, run.steps, run.seed)
+        policy.save(run.folder)
+    figures = {"minutes": (time.perf_counter() - begin) / 60}
+    outside = catalogue.reference_id(run.task)
+    figures["outside"] = episode_returns(policy, outside, run.episodes, run.seed).tolist()
+    if run.place == "inside":
+        inside, weights = catalogue.env_id(run.task), {"checkpoint": run.checkpoint}
+        returns = episode_returns(policy, inside, run.episodes, run.seed, weights)
+        figures["inside"] = returns.tolist()
+    temporary = result.with_suffix(".tmp")
+    temporary.write_text(json.dumps({**run.settings, **figures}, indent=1))
+    temporary.replace(result)
 
 
-def record_returns(options: Options, runs: list[Run]) -> None:
-    """Add what agents trained inside are worth to the card of the weights."""
-    path = find_checkpoint(options.checkpoint or catalogue.env_id(options.task))
-    dynamics, card = load_checkpoint(path)
-    returns = {
-        "agent": f"PPO, {options.steps:,} steps inside",
-        "seeds": [run.seed for run in runs],
-        "inside": [round(float(np.mean(run.inside)), 1) for run in runs],
-        "outside": [round(float(np.mean(run.outside)), 1) for run in runs],
-    }
-    save_checkpoint(path, dynamics, {**card, "returns": returns})
-
-
-def spread(values: list[float]) -> str:
-    return f"{np.mean(values):,.0f} ± {np.std(values):,.0f}"
-
-
-def lay_out(options: Options, runs: list[Run]) -> Table:
-    columns = ("trained", "seed", "return inside", "return outside", "outside / inside", "minutes")
-    table = Table(
-        *columns,
-        title=f"PPO on {options.task}, {options.steps:,} steps",
-        caption=f"mean ± std of {options.episodes} deterministic episodes; in the last row of "
-        "each block, of the seeds' means",
+def say(console: Console, run: Run) -> None:
+    figures = run.result()
+    assert figures is not None
+    scores = ", ".join(
+        f"{place} {np.mean(figures[place]):,.5g} ± {np.std(figures[place]):,.3g}"
+        for place in ("inside", "outside")
+        if place in figures
     )
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for trained in sorted({run.trained for run in runs}):
-        block = sorted((run for run in runs if run.trained == trained), key=lambda run: run.seed)
-        for run in block:
-            ratio = np.mean(run.outside) / np.mean(run.inside)
-            scores = spread(run.inside), spread(run.outside), f"{ratio:.2f}"
-            table.add_row(trained, str(run.seed), *scores, f"{run.minutes:.1f}")
-        inside = [float(np.mean(run.inside)) for run in block]
-        outside = [float(np.mean(run.outside)) for run in block]
-        scores = spread(inside), spread(outside), f"{np.mean(outside) / np.mean(inside):.2f}"
-        minutes = f"{np.mean([run.minutes for run in block]):.1f}"
-        table.add_row(trained, "all", *scores, minutes, style="bold", end_section=True)
+    minutes = f"{figures['minutes']:.1f} minutes"
+    console.print(f"{run.task}, {run.place}, seed {run.seed}: {scores}, {minutes}")
+
+
+def compare(options: Options, runs: list[Run]) -> Comparison:
+    """Put the figures of a task's agents together."""
+    results = [run.result() for run in runs]
+
+    def means(place: Place, figure: str) -> list[float]:
+        of = (result[figure] for result in results if result and result["place"] == place)
+        return [float(f"{np.mean(values):.5g}") for values in of]
+
+    return Comparison(
+        agent={"algorithm": "PPO", **runs[0].settings["agent"]},
+        episodes=options.episodes,
+        seeds=list(range(options.seeds)),
+        inside=means("inside", "inside"),
+        outside=means("inside", "outside"),
+        trained_outside=means("outside", "outside"),
+        random=means("random", "outside")[0],
+        minutes={
+            place: round(float(np.mean(means(place, "minutes"))), 1)
+            for place in ("inside", "outside")
+        },
+    )
+
+
+def record(options: Options, task: str, comparison: Comparison) -> None:
+    """Write the figures into the card of the weights."""
+    path = find_checkpoint(options.checkpoint or catalogue.env_id(task))
+    dynamics, card = load_checkpoint(path)
+    save_checkpoint(path, dynamics, {**card, "returns": comparison.to_dict()})
+
+
+def lay_out(comparisons: dict[str, Comparison]) -> Table:
+    table = Table("task", *Comparison.COLUMNS, caption="every seed, and their mean in brackets")
+    for task, comparison in comparisons.items():
+        table.add_row(task, *comparison.cells())
     return table
 
 
 def main(options: Options) -> None:
-    console = Console()
+    console = Console(width=140)
     # Set before the processes start: threads of one would take the cores of the other.
     os.environ["OMP_NUM_THREADS"] = "1"
-    places = ("inside", "outside") if options.baseline else ("inside",)
-    jobs = [(place, seed) for place in places for seed in range(options.seeds)]
-    runs = []
-    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
-        for done in as_completed(pool.submit(train_and_score, options, *job) for job in jobs):
-            run = done.result()
-            runs.append(run)
-            console.print(
-                f"trained {run.trained}, seed {run.seed}: inside {spread(run.inside)}, "
-                f"outside {spread(run.outside)}, {run.minutes:.1f} minutes"
-            )
-    console.print(lay_out(options, runs))
+    shipped = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).is_file()]
+    tasks = [catalogue.task_of(name) for name in options.task] or shipped
+    plans = {task: plan(options, task) for task in tasks}
+    waiting = [run for runs in plans.values() for run in runs if run.result() is None]
+    with closing(run_in_order(train_and_score, waiting, options.workers)) as done:
+        for run, _ in zip(waiting, done, strict=True):
+            say(console, run)
+    if set(options.trained) != {"inside", "outside"}:
+        return
+    comparisons = {task: compare(options, runs) for task, runs in plans.items()}
+    console.print(lay_out(comparisons))
     if options.record:
-        record_returns(options, [run for run in runs if run.trained == "inside"])
-    if options.json is not None:
-        options.json.write_text(json.dumps([asdict(run) for run in runs], indent=1))
+        for task, comparison in comparisons.items():
+            record(options, task, comparison)
 
 
 if __name__ == "__main__":

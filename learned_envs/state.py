@@ -121,7 +121,8 @@ class Geom:
         pos: centre in the body's frame, metres.
         quat: orientation in the body's frame, (w, x, y, z).
         size: MuJoCo's: radius; radius and half length; unused for planes.
-        touches: whether it collides with a plane of the world.
+        touches: whether it collides with a plane of the world, or, where no joint moves it,
+            with anything that moves.
     """
 
     name: str
@@ -190,10 +191,11 @@ class SystemSpec:
 
         These are the horizontal slides of bodies that hang on the world and the horizontal
         position of free joints (a cyclic coordinate, as in analytical mechanics). A system
-        with fixed shapes other than planes has none.
+        with fixed shapes to collide with, other than the world's own planes, has none.
         """
         obstacles = any(
-            geom.body == 0 and geom.kind != "plane" and geom.touches for geom in self.geoms
+            geom.body in self._fixed and geom.touches and (geom.kind != "plane" or geom.body != 0)
+            for geom in self.geoms
         )
         if obstacles:
             return ()
@@ -206,6 +208,16 @@ class SystemSpec:
             elif joint.kind == "slide" and joint.limits is None and abs(joint.axis[2]) < 1e-6:
                 indices.append(joint.q)
         return tuple(indices)
+
+    @cached_property
+    def _fixed(self) -> set[int]:
+        """Indices of the bodies that no joint moves, the world's first."""
+        moved = {joint.body for joint in self.joints}
+        fixed = {0}
+        for index, body in enumerate(self.bodies):
+            if index not in moved and body.parent in fixed:
+                fixed.add(index)
+        return fixed
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as plain data for JSON."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -81,7 +82,12 @@ def key_figures(card: Mapping[str, Any]) -> str:
         shown = ", ".join(f"{error:.2g} at {horizon}" for horizon, error in errors)
         figures.append(f"median error {shown} steps")
     if returns := card.get("returns"):
-        figures.append(f"returns: {pairs(returns)}")
+        inside, outside = fmean(returns["inside"]), fmean(returns["outside"])
+        score = returns.get("score")
+        figures.append(
+            f"agents trained inside return {inside:,.5g} inside, {outside:,.5g} outside"
+            + (f": {score:.2f} of what training outside gains" if score is not None else "")
+        )
     return "\n".join(figures)
 
 

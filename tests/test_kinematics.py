@@ -223,7 +223,9 @@ def test_contacts_do_not_change_with_travel(name):
         torch.testing.assert_close(near, there, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", ["Swimmer-v5", "InvertedPendulum-v5"])
+@pytest.mark.parametrize(
+    "name", ["Swimmer-v5", "InvertedPendulum-v5", "InvertedDoublePendulum-v5", "Reacher-v5"]
+)
 def test_a_system_that_meets_no_plane_has_no_contacts(name):
     model, spec = load(name)
     kinematics = Kinematics(spec).double()

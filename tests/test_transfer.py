@@ -1,21 +1,33 @@
 """What the demonstration, the rounds and the benchmark rely on when an agent moves outside."""
 
+import json
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
+from learned_envs import Simulation
 from learned_envs.errors import OutputError, RenderError
 from learned_envs.sb3 import Agent, AgentConfig
+from learned_envs.state import State
 from learned_envs.transfer import (
+    Comparison,
     LearningCurve,
+    LongRun,
     Transfer,
     demo,
     episode_returns,
+    long_run,
+    random_policy,
     run_demo,
+    summary,
     train_inside,
     train_outside,
 )
+from learned_envs.transfer.long_run import coordinates, run_outside
 
 SMALL = AgentConfig(n_envs=4, n_steps=16, batch_size=32, n_epochs=1)
 
@@ -58,6 +70,83 @@ def test_episodes_inside_last_to_their_limit(weights):
     }
     # Nothing but being there is paid, 1 a step.
     assert (episode_returns(still, "LearnedSim-Hopper-v0", 4, 0, arguments) == 30).all()
+
+
+def test_a_random_agent_acts_differently_in_every_episode():
+    space = gym.spaces.Box(np.float32([-2, 0]), np.float32([-1, 3]))
+    actions = random_policy(space, 0)(np.zeros((200, 5)))
+    assert actions.shape == (200, 2)
+    assert all(space.contains(action) for action in actions)
+    assert len(np.unique(actions[:, 0])) > 190
+
+
+class TestComparison:
+    returns = Comparison(
+        agent={"algorithm": "PPO", "steps": 5000},
+        episodes=20,
+        seeds=[0, 1],
+        inside=[900.0, 1100.0],
+        outside=[700.0, 1000.0],
+        trained_outside=[1000.0, 1200.0],
+        random=100.0,
+        minutes={"inside": 1.0, "outside": 2.0},
+    )
+
+    def test_the_score_goes_from_random_to_trained_outside(self):
+        assert self.returns.score == pytest.approx((850 - 100) / (1100 - 100))
+        assert self.returns.gap == pytest.approx((1000 - 850) / (1100 - 100))
+        assert replace(self.returns, outside=[100.0, 100.0]).score == 0
+        assert replace(self.returns, outside=self.returns.trained_outside).score == 1
+
+    def test_there_is_no_score_where_training_outside_gains_nothing(self):
+        hopeless = replace(self.returns, trained_outside=[100.0, 90.0])
+        assert hopeless.score is None
+        assert hopeless.cells()[-2:] == ("none", "none")
+        json.dumps(hopeless.to_dict(), allow_nan=False)
+
+    def test_a_card_keeps_it(self):
+        card = {"returns": json.loads(json.dumps(self.returns.to_dict()))}
+        assert Comparison.of(card) == self.returns
+
+    def test_older_cards_hold_none(self):
+        assert Comparison.of({}) is None
+        assert Comparison.of({"returns": {"seeds": [0], "inside": [1.0], "outside": [1.0]}}) is None
+
+    def test_every_seed_is_shown(self):
+        assert "700 / 1,000 (850)" in self.returns.cells()
+
+
+class TestLongRun:
+    def test_states_are_compared_without_travel(self, weights):
+        recording = run_outside(still, "Hopper", 2, 0)
+        states = State(torch.tensor(recording.qpos), torch.tensor(recording.qvel))
+        compared = coordinates(Simulation.load(weights), states, states).numpy()
+        q = recording.qpos[:, 1:] - recording.qpos[0, 1:]
+        assert np.array_equal(compared, np.concatenate([q, recording.qvel], 1))
+
+    def test_episodes_inside_begin_where_those_outside_do(self, weights):
+        run = long_run(still, "Hopper", Simulation.load(weights), episodes=3)
+        # Without x, 5 positions and 6 velocities.
+        assert run.mean.shape == run.spread.shape == (11,)
+        assert np.isfinite(run.mean).all()
+        # A real Hopper that does nothing falls.
+        assert run.fell_outside == 1.0
+        assert 0 <= run.fell_inside + run.diverged <= 1
+
+    def test_the_summary_names_the_worst(self):
+        runs = [
+            LongRun(np.array([-0.5, 0.1]), np.array([1.1, 0.25]), 0.5, 0.0, 0.0),
+            LongRun(np.array([0.2, 0.2]), np.array([2.0, 1.0]), 1.0, 0.0, 0.5),
+        ]
+        assert summary(runs) == {
+            "mean_median": 0.2,
+            "mean_largest": 0.5,
+            "spread_median": 1.05,
+            "spread_farthest": 0.25,
+            "fell_inside": 0.75,
+            "fell_outside": 0.0,
+            "diverged": 0.25,
+        }
 
 
 def test_training_reports_its_curve(weights):

@@ -97,9 +97,13 @@ class Renderer:
     def _open(self, mode: str, q: NDArray[Any], v: NDArray[Any]) -> Any:
         if mode != "human":
             _find_gl()
-        made = gym.make(
-            self._reference_id, render_mode=mode, disable_env_checker=True, **self._picture
-        )
+        # Imports MuJoCo, which reads MUJOCO_GL.
+        from learned_envs.deprecation import deprecations_swallowed
+
+        with deprecations_swallowed():
+            made = gym.make(
+                self._reference_id, render_mode=mode, disable_env_checker=True, **self._picture
+            )
         reference: Any = made.unwrapped
         reference.set_state(q, v)
         try:

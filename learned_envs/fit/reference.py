@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -13,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from learned_envs.catalogue import task_class
+from learned_envs.deprecation import deprecations_swallowed
 from learned_envs.errors import ParameterError
 from learned_envs.state import Body, Geom, Joint, SystemSpec, Vector
 
@@ -43,7 +41,7 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
         UnknownNameError: where the catalogue holds no such task.
     """
     reference_id = task_class(task_name).reference_id
-    with _deprecations_swallowed():
+    with deprecations_swallowed():
         return gym.make(reference_id, **kwargs)
 
 
@@ -147,22 +145,3 @@ def _geom(model: mujoco.MjModel, index: int) -> Geom:
 
 def _vector(values: np.ndarray[Any, Any]) -> Vector:
     return tuple(values.tolist())
-
-
-@contextmanager
-def _deprecations_swallowed() -> Iterator[None]:
-    """Drop what MuJoCo's C code says about old MJCF, once for each model that it loads.
-
-    Other warnings go on to the handler that was there, or to Python's warnings.
-    """
-    previous = mujoco.get_mju_user_warning()
-
-    def handle(message: str) -> None:
-        if "deprecated" not in message:
-            (previous or warnings.warn)(message)
-
-    mujoco.set_mju_user_warning(handle)
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(previous)

@@ -9,6 +9,19 @@ from typing import Any
 
 from rich.table import Table
 
+TWIN = "twin 1e-03"
+"""The predictor that a model is held against: real MuJoCo, started a millimetre off."""
+
+JUDGED = (10, 25, 50, 100)
+"""Steps at which a model is judged by its twin."""
+
+TWIN_BELOW_HOLD = 0.1
+"""Past this share of holding's error, MuJoCo itself cannot be predicted, and no model is judged."""
+
+TIMES_THE_TWIN, SMALL_ERROR, MODEL_BELOW_HOLD = 50.0, 0.005, 0.5
+"""How far a model's median may be: that many times its twin's, or an error so small that it does
+not matter, and never above that share of holding's."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -39,8 +52,34 @@ class Report:
         """Return the predictor of that name."""
         return next(curve for curve in self.curves if curve.name == name)
 
+    def times_the_twin(self) -> tuple[float, ...]:
+        """Return the model's median over its twin's, at each horizon; nothing without a twin."""
+        if not self._has_twin:
+            return ()
+        medians = zip(self.curve("model").median, self.curve(TWIN).median, strict=True)
+        return tuple(model / twin for model, twin in medians)
+
+    def verdicts(self) -> dict[int, bool]:
+        """Return whether the model is close enough, at each horizon where that can be judged."""
+        if not self._has_twin:
+            return {}
+        model, hold, twin = (self.curve(name) for name in ("model", "hold", TWIN))
+        verdicts = {}
+        for i, horizon in enumerate(self.horizons):
+            if horizon in JUDGED and twin.median[i] < TWIN_BELOW_HOLD * hold.median[i]:
+                allowed = max(TIMES_THE_TWIN * twin.median[i], SMALL_ERROR)
+                verdicts[horizon] = (
+                    model.median[i] <= min(allowed, MODEL_BELOW_HOLD * hold.median[i])
+                    and model.mean[i] < hold.mean[i]
+                )
+        return verdicts
+
+    @property
+    def _has_twin(self) -> bool:
+        return any(curve.name == TWIN for curve in self.curves)
+
     def table(self) -> Table:
-        """Lay the medians and means out, a row a predictor."""
+        """Lay the medians and means out, a row a predictor, and what a twin says of the model."""
         table = Table(
             title=f"{self.system}: standardised squared error, median (mean), of "
             f"{self.trajectories:,} held-out trajectories"
@@ -51,6 +90,11 @@ class Report:
         for curve in self.curves:
             cells = [f"{m:.2g} ({a:.2g})" for m, a in zip(curve.median, curve.mean, strict=True)]
             table.add_row(curve.name, *cells)
+        if self._has_twin:
+            words, verdicts = {True: "close", False: "too far", None: ""}, self.verdicts()
+            table.add_section()
+            table.add_row(f"model / {TWIN}", *(f"{times:.2g}" for times in self.times_the_twin()))
+            table.add_row("verdict", *(words[verdicts.get(h)] for h in self.horizons))
         return table
 
     def plot(self, path: str | Path) -> None:

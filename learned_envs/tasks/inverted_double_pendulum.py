@@ -38,8 +38,9 @@ class InvertedDoublePendulum(Task):
     ## Episode End
     Terminated where the tip is at a height of 1 m or less.
 
-    Source: gymnasium/envs/mujoco/inverted_double_pendulum_v5.py. There the tip is where it was one
-    solver step (0.01 s) before the observed q.
+    Source: gymnasium/envs/mujoco/inverted_double_pendulum_v5.py. There the tip, and so the reward,
+    and the sensor are of the solver's last Runge-Kutta stage, which lies beside the observed q.
+    Under random actions the rewards differ by 4e-6 (median) and 2e-3 (at most) from those of q.
 
     Attributes:
         healthy_reward: reward of a step that does not terminate.

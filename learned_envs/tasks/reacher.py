@@ -39,8 +39,9 @@ class Reacher(Task):
     ## Episode End
     Never terminated.
 
-    Source: gymnasium/envs/mujoco/reacher_v5.py. There the fingertip is where it was one solver
-    step (0.01 s) before the observed q.
+    Source: gymnasium/envs/mujoco/reacher_v5.py. There the fingertip is of the solver's last
+    Runge-Kutta stage, which lies beside the observed q. Under random actions its place differs by
+    1e-6 m (median) from that of q, and by 7e-3 m at most, where the elbow hits its limit.
 
     Attributes:
         reward_dist_weight: cost for each metre of distance.

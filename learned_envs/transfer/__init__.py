@@ -1,10 +1,13 @@
 """Train an agent inside a learned environment and score it outside, in the real one."""
 
+from learned_envs.transfer.comparison import Comparison
 from learned_envs.transfer.demo import DEMO_STEPS, DemoResult, run_demo
+from learned_envs.transfer.long_run import LongRun, long_run, summary
 from learned_envs.transfer.scoring import (
     Policy,
     Transfer,
     episode_returns,
+    random_policy,
     score,
     steps_per_second,
 )
@@ -12,14 +15,19 @@ from learned_envs.transfer.training import LearningCurve, train_inside, train_ou
 
 __all__ = [
     "DEMO_STEPS",
+    "Comparison",
     "DemoResult",
     "LearningCurve",
+    "LongRun",
     "Policy",
     "Transfer",
     "episode_returns",
+    "long_run",
+    "random_policy",
     "run_demo",
     "score",
     "steps_per_second",
+    "summary",
     "train_inside",
     "train_outside",
 ]

@@ -11,10 +11,12 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.spaces import Box
 from rich.table import Table
 from stable_baselines3.common.vec_env import VecEnv
 
 from learned_envs import catalogue
+from learned_envs.deprecation import deprecations_swallowed
 from learned_envs.sb3 import AgentConfig, make_vec_env
 from learned_envs.sb3.agent import Array
 from learned_envs.transfer.training import make_real_vec_env
@@ -101,6 +103,17 @@ def episode_returns(
     return returns
 
 
+def random_policy(space: Box, seed: int = 0) -> Policy:
+    """Return an agent that draws every action uniformly from `space`, for many episodes at once."""
+    random = np.random.default_rng(seed)
+
+    def act(observation: Array) -> Array:
+        shape = (len(observation), *space.shape)
+        return random.uniform(space.low, space.high, shape).astype(np.float32)
+
+    return act
+
+
 def steps_per_second(envs: VecEnv, seconds: float = 1.0) -> float:
     """Step `envs` under random actions for `seconds` and return environment steps per second."""
     low, high = envs.action_space.low, envs.action_space.high  # type: ignore[attr-defined]
@@ -154,7 +167,8 @@ def score(
 
 def _make(env_id: str, count: int, arguments: dict[str, Any]) -> Any:
     if not env_id.removeprefix("learned_envs:").startswith("LearnedSim-"):
-        return gym.make_vec(env_id, num_envs=count, vectorization_mode="sync", **arguments)
+        with deprecations_swallowed():
+            return gym.make_vec(env_id, num_envs=count, vectorization_mode="sync", **arguments)
     fixed = {"ensemble": "member", "max_disagreement": None, "disagreement_penalty": 0.0}
     name = catalogue.env_id(catalogue.task_of(env_id))
     return gym.make_vec(name, num_envs=count, **{**arguments, **fixed})

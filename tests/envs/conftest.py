@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from learned_envs import catalogue
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
@@ -49,7 +50,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
             torch.manual_seed(0)
             with closing(make_reference(task)) as env:
                 spec = describe(env)
-            model = Ensemble(SecondOrder(hidden=(32, 32)), spec, members=3)
+            sensors = tuple(catalogue.task_class(task).sensors)
+            model = Ensemble(SecondOrder(hidden=(32, 32)), spec, 3, sensors)
             model.normalise(*_transitions(task, 1000))
             save_checkpoint(path, model, {"task": task, "disagreement_threshold": 50.0})
         return path

@@ -1,11 +1,11 @@
 import json
-import warnings
 
 import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
 
+from learned_envs import catalogue
 from learned_envs.errors import ParameterError
 from learned_envs.fit import reference
 from learned_envs.state import SystemSpec
@@ -46,7 +46,11 @@ def test_a_spec_has_the_sizes_and_the_clock_of_its_reference(env_id):
     ("env_id", "cyclic"),
     [
         ("Hopper-v5", (0,)),
+        ("Walker2d-v5", (0,)),
+        ("HalfCheetah-v5", (0,)),
         ("InvertedPendulum-v5", ()),
+        ("InvertedDoublePendulum-v5", ()),
+        ("Reacher-v5", ()),
         ("Swimmer-v5", (0, 1)),
         ("Ant-v5", (0, 1)),
     ],
@@ -57,12 +61,42 @@ def test_travel_along_the_ground_is_cyclic(env_id, cyclic):
 
 @pytest.mark.parametrize(
     ("env_id", "touching"),
-    [("Hopper-v5", 5), ("Walker2d-v5", 8), ("Swimmer-v5", 0), ("InvertedDoublePendulum-v5", 0)],
+    [
+        ("Hopper-v5", 5),
+        ("Walker2d-v5", 8),
+        ("HalfCheetah-v5", 9),
+        ("Swimmer-v5", 0),
+        ("InvertedDoublePendulum-v5", 0),
+        ("Reacher-v5", 0),
+    ],
 )
 def test_only_shapes_that_collide_with_the_ground_touch(env_id, touching):
     spec = reference.describe(gym.make(env_id))
-    # The plane counts once itself; Walker2d's shapes collide by contype alone.
+    # The plane counts once itself; Walker2d's shapes collide by contype alone. Nothing in Reacher
+    # collides, neither the arm's links with each other nor with the sides of its arena.
     assert sum(geom.touches for geom in spec.geoms) == touching
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "cyclic"),
+    [
+        ("", (0,)),
+        ('<geom type="box" size="1 1 1" contype="0" conaffinity="0"/>', (0,)),
+        ('<geom type="box" size="1 1 1"/>', ()),
+        ('<body pos="1 0 0"><body pos="1 0 0"><geom type="box" size="1 1 1"/></body></body>', ()),
+        # Contact features know no plane but the world's own.
+        ('<body pos="0 0 1"><geom type="plane" size="1 1 1"/></body>', ()),
+        ('<body pos="9 0 0"><joint type="hinge"/><geom type="box" size="1 1 1"/></body>', (0,)),
+    ],
+)
+def test_travel_among_fixed_obstacles_is_not_cyclic(obstacle, cyclic):
+    xml = """
+        <mujoco><worldbody>
+          <geom type="plane" size="1 1 1"/>
+          <body pos="0 0 1"><joint type="slide" axis="1 0 0"/><geom size=".1"/></body>
+          {}
+        </worldbody></mujoco>"""
+    assert reference.describe(model_env(xml.format(obstacle))).cyclic == cyclic
 
 
 def test_contact_masks_and_welded_bodies_decide_what_touches():
@@ -107,40 +141,12 @@ def test_an_environment_without_mujoco_is_refused():
         reference.describe(gym.make("CartPole-v1"))
 
 
-def stand_in(monkeypatch, env_id: str) -> None:
-    task = type("Stand", (), {"reference_id": env_id})
-    monkeypatch.setattr(reference, "task_class", lambda name: task)
+@pytest.mark.parametrize("task", catalogue.TASKS)
+def test_loading_real_environments_says_nothing(task, capfd):
+    for _ in range(4):
+        reference.make_reference(task)
+    assert capfd.readouterr().err == ""
 
 
-def test_loading_old_mjcf_says_nothing(monkeypatch, capfd):
-    stand_in(monkeypatch, "HalfCheetah-v5")
-    env = reference.make_reference("HalfCheetah", frame_skip=2)
-    assert env.unwrapped.frame_skip == 2
-    assert "deprecated" not in capfd.readouterr().err
-
-
-def test_other_warnings_of_mujoco_are_still_heard(monkeypatch, capfd):
-    heard: list[str] = []
-
-    def unstable(env_id: str) -> None:
-        model = mujoco.MjModel.from_xml_string(
-            "<mujoco><worldbody><body><freejoint/><geom size='1'/></body></worldbody></mujoco>"
-        )
-        data = mujoco.MjData(model)
-        data.qpos[0] = np.nan
-        mujoco.mj_checkPos(model, data)
-
-    stand_in(monkeypatch, "Hopper-v5")
-    monkeypatch.setattr(gym, "make", unstable)
-    with pytest.warns(UserWarning, match="QPOS"):
-        reference.make_reference("Hopper")
-    assert mujoco.get_mju_user_warning() is None
-
-    mujoco.set_mju_user_warning(heard.append)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            reference.make_reference("Hopper")
-    finally:
-        mujoco.set_mju_user_warning(None)
-    assert "QPOS" in heard[0]
+def test_arguments_reach_the_environment():
+    assert reference.make_reference("HalfCheetah", frame_skip=2).unwrapped.frame_skip == 2

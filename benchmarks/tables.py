@@ -1,0 +1,115 @@
+"""Write README's tables of transfer and fidelity from the cards of the shipped weights.
+
+    python benchmarks/tables.py
+
+replaces what stands between `<!-- transfer -->` and `<!-- /transfer -->`, and the same of
+`fidelity`. The figures come into the cards by `benchmarks/transfer.py --record` and
+`benchmarks/fidelity.py --record`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from learned_envs import catalogue
+from learned_envs.card import read_card
+from learned_envs.fit.report import JUDGED, TWIN, Report
+from learned_envs.transfer import Comparison
+
+README = Path(__file__).parents[1] / "README.md"
+
+Cards = Mapping[str, Mapping[str, Any]]
+"""By task; empty for a task without weights."""
+
+
+def shipped_cards() -> Cards:
+    """Read the cards of all tasks."""
+    paths = {task: catalogue.shipped_weights(task) for task in catalogue.TASKS}
+    return {task: read_card(path) if path.is_file() else {} for task, path in paths.items()}
+
+
+def transfer_table(cards: Cards) -> str:
+    """Return the table of agents trained inside and outside, a row a task."""
+    rows = {}
+    for task, card in cards.items():
+        comparison = Comparison.of(card)
+        rows[task] = None if comparison is None else comparison.cells()
+    return lay_out(Comparison.COLUMNS, rows)
+
+
+def fidelity_table(cards: Cards) -> str:
+    """Return the table of rollout errors and long runs, a row a task."""
+    columns = (
+        *(f"{horizon} steps" for horizon in JUDGED),
+        "close",
+        "mean off",
+        "spread ratio",
+        "falls",
+    )
+    rows = {}
+    for task, card in cards.items():
+        figures = card.get("fidelity")
+        rows[task] = None if figures is None else (*error_cells(figures), *long_run_cells(figures))
+    return lay_out(columns, rows)
+
+
+def error_cells(figures: Mapping[str, Any]) -> list[str]:
+    """Return the medians at each judged horizon, and where the model is close."""
+    report = Report.from_dict(figures["report"])
+    curves = [report.curve(name).median for name in ("model", TWIN, "hold")]
+    cells = []
+    for horizon in JUDGED:
+        if horizon not in report.horizons:
+            cells.append("")
+            continue
+        i = report.horizons.index(horizon)
+        medians = " / ".join(f"{curve[i]:.2g}" for curve in curves)
+        cells.append(f"{medians} (x {report.times_the_twin()[i]:.2g})")
+    verdicts = report.verdicts()
+    missed = [str(horizon) for horizon, close in verdicts.items() if not close]
+    if missed:
+        return [*cells, f"not at {', '.join(missed)}"]
+    return [*cells, f"up to {max(verdicts)}" if verdicts else "not judged"]
+
+
+def long_run_cells(figures: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what long runs inside look like beside those outside."""
+    run = figures.get("long_run")
+    if run is None:
+        return "", "", ""
+    falls = f"{run['fell_inside']:.0%} / {run['fell_outside']:.0%}"
+    return (
+        f"{run['mean_median']:.2g} / {run['mean_largest']:.2g}",
+        f"{run['spread_median']:.2g} / {run['spread_farthest']:.2g}",
+        falls + (f", {run['diverged']:.0%} diverged" if run["diverged"] else ""),
+    )
+
+
+def lay_out(columns: Sequence[str], rows: Mapping[str, Sequence[str] | None]) -> str:
+    """Return rows as Markdown, and a line that names the tasks without."""
+    lines = []
+    filled = {task: cells for task, cells in rows.items() if cells is not None}
+    if filled:
+        lines += ["| task | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+        lines += [f"| {task} | " + " | ".join(cells) + " |" for task, cells in filled.items()]
+    if missing := [task for task in rows if task not in filled]:
+        lines += ["", f"No figures yet: {', '.join(missing)}."]
+    return "\n".join(lines).strip()
+
+
+def fill(text: str, cards: Cards) -> str:
+    """Return README's text with the tables of these cards."""
+    for name, table in (("transfer", transfer_table(cards)), ("fidelity", fidelity_table(cards))):
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        pattern = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
+        if len(pattern.findall(text)) != 1:
+            raise SystemExit(f"Expected {begin} and {end} in README once, each on its own line.")
+        text = pattern.sub(lambda _, table=table: f"\n{table}\n\n", text)
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(fill(README.read_text(), shipped_cards()))

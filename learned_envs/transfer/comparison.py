@@ -1,0 +1,94 @@
+"""Agents trained inside beside the same agents trained outside, as a card keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from statistics import fmean
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What agents trained inside are worth, beside the same agents trained outside.
+
+    Every return is the mean of an agent's deterministic episodes, one an entry of `seeds`.
+
+    Attributes:
+        agent: algorithm, environment steps and hyperparameters.
+        episodes: how many each mean is of.
+        seeds: of the trainings.
+        inside: returns inside of the agents trained inside.
+        outside: their returns outside.
+        trained_outside: returns outside of the agents trained outside.
+        random: return outside of uniformly random actions.
+        minutes: what a training took, by where it took place; the mean over seeds.
+    """
+
+    agent: Mapping[str, Any]
+    episodes: int
+    seeds: Sequence[int]
+    inside: Sequence[float]
+    outside: Sequence[float]
+    trained_outside: Sequence[float]
+    random: float
+    minutes: Mapping[str, float]
+
+    COLUMNS = (
+        "steps",
+        "random",
+        "trained outside",
+        "trained inside, inside",
+        "trained inside, outside",
+        "score",
+        "gap",
+    )
+    """What `cells` fills."""
+
+    @property
+    def score(self) -> float | None:
+        """What training inside gains over acting at random, as a share of training outside.
+
+        All returns are those outside; None where training outside gains nothing.
+        """
+        gain = self._gain
+        return (fmean(self.outside) - self.random) / gain if gain > 0 else None
+
+    @property
+    def gap(self) -> float | None:
+        """How much more than it keeps training inside promises, as a share of the same."""
+        gain = self._gain
+        return (fmean(self.inside) - fmean(self.outside)) / gain if gain > 0 else None
+
+    @property
+    def _gain(self) -> float:
+        return fmean(self.trained_outside) - self.random
+
+    def cells(self) -> tuple[str, ...]:
+        """Return a row of a table: every seed, and means in brackets."""
+        scores = ("none" if share is None else f"{share:.2f}" for share in (self.score, self.gap))
+        returns = (self.trained_outside, self.inside, self.outside)
+        return (
+            f"{self.agent['steps']:,}",
+            shown(self.random),
+            *(f"{' / '.join(map(shown, of))} ({shown(fmean(of))})" for of in returns),
+            *scores,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for a card."""
+        score = self.score
+        return {**asdict(self), "score": None if score is None else round(score, 3)}
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> Comparison | None:
+        """Read a card's returns; None where it has none, or only those of agents trained inside."""
+        returns = card.get("returns", {})
+        if "trained_outside" not in returns:
+            return None
+        return cls(**{field.name: returns[field.name] for field in fields(cls)})
+
+
+def shown(value: float) -> str:
+    """Return a return with as many digits as matter."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"

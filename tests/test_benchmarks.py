@@ -1,0 +1,91 @@
+"""The benchmarks leave their figures in cards, and README's tables come from there."""
+
+import importlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learned_envs.card import read_card
+from learned_envs.fit.collection import collect
+from learned_envs.terminal import key_figures
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """`benchmark(name)`: the module of a script, imported as the scripts import each other."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+@pytest.fixture
+def copy(weights, tmp_path):
+    return shutil.copy(weights, tmp_path / "weights.safetensors")
+
+
+def still(observation):
+    return np.zeros((*observation.shape[:-1], 3), dtype=np.float32)
+
+
+def test_readme_shows_the_figures_of_the_shipped_weights(benchmark):
+    tables = benchmark("tables")
+    text = tables.README.read_text()
+    assert text == tables.fill(text, tables.shipped_cards()), "run python benchmarks/tables.py"
+
+
+def test_tasks_without_figures_are_named(benchmark):
+    tables = benchmark("tables")
+    cards = {"Hopper": {}, "Swimmer": {"returns": {"inside": [1.0], "outside": [1.0]}}}
+    for table in (tables.transfer_table(cards), tables.fidelity_table(cards)):
+        assert table == "No figures yet: Hopper, Swimmer."
+
+
+def test_figures_go_from_agents_to_tables(benchmark, weights, copy, tmp_path, monkeypatch):
+    transfer, fidelity, tables = map(benchmark, ("transfer", "fidelity", "tables"))
+    out = tmp_path / "runs"
+    options = transfer.Options(
+        task=("Hopper",), steps=1, seeds=1, episodes=2, checkpoint=copy, out=out, workers=1
+    )
+    transfer.main(options)
+    runs = transfer.plan(options, "Hopper")
+    assert [(run.place, run.result() is None) for run in runs] == [
+        ("random", False),
+        ("inside", False),
+        ("outside", False),
+    ]
+    assert replace(runs[1], weights="of other weights").result() is None
+    assert replace(runs[2], steps=2).result() is None
+
+    # All agents are there: nothing is trained again.
+    monkeypatch.delattr(transfer, "train_inside")
+    monkeypatch.delattr(transfer, "train_outside")
+    transfer.main(replace(options, record=True))
+
+    data = tmp_path / "data"
+    collect("Hopper", 600, data, policies={"still": still}, workers=1)
+    agent = out / "Hopper" / "outside-0"
+    fidelity.main(
+        fidelity.Fidelity(
+            task=("Hopper",),
+            checkpoint=str(copy),
+            data=data,
+            trajectories=3,
+            agent=(agent,),
+            episodes=2,
+            record=True,
+        )
+    )
+    card = read_card(copy)
+    assert card["sha256"] == read_card(weights)["sha256"]
+    assert card["returns"]["agent"]["steps"] == 1
+    assert "agents trained inside return" in key_figures(card)
+    row = tables.transfer_table({"Hopper": card}).splitlines()[-1]
+    assert row.startswith("| Hopper | 1 | ")
+    cells = tables.fidelity_table({"Hopper": card}).splitlines()[-1].split(" | ")
+    assert len(cells) == 9
+    assert " / " in cells[1]
+    assert "%" in cells[-1]
