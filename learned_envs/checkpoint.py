@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from learned_envs import catalogue
 from learned_envs.card import FILE_NAME, FORMAT, broken, find_checkpoint, read_card, write_card
 from learned_envs.dynamics.ensemble import Ensemble
-from learned_envs.errors import DeviceError, OutputError
+from learned_envs.errors import CheckpointError, DeviceError, OutputError
 from learned_envs.state import SystemSpec
 
 __all__ = [
@@ -34,8 +34,8 @@ __all__ = [
 def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any]) -> None:
     """Write weights and card to `path`, all or nothing: a failed write leaves the old file.
 
-    What the model itself determines (family, config, members, spec, versions) is added to the
-    card.
+    What the model itself determines (family, config, members, sensors, spec, versions) is added
+    to the card.
 
     Args:
         path: the file to write.
@@ -56,6 +56,7 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
         "family": family,
         "config": asdict(dynamics.family),
         "members": dynamics.members,
+        "sensors": list(dynamics.sensors),
         "spec": dynamics.spec.to_dict(),
         "versions": {
             name: version(name) for name in ("learned-envs", "torch", "mujoco", "gymnasium")
@@ -88,13 +89,15 @@ def load_checkpoint(
         task: the task that the weights must be of, where that matters.
 
     Raises:
-        CheckpointError: where the file is missing, broken, of another task or of a newer format.
+        CheckpointError: where the file is missing, broken, of another task or of a newer format,
+            or its model lacks the sensors that its task observes.
         UnknownNameError: where `source` is neither a path that exists nor a task's name.
         DeviceError: where there is no such device.
     """
     path = find_checkpoint(source)
     device = find_device(device)
     card = read_card(path, task)
+    sensors = tuple(card.get("sensors", ()))
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -107,10 +110,16 @@ def load_checkpoint(
     }
     try:
         family = catalogue.family_class(card["family"])(**config)
-        dynamics = Ensemble(family, SystemSpec.from_dict(card["spec"]), card["members"])
+        dynamics = Ensemble(family, SystemSpec.from_dict(card["spec"]), card["members"], sensors)
         dynamics.load_state_dict(tensors)
     except (RuntimeError, TypeError, KeyError, ValueError) as error:
         raise broken(path, f"its tensors do not fit its card ({error})") from error
+    observed = tuple(catalogue.task_class(card["task"]).sensors)
+    if sensors != observed:
+        raise CheckpointError(
+            f"{path} holds a model that predicts the sensors {sensors}, expected {observed}, which "
+            f"{card['task']} observes. Fit {card['task']} again."
+        )
     return dynamics.to(device).eval().requires_grad_(False), card
 
 

@@ -140,13 +140,13 @@ class Simulation:
         model = self.dynamics
         clamped = action.clamp(model.control_low, model.control_high)
         prediction = model.step(state, clamped, disagreement)
-        inside = model.inside(prediction.state)
+        inside, sensors = model.inside(prediction.state), prediction.sensors
         transition = Transition(
             state,
             action,
             prediction.state.where(inside, state),
             prediction.displacement.where(inside[..., None], 0.0),
-            prediction.sensors,
+            None if sensors is None else sensors.where(inside[..., None], 0.0),
         )
         reached = transition.next_state
         terms = self.task.reward_terms(transition)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from learned_envs import catalogue
 from learned_envs.card import write_card
 from learned_envs.checkpoint import find_device, load_checkpoint, read_card, save_checkpoint
 from learned_envs.dynamics import Ensemble
@@ -20,6 +21,7 @@ from learned_envs.errors import (
     OutputError,
     UnknownNameError,
 )
+from learned_envs.simulation import Simulation
 from learned_envs.state import State
 
 
@@ -72,6 +74,32 @@ class TestRoundTrip:
             "assert 'torch' not in sys.modules"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class TestSensors:
+    def test_they_are_stored_by_name(self, spec, tmp_path):
+        task = "InvertedDoublePendulum"
+        sensors = [*catalogue.task_class(task).sensors]
+        model = Ensemble(SecondOrder(hidden=(8,)), spec(task), 2, sensors)
+        state, action = State(torch.zeros(5, 3), torch.zeros(5, 3)), torch.zeros(5, 1)
+        model.head.normalise(state, action, torch.randn(5, 1))
+        save_checkpoint(tmp_path / "w", model, {"task": task})
+        loaded, card = load_checkpoint(tmp_path / "w")
+        assert card["sensors"] == sensors
+        assert torch.equal(loaded.step(state, action).sensors, model.step(state, action).sensors)
+
+    def test_a_card_from_before_sensors_has_none(self, model, path):
+        card = {k: v for k, v in read_card(path).items() if k not in ("sensors", "checksum")}
+        save_file(load_file(path), path, {"card": write_card(card)})
+        assert load_checkpoint(path)[0].head is None
+
+    def test_a_model_without_what_its_task_observes_is_refused(self, spec, tmp_path):
+        task = "InvertedDoublePendulum"
+        model = Ensemble(SecondOrder(hidden=(8,)), spec(task), 2)
+        save_checkpoint(tmp_path / "w", model, {"task": task})
+        for load in (load_checkpoint, Simulation.load):
+            with pytest.raises(CheckpointError, match="qfrc_constraint of the cart"):
+                load(tmp_path / "w")
 
 
 class TestBadFiles:

@@ -14,10 +14,10 @@ def simulation(request, spec):
     """An untrained model in float64 whose changes have a plausible size."""
     torch.manual_seed(0)
     described = spec(request.param)
-    dynamics = Ensemble(SecondOrder(hidden=(32, 32)), described, 3)
+    task = catalogue.task_class(request.param).create(described, {})
+    dynamics = Ensemble(SecondOrder(hidden=(32, 32)), described, 3, [*task.sensors])
     dynamics.model.acceleration.spread.fill_(10.0)
     dynamics.model.correction.spread.fill_(0.01)
-    task = catalogue.task_class(request.param).create(described, {})
     return Simulation(task, dynamics.double())
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
+from learned_envs.dynamics.sensor import SensorHead
 from learned_envs.state import State, SystemSpec
 
 GROUPING_PAYS = 64
@@ -24,17 +26,26 @@ class Ensemble(Dynamics):
         family: the members' configuration.
         members: how many there are.
         model: the members, along a leading axis.
+        sensors: names of the readings that it predicts beside the motion.
+        head: what predicts them, with members as the model has; None without sensors.
         change_spread: (nv) the spread of a step's change of v over the data, the unit of
             disagreement.
     """
 
     change_spread: Tensor
 
-    def __init__(self, family: Family, spec: SystemSpec, members: int) -> None:
+    def __init__(
+        self, family: Family, spec: SystemSpec, members: int, sensors: Sequence[str] = ()
+    ) -> None:
         super().__init__(spec)
         self.family = family
         self.members = members
         self.model = family.build(spec, members)
+        self.sensors = tuple(sensors)
+        # After the model, whose first weights are then the same with a head and without.
+        self.head = (
+            SensorHead(spec, self.kinematics, len(self.sensors), members) if self.sensors else None
+        )
         self.register_buffer("change_spread", torch.ones(spec.nv))
 
     def begin(self, state: State, generator: torch.Generator | None = None) -> State:
@@ -48,7 +59,9 @@ class Ensemble(Dynamics):
         member = state.memory.get("member")
         if member is not None and not disagreement and member.numel() >= GROUPING_PAYS:
             return self._step_grouped(state, action, member)
-        every = self.step_members(State(state.q[None], state.v[None]), action[None])
+        every = self._sense(
+            self.step_members(State(state.q[None], state.v[None]), action[None]), action[None]
+        )
 
         def choose(values: Tensor) -> Tensor:
             if member is None:
@@ -61,7 +74,7 @@ class Ensemble(Dynamics):
         )
 
     def step_members(self, state: State, action: Tensor) -> Prediction:
-        """Step each member from states of its own, or all from the same.
+        """Move each member, without its readings, from states of its own or all from the same.
 
         Args:
             state: q (members, *batch, nq) and v (members, *batch, nv), or (1, *batch, .).
@@ -71,7 +84,10 @@ class Ensemble(Dynamics):
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics`.
+
+        Those of the head are set apart, by its own `normalise`.
+        """
         super().normalise(state, action, next_state)
         self.model.normalise(state, action, next_state)
         self.change_spread.copy_((next_state.v - state.v).std(0).clamp_min(1e-8))
@@ -93,7 +109,14 @@ class Ensemble(Dynamics):
         def own(values: Tensor) -> Tensor:
             return values.flatten(0, 1).index_select(0, place).reshape(*member.shape, -1)
 
-        return self._reduce(state, self.step_members(State(q, v), u), own)
+        return self._reduce(state, self._sense(self.step_members(State(q, v), u), u), own)
+
+    def _sense(self, every: Prediction, action: Tensor) -> Prediction:
+        """Add the members' sensor readings to their predictions of the motion."""
+        if self.head is None:
+            return every
+        action = action.expand(*every.displacement.shape[:-1], -1)
+        return replace(every, sensors=self.head(every.state, action))
 
     def _disagreement(self, every: Prediction) -> Tensor:
         v = every.state.v
@@ -106,7 +129,7 @@ class Ensemble(Dynamics):
         choose: Callable[[Tensor], Tensor],
         disagreement: Tensor | None = None,
     ) -> Prediction:
-        """Make the prediction that `choose` picks from the members' displacements and speeds."""
+        """Make the prediction that `choose` picks from the members' predictions."""
         displacement = choose(every.displacement)
         q = self.kinematics.advance(state.q, displacement)
         sensors = None if every.sensors is None else choose(every.sensors)

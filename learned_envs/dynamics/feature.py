@@ -13,13 +13,17 @@ from learned_envs.state import SystemSpec
 CONTACT_SCALES = (0.01, 0.1)
 """Heights (metres) over which contact is told from flight: a step's travel, and a limb's width."""
 
+LIMIT_SCALES = (0.01, 0.1)
+"""Distances (metres or radians) over which a joint at its limit is told from a free one."""
+
 
 class Features(nn.Module):
     """Invariant coordinates, velocities, action and contact geometry, standardised.
 
     Cyclic coordinates are left out, unlimited angles enter by their sine and cosine and free
     orientations by their rotation matrix. Of each contact point the network sees its height now
-    and after a ballistic step, squashed at two scales, and its velocity.
+    and after a ballistic step, squashed at two scales, and its velocity. Where asked for, it sees
+    how far each limited joint is from its limits, squashed at two scales.
 
     Attributes:
         size: how many features there are.
@@ -31,8 +35,17 @@ class Features(nn.Module):
     angles: Tensor
     free: Tensor
     squash: Tensor
+    limited: Tensor
+    limits: Tensor
+    limit_squash: Tensor
 
-    def __init__(self, spec: SystemSpec, kinematics: Kinematics, contact_geometry: bool) -> None:
+    def __init__(
+        self,
+        spec: SystemSpec,
+        kinematics: Kinematics,
+        contact_geometry: bool,
+        joint_limits: bool = False,
+    ) -> None:
         super().__init__()
         self.kinematics = kinematics
         self.contact_geometry = contact_geometry and kinematics.contact_count > 0
@@ -42,11 +55,15 @@ class Features(nn.Module):
         free = [j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)]
         hidden = {*spec.cyclic, *angles, *free}
         plain = [i for i in range(spec.nq) if i not in hidden]
-        for name, indices in (("plain", plain), ("angles", angles), ("free", free)):
+        limits = {j.q: j.limits for j in spec.joints if j.limits is not None and joint_limits}
+        columns = {"plain": plain, "angles": angles, "free": free, "limited": list(limits)}
+        for name, indices in columns.items():
             index = torch.tensor(indices, dtype=torch.long)
             self.register_buffer(name, index, persistent=False)
-        squash = 1 / torch.tensor(CONTACT_SCALES)[:, None]
-        self.register_buffer("squash", squash, persistent=False)
+        ends = torch.tensor(list(limits.values())).reshape(-1, 2)
+        self.register_buffer("limits", ends, persistent=False)
+        for name, scales in (("squash", CONTACT_SCALES), ("limit_squash", LIMIT_SCALES)):
+            self.register_buffer(name, 1 / torch.tensor(scales)[:, None], persistent=False)
         with torch.no_grad():
             q = torch.tensor(spec.q0, dtype=torch.float32)
             self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(spec.nu)).shape[-1]
@@ -81,4 +98,7 @@ class Features(nn.Module):
             heights = torch.cat([height, later], -1).unsqueeze(-2)
             squashed = torch.tanh(heights * self.squash).flatten(-2)
             parts += [height, velocity.flatten(-2), squashed]
+        if len(self.limited):
+            beyond = (q.index_select(-1, self.limited).unsqueeze(-1) - self.limits).flatten(-2)
+            parts.append(torch.tanh(beyond.unsqueeze(-2) * self.limit_squash).flatten(-2))
         return torch.cat(parts, -1)

@@ -145,17 +145,57 @@ def compare(
     return Report(spec.reference_id, kept, len(rows), tuple(curves))
 
 
-def model_of(simulation: Simulation, past_the_end: bool = False) -> Predictor:
+@torch.no_grad()
+def sensor_errors(
+    simulation: Simulation, recording: Recording, steps: int = 20_000, seed: int = 0
+) -> dict[str, float]:
+    """Measure the readings that the ensemble's mean predicts one step ahead.
+
+    Args:
+        simulation: the model.
+        recording: held-out episodes.
+        steps: how many to draw.
+        seed: decides which.
+
+    Returns:
+        The mean squared error of each sensor, by name, in units of its variance over these steps:
+        1 is what predicting the mean would give. Sensors that do not vary are left out.
+    """
+    sensors, device = simulation.task.sensors, simulation.device
+    if not sensors:
+        return {}
+    held = Trajectories.of(recording, simulation.task.spec, device, sensors.values())
+    generator = torch.Generator(device).manual_seed(seed)
+    predicted, true = [], []
+    for rows in torch.split(held.draw((steps,), 1, generator), CHUNK):
+        window = held.window(rows, 1)
+        readings = simulation.dynamics.step(window.start, window.actions[:, 0]).sensors
+        assert readings is not None
+        predicted.append(readings)
+        true.append(window.readings[:, 0])
+    read = torch.cat(true)
+    error, variance = (torch.cat(predicted) - read).square().mean(0), read.var(0)
+    pairs = zip(sensors, error.tolist(), variance.tolist(), strict=True)
+    return {name: e / v for name, e, v in pairs if v > 1e-12}
+
+
+def model_of(
+    simulation: Simulation, past_the_end: bool = False, members: torch.Generator | None = None
+) -> Predictor:
     """Predict with the simulation's ensemble mean, kept inside its envelope.
 
     Args:
         simulation: the model.
         past_the_end: go on where the task's rules end the predicted episode. By default it stays
             at its last state, as an environment's does.
+        members: draws one fixed member a trajectory, in place of the ensemble's mean.
     """
 
     def predict(window: Window) -> Sequence[State]:
-        trajectory = simulation.rollout(window.start, window.actions)
+        start = window.start
+        if members is not None:
+            start = simulation.dynamics.begin(start, members)
+        trajectory = simulation.rollout(start, window.actions)
         states = [trajectory.states[:, t + 1] for t in range(window.length)]
         return states if past_the_end else stay_at_the_end(simulation.task, states)
 

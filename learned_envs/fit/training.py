@@ -19,7 +19,7 @@ from torch import Tensor
 
 from learned_envs.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from learned_envs.dynamics.ensemble import Ensemble
-from learned_envs.errors import CheckpointError, OutputError
+from learned_envs.errors import CheckpointError, OutputError, ShapeError
 from learned_envs.fit.config import TrainingConfig
 from learned_envs.fit.evaluation import Yardstick, offset, still
 from learned_envs.fit.trajectories import Trajectories, Window
@@ -90,6 +90,7 @@ def train(
         OutputError: where `out` cannot be written to; what was saved before stays.
         CheckpointError: where what is to be resumed is broken.
         DatasetError: where no episode is as long as the longest horizon.
+        ShapeError: where the data has other sensors than the model.
     """
     training = Training(dynamics, data, held_out, config, Path(out), card, normalise)
     with _curves(Path(out), training.update) as log:
@@ -153,8 +154,18 @@ class Training:
             self._loss = _compiled(self._rollout_loss)
         spec = dynamics.spec
         first = data.window(data.draw((NORMALISED_STEPS,), 1, self._seeded(-1)), 1)
+        if first.readings.shape[-1] != len(dynamics.sensors):
+            raise ShapeError(
+                f"Got data with {first.readings.shape[-1]} sensor readings a step, expected "
+                f"{len(dynamics.sensors)}, the model's {list(dynamics.sensors)}. Make the data by "
+                "Trajectories.of(..., sensors=task.sensors.values()) and the model with "
+                "task.sensors."
+            )
         if normalise:
-            dynamics.normalise(first.start, first.actions[:, 0], first.after(1))
+            action, reached = first.actions[:, 0], first.after(1)
+            dynamics.normalise(first.start, action, reached)
+            if dynamics.head is not None:
+                dynamics.head.normalise(reached, action, first.readings[:, 0])
         self._yardstick = Yardstick.of(held_out, dynamics.kinematics, spec.cyclic)
         self._unit = self._error_unit(first.start, first.after(1))
         if (out / PROGRESS_FILE).exists():
@@ -177,7 +188,10 @@ class Training:
             group["lr"] = config.learning_rate * self._schedule()
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.dynamics.parameters(), config.gradient_norm)
+        # Apart, so that what is learned of the motion is the same with sensors and without.
+        for part in (self.dynamics.model, self.dynamics.head):
+            if part is not None:
+                torch.nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
         self.torn = True
         self._optimizer.step()
         self.update += 1
@@ -270,15 +284,19 @@ class Training:
         """Return the mean error of the model's own predictions over a window.
 
         The error of a state is the norm, not its square: contacts make the squares so
-        heavy-tailed that a few windows would drown the rest.
+        heavy-tailed that a few windows would drown the rest. The error of readings is added; its
+        gradient does not reach the motion.
         """
+        head = self.dynamics.head
         state, loss = window.start, torch.zeros((), device=self.device)
         for t in range(window.length):
-            state = self.dynamics.step_members(state, window.actions[..., t, :]).state
-            true = window.after(t + 1)
-            off = offset(self.dynamics.kinematics, true, state)
-            squared = (off / self._unit).square().mean(-1)
-            loss = loss + (squared + 1e-6).sqrt().mean()
+            action = window.actions[..., t, :]
+            state = self.dynamics.step_members(state, action).state
+            off = offset(self.dynamics.kinematics, window.after(t + 1), state)
+            loss = loss + _norm(off / self._unit)
+            if head is not None:
+                readings = window.readings[..., t, :]
+                loss = loss + _norm(head.error(state.detach(), action, readings))
         return loss / window.length
 
     @torch.no_grad()
@@ -300,6 +318,11 @@ class Training:
 
     def _seeded(self, number: int) -> torch.Generator:
         return self._generator.manual_seed((self.config.seed << 32) + number + 16)
+
+
+def _norm(error: Tensor) -> Tensor:
+    """Return the mean norm of (*batch, n) errors, with a gradient where they vanish."""
+    return (error.square().mean(-1) + 1e-6).sqrt().mean()
 
 
 def _compiled(function: Callable[[Window], Tensor]) -> Callable[[Window], Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -20,11 +21,13 @@ class Window:
         states: q (*batch, time + 1, nq) and v (*batch, time + 1, nv), cyclic coordinates counted
             from the first state's.
         actions: (*batch, time, nu), clamped to the actuators' range.
+        readings: (*batch, time, sensors), what the sensors read after each step.
         rows: (*batch) int64, where they start in the recording.
     """
 
     states: State
     actions: Tensor
+    readings: Tensor
     rows: Tensor
 
     @property
@@ -50,18 +53,35 @@ class Trajectories:
     """
 
     def __init__(
-        self, q: Tensor, v: Tensor, actions: Tensor, remaining: Tensor, cyclic: tuple[int, ...]
+        self,
+        q: Tensor,
+        v: Tensor,
+        actions: Tensor,
+        readings: Tensor,
+        remaining: Tensor,
+        cyclic: tuple[int, ...],
     ) -> None:
-        self._q, self._v, self._actions = q, v, actions
+        self._q, self._v, self._actions, self._readings = q, v, actions, readings
         self._remaining = remaining
         self._cyclic = list(cyclic)
         self._starts: dict[int, Tensor] = {}
 
     @classmethod
     def of(
-        cls, recording: Recording, spec: SystemSpec, device: torch.device | str = "cpu"
+        cls,
+        recording: Recording,
+        spec: SystemSpec,
+        device: torch.device | str = "cpu",
+        sensors: Iterable[int] = (),
     ) -> Trajectories:
-        """Move a recording to a device."""
+        """Move a recording to a device.
+
+        Args:
+            recording: the episodes.
+            spec: the system.
+            device: where to.
+            sensors: places of the task's sensors in its observation.
+        """
         low = torch.tensor(spec.control_low, device=device)
         high = torch.tensor(spec.control_high, device=device)
         counts = torch.as_tensor(recording.lengths + 1, device=device)
@@ -70,6 +90,9 @@ class Trajectories:
             torch.as_tensor(recording.qpos, device=device),
             torch.as_tensor(recording.qvel, dtype=torch.float32, device=device),
             torch.as_tensor(recording.actions, device=device).clamp(low, high),
+            torch.as_tensor(
+                recording.observations[:, list(sensors)], dtype=torch.float32, device=device
+            ),
             ends - 1 - torch.arange(len(ends), device=device),
             spec.cyclic,
         )
@@ -110,7 +133,12 @@ class Trajectories:
         q = self._q[index]
         if self._cyclic:
             q[..., self._cyclic] -= q[..., :1, self._cyclic]
-        return Window(State(q.float(), self._v[index]), self._actions[index[..., :-1]], rows)
+        return Window(
+            State(q.float(), self._v[index]),
+            self._actions[index[..., :-1]],
+            self._readings[index[..., 1:]],
+            rows,
+        )
 
     def _starting_rows(self, length: int) -> Tensor:
         if length not in self._starts:

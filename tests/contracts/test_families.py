@@ -104,6 +104,25 @@ def test_weights_alone_restore_the_model(config, data):
     assert torch.equal(expected.state.v, got.state.v)
 
 
+@pytest.mark.parametrize("batch", [(), (5,), (2, 3), (100,)], ids=str)
+@pytest.mark.parametrize("remembers", [False, True], ids=["mean", "member"])
+@pytest.mark.parametrize("disagreement", [False, True], ids=["", "disagreement"])
+def test_every_family_predicts_readings(config, data, batch, remembers, disagreement):
+    spec, state, action, _ = data
+    model = Ensemble(config, spec, 3, ["one", "other"])
+    count = torch.Size(batch).numel()
+    state = State(state.q[:count].reshape(*batch, -1), state.v[:count].reshape(*batch, -1))
+    action = action[:count].reshape(*batch, -1)
+    if remembers:
+        state = model.begin(state)
+    prediction = model.step(state, action, disagreement)
+    assert prediction.sensors.shape == (*batch, 2)
+    prediction.sensors.square().sum().backward()
+    for name, parameter in model.head.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+    assert Ensemble(config, spec, 3).step(state, action, disagreement).sensors is None
+
+
 def test_training_lowers_the_loss(config, data):
     spec, state, action, following = data
     torch.manual_seed(0)

@@ -48,6 +48,20 @@ def test_each_state_steps_with_its_own_member(ensemble, batch, fewest):
     assert torch.equal(got.state.memory["member"], member)
 
 
+@pytest.mark.parametrize("batch", [(10,), (300,)], ids=str)
+def test_readings_are_those_of_the_state_that_the_member_reached(spec, batch):
+    torch.manual_seed(0)
+    hopper = spec("Hopper")
+    ensemble = Ensemble(SecondOrder(hidden=(16,)), hopper, 3, ["one", "other"]).double()
+    state, action = states(ensemble, *batch)
+    got = ensemble.step(ensemble.begin(state), action)
+    reached = State(got.state.q.expand(3, -1, -1), got.state.v.expand(3, -1, -1))
+    every = ensemble.head(reached, action.expand(3, -1, -1))
+    own = every.gather(0, got.state.memory["member"][None, :, None].expand(1, -1, 2))[0]
+    # float64 rounding
+    assert torch.allclose(got.sensors, own, rtol=0, atol=1e-12)
+
+
 def test_disagreement_is_the_members_spread_and_changes_nothing_else(ensemble):
     state, action = states(ensemble, 100)
     state = ensemble.begin(state, torch.Generator().manual_seed(0))

@@ -1,6 +1,7 @@
 """Errors are measured in the units that every table uses."""
 
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,14 @@ from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import DatasetError
 from learned_envs.fit.collection import collect
-from learned_envs.fit.evaluation import Yardstick, compare, evaluate, model_of, stay_at_the_end
+from learned_envs.fit.evaluation import (
+    Yardstick,
+    compare,
+    evaluate,
+    model_of,
+    sensor_errors,
+    stay_at_the_end,
+)
 from learned_envs.fit.reference import make_reference, replay
 from learned_envs.fit.trajectories import Trajectories
 from learned_envs.simulation import Simulation
@@ -102,3 +110,14 @@ def test_horizons_that_no_episode_reaches_are_left_out(recording, simulation):
 def test_seeds_make_two_evaluations_equal(recording, simulation):
     reports = [evaluate(simulation, recording, (1, 5), 50, seed=s) for s in (0, 0, 1)]
     assert reports[0] == reports[1] != reports[2]
+
+
+def test_only_sensors_that_vary_have_an_error(recording, simulation, double_pendulum_data):
+    assert sensor_errors(simulation, recording) == {}
+    data, task = double_pendulum_data, catalogue.task_class("InvertedDoublePendulum")
+    model = Ensemble(SecondOrder(hidden=(16,)), data.spec, 2, [*task.sensors])
+    double = Simulation(task.create(data.spec, {}), model)
+    recording = data.load()
+    assert list(sensor_errors(double, recording)) == list(task.sensors)
+    untouched = replace(recording, observations=np.zeros_like(recording.observations))
+    assert sensor_errors(double, untouched) == {}
