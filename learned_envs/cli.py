@@ -117,7 +117,7 @@ class Fit:
         )
         from learned_envs.fit.observer import Observer
         from learned_envs.fit.report import Report
-        from learned_envs.fit.rounds import Round
+        from learned_envs.fit.round import Round
         from learned_envs.fit.run import fit
         from learned_envs.fit.training import Progress
         from learned_envs.sb3 import Improver, learn_outside

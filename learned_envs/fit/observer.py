@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from learned_envs.fit.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from learned_envs.fit.rounds import Round
+    from learned_envs.fit.round import Round
     from learned_envs.fit.training import Progress
 
 

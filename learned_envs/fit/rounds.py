@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,6 @@ from typing import Protocol
 import gymnasium as gym
 import numpy as np
 import torch
-from torch import Tensor
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import FILE_NAME, load_checkpoint, read_card, save_checkpoint
@@ -27,8 +26,15 @@ from learned_envs.fit.config import FitConfig
 from learned_envs.fit.dataset import MANIFEST, Dataset
 from learned_envs.fit.model import DATA_FOLDER, fit_model
 from learned_envs.fit.observer import Observer
-from learned_envs.fit.recording import Array, Recording
 from learned_envs.fit.report import Report
+from learned_envs.fit.round import (
+    ERROR_HORIZON,
+    Round,
+    Trial,
+    return_inside,
+    settled,
+    whole_returns,
+)
 from learned_envs.fit.shard import write_whole
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
@@ -45,15 +51,6 @@ needs more, up to `LARGEST_TRIAL`."""
 
 LARGEST_TRIAL = 0.75
 """The most that a trial may take of a round's real steps."""
-
-EPISODES_INSIDE = 20
-"""Episodes that the return inside is the mean of."""
-
-SETTLED_ROUNDS = 2
-"""Rounds whose returns must agree, without a better one, before the fit stops early."""
-
-ERROR_HORIZON = 10
-"""Steps at which a round's held-out error is told."""
 
 UNLIMITED = 1000
 """Steps of an episode inside where the task sets no limit."""
@@ -80,72 +77,6 @@ class Improve(Protocol):
         Returns:
             The agent, acting deterministically on observations (n) or (batch, n).
         """
-
-
-@dataclass(frozen=True)
-class Round:
-    """What one round gave.
-
-    Attributes:
-        number: counted from 1.
-        real_steps: recorded in all rounds so far.
-        error: median standardised squared error after 10 steps, or the most that there are, on
-            the episodes that the round's fit held out.
-        inside: mean return of the agent in the model that it was trained in: whole episodes, one
-            fixed member each, without penalty.
-        outside: mean return of its whole episodes in the real environment, which are part of
-            `real_steps`.
-        episodes: how many those are.
-    """
-
-    number: int
-    real_steps: int
-    error: float
-    inside: float
-    outside: float
-    episodes: int
-
-    @property
-    def gap(self) -> float:
-        """How far inside is from outside, as a share of the larger."""
-        return abs(self.inside - self.outside) / max(abs(self.inside), abs(self.outside), 1e-9)
-
-    def line(self) -> str:
-        """Return the figures as a line of text."""
-        return (
-            f"round {self.number}: {self.real_steps:,} real steps, held-out error {self.error:.2g} "
-            f"at {ERROR_HORIZON} steps, return inside {self.inside:,.1f}, outside "
-            f"{self.outside:,.1f} ({self.episodes} episodes), gap {self.gap:.0%}"
-        )
-
-
-def settled(history: Sequence[Round], agreement: float) -> bool:
-    """Return whether inside and outside agree and more rounds have stopped to help."""
-    last, before = history[-SETTLED_ROUNDS:], history[:-SETTLED_ROUNDS]
-    if not before:
-        return False
-    best = max(round.outside for round in before)
-    better = max(round.outside for round in last) > best + agreement * abs(best)
-    return not better and all(round.gap <= agreement for round in last)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Runs a policy as it is from the task's own starts; a collection records it as a learner."""
-
-    policy: Policy
-
-    def __call__(
-        self, task: str, make_env: Callable[[], gym.Env[Array, Array]], steps: int, seed: int
-    ) -> None:
-        """Take `steps` steps; the last episode is cut to fit."""
-        with closing(make_env()) as env:
-            ended = True
-            for step in range(steps):
-                if ended:
-                    observation, _ = env.reset(seed=seed + step)
-                observation, _, terminated, truncated, _ = env.step(self.policy(observation))
-                ended = terminated or truncated
 
 
 @dataclass(frozen=True)
@@ -182,7 +113,7 @@ class Rounds:
             write_whole(self.out / ROUNDS_FILE, json.dumps(figures, indent=1).encode())
             self._log(history[-1])
             self.observer.improved(history[-1])
-        best = max(history, key=lambda round: round.outside)
+        best = max(history, key=lambda round: (round.outside, round.number))
         dynamics, card = load_checkpoint(self._folder(best.number), self.device, self.task)
         chosen = f"round {best.number}, by the return outside on the fit's own real steps"
         rounds = [asdict(round) for round in history]
@@ -196,6 +127,7 @@ class Rounds:
 
     def _round(self, number: int) -> Round:
         """Fit, train the agent, try it; and record what lies around it for the next round."""
+        begin = time.monotonic()
         plan, seed = self.config.rounds, self.config.training.seed + number
         folder = self._folder(number)
         folder.mkdir(exist_ok=True)
@@ -224,15 +156,19 @@ class Rounds:
             return_inside(simulation, policy, self._limit, seed),
             float(np.mean(returns)),
             len(returns),
+            round((time.monotonic() - begin) / 60, 2),
         )
 
     def _fit(self, number: int) -> Simulation:
+        folder = self._folder(number)
+        if (folder / FILE_NAME).exists() and "held_out" in read_card(folder):
+            return Simulation.load(folder, self.device)
         plan = self.config.rounds
         training = replace(self.config.training, updates=plan.updates_per_round)
         return fit_model(
             self.task,
             Dataset.open(self.out / DATA_FOLDER, self.task),
-            self._folder(number),
+            folder,
             replace(self.config, training=training),
             self.device,
             self.observer,
@@ -294,24 +230,3 @@ class Rounds:
         return (
             [Round(**figures) for figures in json.loads(path.read_text())] if path.exists() else []
         )
-
-
-def whole_returns(recording: Recording, source: str, limit: int) -> list[float]:
-    """Return what the whole episodes of a source returned, or its cut ones if it has no other."""
-    episodes = [recording.episode(i) for i, s in enumerate(recording.sources) if s == source]
-    whole = [e for e in episodes if e.terminated or len(e.rewards) == limit]
-    return [float(episode.rewards.sum()) for episode in whole or episodes]
-
-
-@torch.no_grad()
-def return_inside(simulation: Simulation, policy: Policy, limit: int, seed: int) -> float:
-    """Return the mean return of whole episodes in the model, each with one fixed member."""
-    device = simulation.device
-
-    def act(observation: Tensor) -> Tensor:
-        action = policy(observation.double().cpu().numpy())
-        return torch.as_tensor(action, dtype=observation.dtype, device=device)
-
-    generator = torch.Generator(device).manual_seed(seed)
-    trajectory = simulation.rollout(simulation.reset(EPISODES_INSIDE, generator), act, limit)
-    return float((trajectory.rewards * trajectory.alive).sum(1).mean())

@@ -1,0 +1,114 @@
+"""One round of a fit: what it gives, and how its agent is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import gymnasium as gym
+import torch
+from torch import Tensor
+
+from learned_envs.fit.collection import Policy
+from learned_envs.fit.recording import Array, Recording
+from learned_envs.simulation import Simulation
+
+EPISODES_INSIDE = 20
+"""Episodes that the return inside is the mean of."""
+
+ERROR_HORIZON = 10
+"""Steps at which a round's held-out error is told."""
+
+SETTLED_ROUNDS = 2
+"""Rounds whose returns must agree, without a better one, before the fit stops early."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round gave.
+
+    Attributes:
+        number: counted from 1.
+        real_steps: recorded in all rounds so far.
+        error: median standardised squared error after 10 steps, or the most that there are, on
+            the episodes that the round's fit held out.
+        inside: mean return of the agent in the model that it was trained in: whole episodes, one
+            fixed member each, without penalty.
+        outside: mean return of its whole episodes in the real environment, which are part of
+            `real_steps`.
+        episodes: how many those are.
+        minutes: what the round took; where it was resumed, since then.
+    """
+
+    number: int
+    real_steps: int
+    error: float
+    inside: float
+    outside: float
+    episodes: int
+    minutes: float
+
+    @property
+    def gap(self) -> float:
+        """How far inside is from outside, as a share of the larger."""
+        return abs(self.inside - self.outside) / max(abs(self.inside), abs(self.outside), 1e-9)
+
+    def line(self) -> str:
+        """Return the figures as a line of text."""
+        return (
+            f"round {self.number}: {self.real_steps:,} real steps, held-out error {self.error:.2g} "
+            f"at {ERROR_HORIZON} steps, return inside {self.inside:,.1f}, outside "
+            f"{self.outside:,.1f} (episodes: {self.episodes}), gap {self.gap:.0%}, "
+            f"{self.minutes:.1f} minutes"
+        )
+
+
+def settled(history: Sequence[Round], agreement: float) -> bool:
+    """Return whether inside and outside agree and more rounds have stopped to help."""
+    last, before = history[-SETTLED_ROUNDS:], history[:-SETTLED_ROUNDS]
+    if not before:
+        return False
+    best = max(round.outside for round in before)
+    better = max(round.outside for round in last) > best + agreement * abs(best)
+    return not better and all(round.gap <= agreement for round in last)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Runs a policy as it is from the task's own starts; a collection records it as a learner."""
+
+    policy: Policy
+
+    def __call__(
+        self, task: str, make_env: Callable[[], gym.Env[Array, Array]], steps: int, seed: int
+    ) -> None:
+        """Take `steps` steps; the last episode is cut to fit."""
+        with closing(make_env()) as env:
+            ended = True
+            for step in range(steps):
+                if ended:
+                    observation, _ = env.reset(seed=seed + step)
+                observation, _, terminated, truncated, _ = env.step(self.policy(observation))
+                ended = terminated or truncated
+
+
+def whole_returns(recording: Recording, source: str, limit: int) -> list[float]:
+    """Return what the whole episodes of a source returned, or its cut ones if it has no other."""
+    episodes = [recording.episode(i) for i, s in enumerate(recording.sources) if s == source]
+    whole = [e for e in episodes if e.terminated or len(e.rewards) == limit]
+    return [float(episode.rewards.sum()) for episode in whole or episodes]
+
+
+@torch.no_grad()
+def return_inside(simulation: Simulation, policy: Policy, limit: int, seed: int) -> float:
+    """Return the mean return of whole episodes in the model, each with one fixed member."""
+    device = simulation.device
+
+    def act(observation: Tensor) -> Tensor:
+        action = policy(observation.double().cpu().numpy())
+        return torch.as_tensor(action, dtype=observation.dtype, device=device)
+
+    generator = torch.Generator(device).manual_seed(seed)
+    trajectory = simulation.rollout(simulation.reset(EPISODES_INSIDE, generator), act, limit)
+    return float((trajectory.rewards * trajectory.alive).sum(1).mean())
