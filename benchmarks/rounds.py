@@ -98,9 +98,11 @@ class Cell:
 
     @property
     def folder(self) -> Path:
+        """Where the fit is kept."""
         return self.out / self.task / self.variant / f"seed-{self.seed}"
 
     def history(self) -> list[Round]:
+        """Return what its rounds gave."""
         return [Round(**figures) for figures in json.loads((self.folder / ROUNDS_FILE).read_text())]
 
 
