@@ -87,10 +87,10 @@ class Fit:
     start: Annotated[str, arg(name="from", metavar="CHECKPOINT|shipped|none")] = "none"
     """Weights to start from."""
     steps: int = 1_000_000
-    """Real steps to record, where no data is given."""
+    """Real steps to record, where no data is given and no rounds are asked for."""
     learners: int = 3
     """PPO agents that are recorded while they learn in the real environment, beside a random
-    actor, where no data is given."""
+    actor; as above."""
     out: Annotated[Path | None, arg(metavar="PATH")] = None
     """The fit's folder; runs/TASK in lower case if not given."""
     resume: bool = False

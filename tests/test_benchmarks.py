@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from learned_envs.card import read_card
+from learned_envs.catalogue import TASKS
 from learned_envs.fit.collection import collect
+from learned_envs.fit.config import RoundsConfig
 from learned_envs.terminal import key_figures
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -89,3 +91,19 @@ def test_figures_go_from_agents_to_tables(benchmark, weights, copy, tmp_path, mo
     assert len(cells) == 9
     assert " / " in cells[1]
     assert "%" in cells[-1]
+
+
+def test_every_task_has_a_recipe(benchmark):
+    assert list(benchmark("weights").RECIPES) == list(TASKS)
+
+
+def test_rounds_say_what_they_gave(benchmark, tmp_path, monkeypatch):
+    rounds = benchmark("rounds")
+    small = RoundsConfig(rounds=1, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
+    target = rounds.Target(0.0, small, {"hidden": (16, 16)})
+    monkeypatch.setitem(rounds.TARGETS, "InvertedPendulum", target)
+    cell = rounds.Cell("InvertedPendulum", "fresh", 0, tmp_path)
+    rounds.run(cell)
+    rounds.run(cell)
+    assert [round.number for round in cell.history()] == [1]
+    assert rounds.row(cell)[2] == "1,200"
