@@ -9,7 +9,8 @@ are to be copied. It is seeded, and goes on where it was killed. What it does is
     learned-envs collect TASK --steps NEAR --learners 0 --out data/TASK --add
     learned-envs fit TASK --data data/TASK --out runs/TASK
 
-do, with the numbers of `RECIPES`.
+do, with the numbers of `RECIPES`; where agents trained inside are recorded too, a first fit lies in
+`runs/TASK-first`.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ import tyro
 from tyro.conf import Positional
 
 from learned_envs import catalogue
+from learned_envs.checkpoint import FILE_NAME
 from learned_envs.errors import UnknownNameError
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.run import CONFIG_FILE
-from learned_envs.sb3 import learn_outside
-from learned_envs.terminal import bars
+from learned_envs.sb3 import AgentConfig, SavedAgent, learn_outside
+from learned_envs.sb3.agent import AGENT_FILE
+from learned_envs.terminal import Advance, bars
+from learned_envs.transfer import train_inside
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Recipe:
         learners: agents that are recorded while they learn.
         steps: real steps, shared evenly between them and a random actor.
         near: real steps more of random actions, most from near recorded states.
+        inside: real steps more, shared between a random actor and agents that were trained inside
+            a first fit; the model is then fitted anew.
         training: how the model is trained.
         options: of the model family.
     """
@@ -45,22 +51,26 @@ class Recipe:
     learners: int
     steps: int
     near: int = 0
+    inside: int = 0
     training: TrainingConfig = field(default_factory=TrainingConfig)
     options: dict[str, Any] = field(default_factory=dict)
 
+
+INSIDE_SEEDS = (100, 101, 102, 103)
+"""Of the agents trained inside a first fit."""
 
 LARGE = TrainingConfig(horizons=(2, 4, 8))
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
 NARROW = {"hidden": (128, 128)}
 
 RECIPES = {
-    "InvertedPendulum": Recipe(4, 1_000_000, 0, TrainingConfig(updates=10_000), NARROW),
-    "InvertedDoublePendulum": Recipe(4, 3_500_000, 0, SMALL, NARROW),
-    "Reacher": Recipe(3, 2_000_000, 0, SMALL, NARROW),
-    "Swimmer": Recipe(4, 3_750_000, 0, SMALL, NARROW),
+    "InvertedPendulum": Recipe(4, 1_000_000, 0, 0, TrainingConfig(updates=10_000), NARROW),
+    "InvertedDoublePendulum": Recipe(4, 3_500_000, 0, 0, SMALL, NARROW),
+    "Reacher": Recipe(3, 2_000_000, 0, 0, SMALL, NARROW),
+    "Swimmer": Recipe(4, 3_750_000, 0, 0, SMALL, NARROW),
     "Hopper": Recipe(6, 8_400_000, 3_600_000),
-    "Walker2d": Recipe(6, 8_400_000, 1_800_000, LARGE),
-    "HalfCheetah": Recipe(6, 8_400_000, 1_800_000, LARGE),
+    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 0, LARGE),
+    "HalfCheetah": Recipe(6, 8_400_000, 1_800_000, 1_500_000, LARGE),
 }
 
 
@@ -72,34 +82,48 @@ def main(task: Annotated[str, Positional]) -> None:
     """
     if task not in RECIPES:
         raise UnknownNameError("task", task, RECIPES)
-    recipe = RECIPES[task]
-    data, out = Path("data") / task.lower(), Path("runs") / task.lower()
+    recipe, data, out = RECIPES[task], Path("data") / task.lower(), Path("runs") / task.lower()
     with bars() as bar:
-        recording = bar("recording", recipe.steps)
-        dataset = collect(
-            task,
-            recipe.steps,
-            data,
-            learners={f"ppo-{index}": learn_outside for index in range(recipe.learners)},
-            on_progress=lambda done: recording(done, f"{done:,} steps"),
+        learners = {f"ppo-{index}": learn_outside for index in range(recipe.learners)}
+        dataset = record(
+            bar("recording", recipe.steps), task, recipe.steps, data, learners=learners
         )
         if recipe.near:
-            adding = bar("recording nearby", recipe.near)
-            collect(
-                task,
-                recipe.near,
-                Dataset.open(dataset.path),
-                on_progress=lambda done: adding(done, f"{done:,} steps"),
-            )
-        training = bar("training", recipe.training.updates)
-        fit(
-            task,
-            out,
-            FitConfig(data=str(data), options=recipe.options, training=recipe.training),
-            resume=(out / CONFIG_FILE).exists(),
-            observer=Observer(trained=lambda progress, _: training(progress.update, "")),
-        )
-    print(f"wrote {out}; copy its model.safetensors to {catalogue.shipped_weights(task)}")
+            record(bar("recording nearby", recipe.near), task, recipe.near, dataset)
+        if recipe.inside:
+            first = out.with_name(f"{out.name}-first")
+            train(bar("first training", recipe.training.updates), task, dataset, recipe, first)
+            agents = {f"inside-{seed}": learn_inside(task, first, seed) for seed in INSIDE_SEEDS}
+            advance = bar("recording agents from inside", recipe.inside)
+            record(advance, task, recipe.inside, dataset, policies=agents)
+        train(bar("training", recipe.training.updates), task, dataset, recipe, out)
+    print(f"wrote {out}; copy its {FILE_NAME} to {catalogue.shipped_weights(task)}")
+
+
+def record(
+    advance: Advance, task: str, steps: int, destination: Path | Dataset, **actors: Any
+) -> Dataset:
+    """Record real steps; what is recorded already is not recorded again."""
+
+    def show(done: int) -> None:
+        advance(done, f"{done:,} of {steps:,} steps")
+
+    return collect(task, steps, destination, on_progress=show, **actors)
+
+
+def train(advance: Advance, task: str, dataset: Dataset, recipe: Recipe, out: Path) -> None:
+    """Fit the model to what is recorded so far."""
+    config = FitConfig(data=str(dataset.path), options=recipe.options, training=recipe.training)
+    observer = Observer(trained=lambda progress, _: advance(progress.update, ""))
+    fit(task, out, config, resume=(out / CONFIG_FILE).exists(), observer=observer)
+
+
+def learn_inside(task: str, fitted: Path, seed: int) -> SavedAgent:
+    """Train an agent inside a fit, whose errors it will find, unless it is there already."""
+    folder = fitted / f"inside-{seed}"
+    if not (folder / AGENT_FILE).exists():
+        train_inside(task, AgentConfig.of(task).steps, seed, fitted).save(folder)
+    return SavedAgent(folder)
 
 
 if __name__ == "__main__":

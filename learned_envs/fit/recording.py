@@ -168,8 +168,12 @@ class Recording:
     def split(self, fraction: float, seed: int) -> tuple[Recording, Recording]:
         """Split by episode, so that no held-out state has a neighbour in the rest.
 
+        Where episodes are added to a recording, those that were there stay on their side: what a
+        model was trained on is not held out when it is trained on.
+
         Args:
-            fraction: share of the episodes, between 0 and 1, that is held out; at least one is.
+            fraction: the chance, between 0 and 1, of an episode to be held out; at least one is,
+                and at least one is not.
             seed: decides which.
 
         Returns:
@@ -183,9 +187,10 @@ class Recording:
                 f"Got {len(self)} episode; a split into training and held-out episodes takes at "
                 "least 2. Record more."
             )
-        order = np.random.default_rng(seed).permutation(len(self))
-        held = min(max(round(fraction * len(self)), 1), len(self) - 1)
-        return self.select(np.sort(order[held:])), self.select(np.sort(order[:held]))
+        drawn = np.random.default_rng(seed).random(len(self))
+        held = drawn < fraction
+        held[drawn.argmin()], held[drawn.argmax()] = True, False
+        return self.select(np.flatnonzero(~held)), self.select(np.flatnonzero(held))
 
     def windows(self, length: int) -> Array:
         """Return every row from which `length` steps stay within one episode, int64."""

@@ -134,7 +134,7 @@ class TestRecording:
     def test_split_is_a_partition_by_episode(self, dataset):
         recording = dataset.load()
         rest, held = recording.split(0.4, seed=3)
-        assert (len(rest), len(held)) == (3, 2)
+        assert len(rest) + len(held) == len(recording) == 5
         assert sorted([*rest.seeds, *held.seeds]) == sorted(recording.seeds)
         for part in (rest, held):
             for index, seed in enumerate(part.seeds):
@@ -332,3 +332,12 @@ class TestOpen:
     def test_wrong_number_of_ends(self, dataset):
         tamper(dataset, lambda arrays: arrays.update(terminated=np.zeros(9, dtype=bool)))
         self.refused(dataset, "unknown end")
+
+
+def test_episodes_stay_on_their_side_of_a_split_where_others_are_added(spec):
+    every = [make_episode(spec, 3, seed) for seed in range(60)]
+    rest, held_out = Recording.of(every[:40]).split(0.2, seed=3)
+    more, held_out_more = Recording.of(every).split(0.2, seed=3)
+    assert set(rest.seeds) <= set(more.seeds)
+    assert set(held_out.seeds) <= set(held_out_more.seeds)
+    assert len(rest) + len(held_out) == 40
