@@ -256,9 +256,12 @@ class Explorer:
             row = rng.integers(len(self.starts[0]))
             q0, v0 = self.starts[0][row], self.starts[1][row]
         q_scale, v_scale = rng.uniform(0.0, (POSITION_SCALE, VELOCITY_SCALE))
+        moving = np.ones(self.spec.nv)
+        moving[list(task.frozen)] = 0.0
         for _ in range(10):
-            q, v = q0.copy(), v0 + v_scale * rng.normal(size=self.spec.nv)
-            mujoco.mj_integratePos(base.model, q, q_scale * rng.normal(size=self.spec.nv), 1.0)
+            q, v = q0.copy(), v0 + v_scale * moving * rng.normal(size=self.spec.nv)
+            shift = q_scale * moving * rng.normal(size=self.spec.nv)
+            mujoco.mj_integratePos(base.model, q, shift, 1.0)
             for joint in self.spec.joints:
                 if joint.limits is not None and joint.kind != "free":
                     q[joint.q] = min(max(q[joint.q], joint.limits[0]), joint.limits[1])

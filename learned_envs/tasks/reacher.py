@@ -49,6 +49,7 @@ class Reacher(Task):
     """
 
     reference_id: ClassVar[str] = "Reacher-v5"
+    frozen: ClassVar[tuple[int, ...]] = (2, 3)
 
     reward_dist_weight: float = 1
     reward_control_weight: float = 1

@@ -50,11 +50,14 @@ class Task(ABC):
         reference_id: the Gymnasium id of the real environment.
         sensors: what the observation holds that MuJoCo's solver makes and q and v do not
             determine: the name of each and its place in the observation. Models learn them.
+        frozen: indices of v that stay zero, and so does the change of q there; q holds a constant
+            of the episode, such as a goal.
         spec: the system.
     """
 
     reference_id: ClassVar[str]
     sensors: ClassVar[Mapping[str, int]] = {}
+    frozen: ClassVar[tuple[int, ...]] = ()
 
     spec: SystemSpec
 

@@ -361,3 +361,12 @@ class TestRecorder:
         twin.reset(seed=0)
         twin.step(episodes[0].actions[0])
         assert np.array_equal(twin.unwrapped.data.qvel, episodes[0].qvel[1])
+
+
+def test_what_is_frozen_is_not_perturbed(tmp_path):
+    recording = collect("Reacher", 500, tmp_path / "data", workers=1).load()
+    assert (recording.qvel[:, 2:] == 0).all()
+    for index in range(len(recording)):
+        goals = recording.episode(index).qpos[:, 2:]
+        assert (goals == goals[0]).all()
+        assert np.linalg.norm(goals[0]) < 0.2
