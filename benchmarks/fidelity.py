@@ -20,7 +20,7 @@ judged where the twin's own median is below a tenth of hold's.
 The trajectories are those of agents that learn in the real environment under a seed that no
 shipped weights have seen. They are recorded once, as by the command
 
-    learned-envs collect Hopper --steps 750000 --learners 2 --seed 1 --out data/hopper-held-out
+    learned-envs collect Hopper --steps 450000 --learners 2 --seed 1 --out data/hopper-held-out
 
 Then come full episodes under agents that learned outside, those that `benchmarks/transfer.py` left
 or `--agent`: how far the mean and the spread of each dimension of the states inside are from those
@@ -69,7 +69,7 @@ class Fidelity:
     """Other fits of the task to compare with."""
     data: Path | None = None
     """Held-out dataset; data/<task>-held-out, recorded where it is not there, if not given."""
-    steps: int = 750_000
+    steps: int = 450_000
     """Steps to record where there is none."""
     trajectories: int = 1000
     """Windows that errors are measured on."""

@@ -67,7 +67,7 @@ RECIPES = {
     "InvertedPendulum": Recipe(4, 1_000_000, 0, 0, TrainingConfig(updates=10_000), NARROW),
     "InvertedDoublePendulum": Recipe(4, 3_500_000, 0, 0, SMALL, NARROW),
     "Reacher": Recipe(3, 2_000_000, 0, 0, SMALL, NARROW),
-    "Swimmer": Recipe(4, 3_750_000, 0, 0, SMALL, NARROW),
+    "Swimmer": Recipe(2, 2_250_000, 0, 0, SMALL, NARROW),
     "Hopper": Recipe(6, 8_400_000, 3_600_000),
     "Walker2d": Recipe(6, 8_400_000, 1_800_000, 0, LARGE),
     "HalfCheetah": Recipe(6, 8_400_000, 1_800_000, 1_500_000, LARGE),
