@@ -79,7 +79,7 @@ class Fidelity:
     """Whether to run perturbed MuJoCo."""
     agent: tuple[Path, ...] = ()
     """Agents of the long runs; those that benchmarks/transfer.py trained outside if not given."""
-    episodes: int = 100
+    episodes: int = 50
     """Long runs outside, and inside, of each agent."""
     record: bool = False
     """Write the figures into the card of the weights."""
