@@ -131,7 +131,8 @@ class TestFit:
     def test_a_real_ctrl_c(self, tmp_path):
         out = tmp_path / "run"
         code = "import sys; from learned_envs.cli import main; sys.exit(main())"
-        words = ["fit", "InvertedPendulum", "--out", out, *SMALL, "--updates", "1000000"]
+        endless = ["--updates", "1000000", "--patience", "1000000"]
+        words = ["fit", "InvertedPendulum", "--out", out, *SMALL, *endless]
         process = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, words)],
             stderr=subprocess.PIPE,
