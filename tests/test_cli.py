@@ -130,7 +130,9 @@ class TestFit:
     @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to a POSIX process")
     def test_a_real_ctrl_c(self, tmp_path):
         out = tmp_path / "run"
-        code = "import sys; from learned_envs.cli import main; sys.exit(main())"
+        # A process that was started in the background is deaf to Ctrl-C.
+        hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        code = f"{hear}; import sys; from learned_envs.cli import main; sys.exit(main())"
         endless = ["--updates", "1000000", "--patience", "1000000"]
         words = ["fit", "InvertedPendulum", "--out", out, *SMALL, *endless]
         process = subprocess.Popen(
