@@ -210,6 +210,28 @@ class SystemSpec:
         return tuple(indices)
 
     @cached_property
+    def heading(self) -> tuple[int, int, int] | None:
+        """Indices, in q and in v, of x, y and angle where the motion depends on none of them.
+
+        That is so for a body that hangs on the world by a slide along x, one along y and a hinge
+        about z without limits, in this order, where gravity is vertical and x and y are cyclic.
+        """
+        root = [joint for joint in self.joints if self.bodies[joint.body].parent == 0]
+        axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+        upright = all(self.bodies[joint.body].quat == (1.0, 0.0, 0.0, 0.0) for joint in root)
+        if (
+            tuple(joint.kind for joint in root) != ("slide", "slide", "hinge")
+            or tuple(joint.axis for joint in root) != axes
+            or root[2].limits is not None
+            or self.cyclic != (root[0].q, root[1].q)
+            or any(self.gravity[:2])
+            or not upright
+        ):
+            return None
+        # No free joint precedes them, so indices in q are indices in v.
+        return root[0].q, root[1].q, root[2].q
+
+    @cached_property
     def _fixed(self) -> set[int]:
         """Indices of the bodies that no joint moves, the world's first."""
         moved = {joint.body for joint in self.joints}

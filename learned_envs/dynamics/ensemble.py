@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
+from learned_envs.dynamics.heading import Heading
 from learned_envs.dynamics.sensor import SensorHead
 from learned_envs.state import State, SystemSpec
 
@@ -26,6 +27,7 @@ class Ensemble(Dynamics):
         family: the members' configuration.
         members: how many there are.
         model: the members, along a leading axis.
+        heading: the frame that the members see the system in; None where it is the world's.
         sensors: names of the readings that it predicts beside the motion.
         head: what predicts them, with members as the model has; None without sensors.
         change_spread: (nv) the spread of a step's change of v over the data, the unit of
@@ -41,6 +43,7 @@ class Ensemble(Dynamics):
         self.family = family
         self.members = members
         self.model = family.build(spec, members)
+        self.heading = Heading.of(spec)
         self.sensors = tuple(sensors)
         # After the model, whose first weights are then the same with a head and without.
         self.head = (
@@ -80,7 +83,17 @@ class Ensemble(Dynamics):
             state: q (members, *batch, nq) and v (members, *batch, nv), or (1, *batch, .).
             action: (members, *batch, nu), or (1, *batch, nu).
         """
-        return self.model.step(state, action)
+        if self.heading is None:
+            return self.model.step(state, action)
+        ahead = self.model.step(self.heading.enter(state), action)
+        angle = state.q[..., self.heading.turn]
+        displacement = self.heading.rotate(ahead.displacement, angle)
+        reached = State(
+            self.kinematics.advance(state.q, displacement),
+            self.heading.rotate(ahead.state.v, angle),
+            ahead.state.memory,
+        )
+        return replace(ahead, state=reached, displacement=displacement)
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
@@ -89,8 +102,10 @@ class Ensemble(Dynamics):
         Those of the head are set apart, by its own `normalise`.
         """
         super().normalise(state, action, next_state)
-        self.model.normalise(state, action, next_state)
         self.change_spread.copy_((next_state.v - state.v).std(0).clamp_min(1e-8))
+        if self.heading is not None:
+            state, next_state = self.heading.enter_transition(self.kinematics, state, next_state)
+        self.model.normalise(state, action, next_state)
 
     def _step_grouped(self, state: State, action: Tensor, member: Tensor) -> Prediction:
         """Step every state with its own member only, the states sorted into a row a member."""
