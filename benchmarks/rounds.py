@@ -4,9 +4,10 @@
     python benchmarks/rounds.py --task Hopper --variant base fresh no-penalty --seeds 3
 
 fits by rounds from nothing, once for each task, variant and seed, and prints the real steps and the
-minutes until an agent's trial outside first returned what the task asks, the best return, how much
-it swings between rounds and how far inside is from outside. `TARGETS` holds the tasks' settings,
-`VARIANTS` what is changed of them. Every fit is a process of one thread with a folder of its own; a
+minutes until an agent's trial outside first returned what the task asks, the best trial, what the
+agent that was kept returns outside in episodes of their own, how much the returns of the later
+rounds swing, and how far inside is from outside. `TARGETS` holds the tasks' settings, `VARIANTS`
+what is changed of them. Every fit is a process of one thread with a folder of its own; a
 finished round is not run again.
 """
 
@@ -28,10 +29,17 @@ from learned_envs import catalogue
 from learned_envs.fit import FitConfig, TrainingConfig, fit
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.fit.round import Round
-from learned_envs.fit.rounds import ROUNDS_FILE
+from learned_envs.fit.rounds import AGENT_FOLDER, ROUNDS_FILE
 from learned_envs.fit.run import CONFIG_FILE
 from learned_envs.fit.workers import run_in_order
-from learned_envs.sb3 import Improver
+from learned_envs.sb3 import Agent, Improver
+from learned_envs.transfer import episode_returns
+
+EPISODES = 20
+"""Of the score of the agent that a fit keeps."""
+
+SCORE_SEED = 1
+"""Decides their starts."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,8 @@ def row(cell: Cell) -> list[str]:
     history, target = cell.history(), TARGETS[cell.task].outside
     returns = np.array([round.outside for round in history])
     minutes = np.cumsum([round.minutes for round in history])
+    kept = Agent.load(cell.folder / AGENT_FOLDER)
+    score = episode_returns(kept, catalogue.reference_id(cell.task), EPISODES, SCORE_SEED)
     good = next((index for index, value in enumerate(returns) if value >= target), None)
     half = returns[len(returns) // 2 :]
     return [
@@ -130,6 +140,7 @@ def row(cell: Cell) -> list[str]:
         "never" if good is None else f"{history[good].real_steps:,}",
         "" if good is None else f"{minutes[good]:.0f}",
         f"{returns.max():,.0f} at {history[int(returns.argmax())].real_steps:,}",
+        f"{score.mean():,.0f} ± {score.std():,.0f}",
         f"{half.mean():,.0f} ± {half.std():,.0f}",
         f"{np.median([round.gap for round in history]):.0%}",
         f"{minutes[-1]:.0f}",
@@ -156,6 +167,7 @@ def main(options: Options) -> None:
             "steps to it",
             "minutes",
             "best",
+            "kept agent",
             "later rounds",
             "gap",
             "in all",

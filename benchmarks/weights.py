@@ -9,8 +9,8 @@ are to be copied. It is seeded, and goes on where it was killed. What it does is
     learned-envs collect TASK --steps NEAR --learners 0 --out data/TASK --add
     learned-envs fit TASK --data data/TASK --out runs/TASK
 
-do, with the numbers of `RECIPES`; where agents trained inside are recorded too, a first fit lies in
-`runs/TASK-first`.
+do, with the numbers of `RECIPES`. Where agents trained inside are recorded too, the fits that they
+were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Recipe:
         learners: agents that are recorded while they learn.
         steps: real steps, shared evenly between them and a random actor.
         near: real steps more of random actions, most from near recorded states.
-        inside: real steps more, shared between a random actor and agents that were trained inside
-            a first fit; the model is then fitted anew.
+        passes: how often agents are trained inside a fit and recorded, and the model fitted anew.
+        inside: real steps of each pass, shared between a random actor and those agents.
         training: how the model is trained.
         options: of the model family.
     """
@@ -51,26 +51,32 @@ class Recipe:
     learners: int
     steps: int
     near: int = 0
-    inside: int = 0
+    passes: int = 0
+    inside: int = 1_500_000
     training: TrainingConfig = field(default_factory=TrainingConfig)
     options: dict[str, Any] = field(default_factory=dict)
 
 
-INSIDE_SEEDS = (100, 101, 102, 103)
-"""Of the agents trained inside a first fit."""
+AGENTS = 4
+"""How many are trained inside a fit in one pass."""
+
+FIRST_SEED = 100
+"""Of the first agent trained inside; each further one's is one more. Transfer uses small ones."""
 
 LARGE = TrainingConfig(horizons=(2, 4, 8))
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
 NARROW = {"hidden": (128, 128)}
 
 RECIPES = {
-    "InvertedPendulum": Recipe(4, 1_000_000, 0, 0, TrainingConfig(updates=10_000), NARROW),
-    "InvertedDoublePendulum": Recipe(4, 3_500_000, 0, 0, SMALL, NARROW),
-    "Reacher": Recipe(3, 2_000_000, 0, 0, SMALL, NARROW),
-    "Swimmer": Recipe(2, 2_250_000, 0, 0, SMALL, NARROW),
+    "InvertedPendulum": Recipe(
+        4, 1_000_000, training=TrainingConfig(updates=10_000), options=NARROW
+    ),
+    "InvertedDoublePendulum": Recipe(4, 3_500_000, training=SMALL, options=NARROW),
+    "Reacher": Recipe(3, 2_000_000, training=SMALL, options=NARROW),
+    "Swimmer": Recipe(2, 2_250_000, training=SMALL, options=NARROW),
     "Hopper": Recipe(6, 8_400_000, 3_600_000),
-    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 0, LARGE),
-    "HalfCheetah": Recipe(6, 8_400_000, 1_800_000, 1_500_000, LARGE),
+    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 1, training=LARGE),
+    "HalfCheetah": Recipe(6, 8_400_000, 1_800_000, 2, training=LARGE),
 }
 
 
@@ -90,10 +96,14 @@ def main(task: Annotated[str, Positional]) -> None:
         )
         if recipe.near:
             record(bar("recording nearby", recipe.near), task, recipe.near, dataset)
-        if recipe.inside:
-            first = out.with_name(f"{out.name}-first")
-            train(bar("first training", recipe.training.updates), task, dataset, recipe, first)
-            agents = {f"inside-{seed}": learn_inside(task, first, seed) for seed in INSIDE_SEEDS}
+        for number in range(recipe.passes):
+            fitted = out.with_name(f"{out.name}-{number}")
+            train(bar("training", recipe.training.updates), task, dataset, recipe, fitted)
+            first = FIRST_SEED + number * AGENTS
+            agents = {
+                f"inside-{seed}": learn_inside(task, fitted, seed)
+                for seed in range(first, first + AGENTS)
+            }
             advance = bar("recording agents from inside", recipe.inside)
             record(advance, task, recipe.inside, dataset, policies=agents)
         train(bar("training", recipe.training.updates), task, dataset, recipe, out)

@@ -15,7 +15,7 @@ from tyro.conf import Positional, arg, subcommand
 from learned_envs import catalogue
 from learned_envs.errors import LearnedEnvsError, ParameterError, WeightsNotShippedError
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
-from learned_envs.terminal import Advance, bars, console, key_figures, pairs
+from learned_envs.terminal import bars, console, fit_observer, key_figures, pairs
 
 
 @dataclass(frozen=True)
@@ -115,32 +115,11 @@ class Fit:
             training=self.training,
             rounds=self.improvement,
         )
-        from learned_envs.fit.observer import Observer
         from learned_envs.fit.report import Report
-        from learned_envs.fit.round import Round
         from learned_envs.fit.run import fit
-        from learned_envs.fit.training import Progress
         from learned_envs.sb3 import Improver, learn_outside
 
         with bars() as bar:
-            collecting: list[Advance] = []
-            training: list[Advance] = []
-
-            def collected(done: int, total: int) -> None:
-                if not collecting:
-                    collecting.append(bar("recording", total))
-                collecting[0](done, f"{done:,} of {total:,} steps")
-
-            def trained(progress: Progress, plan: TrainingConfig) -> None:
-                if not training:
-                    training.append(bar("training", plan.predictions(plan.updates)))
-                score = "" if progress.score is None else f" held-out {progress.score:.2f}"
-                note = f"{progress.update:,}/{plan.updates:,} loss {progress.loss:.2g}{score}"
-                training[0](plan.predictions(progress.update), note)
-
-            def improved(round: Round) -> None:
-                console().print(round.line())
-
             simulation = fit(
                 task,
                 self.folder,
@@ -149,7 +128,7 @@ class Fit:
                 improver=Improver.of,
                 resume=self.resume,
                 device=self.device,
-                observer=Observer(collected, trained, improved),
+                observer=fit_observer(bar),
             )
         console().print(Report.from_dict(simulation.card["held_out"]).table())
         print(f"wrote {self.folder}")

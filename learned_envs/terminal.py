@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from learned_envs.fit.config import TrainingConfig
+    from learned_envs.fit.observer import Observer
+    from learned_envs.fit.round import Round
+    from learned_envs.fit.training import Progress
+
 Advance = Callable[[int, str], None]
 """(done so far, a note to show beside the bar)."""
 
@@ -62,6 +67,35 @@ def bars() -> Iterator[Callable[[str, int], Advance]]:
         # To stop what was never started would print an empty line.
         if progress.tasks:
             progress.stop()
+
+
+def fit_observer(bar: Callable[[str, int], Advance]) -> Observer:
+    """Return what draws a fit: a bar for each of its stages, and a line for each round."""
+    from learned_envs.fit.observer import Observer
+
+    stages: dict[str, Advance] = {}
+
+    def advance(stage: str, done: int, total: int, note: str) -> None:
+        if stage not in stages:
+            stages[stage] = bar(stage, total)
+        stages[stage](done, note)
+
+    def collected(done: int, total: int) -> None:
+        advance("recording", done, total, f"{done:,} of {total:,} steps")
+
+    def trained(progress: Progress, plan: TrainingConfig) -> None:
+        score = "" if progress.score is None else f" held-out {progress.score:.2f}"
+        note = f"{progress.update:,}/{plan.updates:,} loss {progress.loss:.2g}{score}"
+        done, total = plan.predictions(progress.update), plan.predictions(plan.updates)
+        advance("training", done, total, note)
+
+    def learned(done: int, total: int) -> None:
+        advance("agent inside", done, total, f"{done:,} of {total:,} steps")
+
+    def improved(round: Round) -> None:
+        console().print(round.line())
+
+    return Observer(collected, trained, learned, improved)
 
 
 def console() -> Console:

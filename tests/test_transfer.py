@@ -11,11 +11,10 @@ from rich.console import Console
 
 from learned_envs import Simulation
 from learned_envs.errors import OutputError, RenderError
-from learned_envs.sb3 import Agent, AgentConfig
+from learned_envs.sb3 import Agent, AgentConfig, LearningCurve
 from learned_envs.state import State
 from learned_envs.transfer import (
     Comparison,
-    LearningCurve,
     LongRun,
     Transfer,
     demo,

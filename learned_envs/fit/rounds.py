@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -63,7 +63,13 @@ class Improve(Protocol):
     """Trains an agent inside a model; `learned_envs.sb3.Improver` is one."""
 
     def __call__(
-        self, checkpoint: Path, starts: State, previous: Path | None, out: Path, seed: int
+        self,
+        checkpoint: Path,
+        starts: State,
+        previous: Path | None,
+        out: Path,
+        seed: int,
+        on_progress: Callable[[int], None] | None = None,
     ) -> Policy:
         """Train an agent and leave it in a folder; a whole one that is there is returned as it is.
 
@@ -73,6 +79,7 @@ class Improve(Protocol):
             previous: the folder of the last round's agent; None in the first round.
             out: the folder that the agent is to be left in.
             seed: determines the training.
+            on_progress: called with the steps that the agent has taken so far.
 
         Returns:
             The agent, acting deterministically on observations (n) or (batch, n).
@@ -140,6 +147,7 @@ class Rounds:
             self._folder(number - 1) / AGENT_FOLDER if number > 1 else None,
             folder / AGENT_FOLDER,
             seed,
+            lambda done: self.observer.learned(done, plan.agent_steps),
         )
         name = f"trial-{number}"
         dataset = self._collect(self._trial_steps, number, learners={name: Trial(policy)})
@@ -184,7 +192,10 @@ class Rounds:
         learners: Mapping[str, Learner] | None = None,
         random: bool = False,
     ) -> Dataset:
-        path = self.out / DATA_FOLDER
+        path, plan = self.out / DATA_FOLDER, self.config.rounds
+        # The trial comes last in a round's steps; the rest was recorded in the round before.
+        before = number * plan.steps_per_round - (self._trial_steps if learners else 0)
+        before, total = 0 if random else before, plan.rounds * plan.steps_per_round
         return collect(
             self.task,
             steps,
@@ -195,6 +206,7 @@ class Rounds:
             seed=self.config.training.seed + number,
             # A round is too short to start other processes for.
             workers=1,
+            on_progress=lambda done: self.observer.collected(before + done, total),
         )
 
     def _starts(self, seed: int) -> State:

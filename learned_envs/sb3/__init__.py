@@ -9,6 +9,7 @@ from learned_envs.sb3.agent import (
     train_agent,
 )
 from learned_envs.sb3.improver import Improver
+from learned_envs.sb3.learning_curve import LearningCurve
 from learned_envs.sb3.vec_env import LearnedVecEnv, make_vec_env
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "AgentConfig",
     "Improver",
     "LearnedVecEnv",
+    "LearningCurve",
     "Normalisation",
     "SavedAgent",
     "learn_outside",

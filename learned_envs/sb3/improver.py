@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.sb3.agent import Agent, AgentConfig, Learnable, SavedAgent, train_agent
+from learned_envs.sb3.learning_curve import LearningCurve
 from learned_envs.sb3.vec_env import make_vec_env
 from learned_envs.state import State
 
@@ -107,7 +108,13 @@ class Improver:
         return cls(task, steps=config.agent_steps, **settings)
 
     def __call__(
-        self, checkpoint: Path, starts: State, previous: Path | None, out: Path, seed: int
+        self,
+        checkpoint: Path,
+        starts: State,
+        previous: Path | None,
+        out: Path,
+        seed: int,
+        on_progress: Callable[[int], None] | None = None,
     ) -> SavedAgent:
         """Train an agent and leave it in a folder; a whole one that is there is returned as it is.
 
@@ -117,6 +124,7 @@ class Improver:
             previous: the folder of the agent to train on; None for a fresh one.
             out: the folder that the agent is left in.
             seed: determines the training.
+            on_progress: called with the steps taken so far.
         """
         if out.exists():
             return SavedAgent(out)
@@ -129,7 +137,8 @@ class Improver:
         }
         start = None if previous is None or self.fresh else Agent.load(previous)
         with closing(make_vec_env(self.task, config.n_envs, env_kwargs=arguments)) as envs:
-            agent = train_agent(envs, self.steps, config, seed, start=start)
+            curve = LearningCurve(on_progress)
+            agent = train_agent(envs, self.steps, config, seed, curve, start)
         unfinished = out.with_name(f".tmp-{out.name}")
         agent.save(unfinished)
         unfinished.rename(out)

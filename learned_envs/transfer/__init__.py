@@ -11,13 +11,12 @@ from learned_envs.transfer.scoring import (
     score,
     steps_per_second,
 )
-from learned_envs.transfer.training import LearningCurve, train_inside, train_outside
+from learned_envs.transfer.training import train_inside, train_outside
 
 __all__ = [
     "DEMO_STEPS",
     "Comparison",
     "DemoResult",
-    "LearningCurve",
     "LongRun",
     "Policy",
     "Transfer",

@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.table import Table
 
 from learned_envs.errors import OutputError, RenderError
+from learned_envs.sb3.learning_curve import LearningCurve
 from learned_envs.transfer.picture import film_transfer, plot_transfer
 from learned_envs.transfer.scoring import Transfer, score
-from learned_envs.transfer.training import LearningCurve, train_inside
+from learned_envs.transfer.training import train_inside
 
 TASK = "Hopper"
 

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from learned_envs import catalogue
 from learned_envs.fit.reference import make_reference
 from learned_envs.sb3 import Agent, AgentConfig, make_vec_env, train_agent
-
-
-class LearningCurve(BaseCallback):
-    """Keeps what episodes returned while an agent learned.
-
-    Attributes:
-        points: (steps taken, mean return of the last 100 episodes) after each round of learning.
-    """
-
-    def __init__(self, on_progress: Callable[[int], None] | None = None) -> None:
-        """Start with no points.
-
-        Args:
-            on_progress: called with the steps taken so far, after each round.
-        """
-        super().__init__()
-        self.points: list[tuple[int, float]] = []
-        self._on_progress = on_progress
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        if episodes := self.model.ep_info_buffer:
-            mean = float(np.mean([episode["r"] for episode in episodes]))
-            self.points.append((self.num_timesteps, mean))
-        if self._on_progress is not None:
-            self._on_progress(self.num_timesteps)
 
 
 def train_inside(

@@ -79,10 +79,16 @@ def test_a_fit_that_was_interrupted_goes_on(config, fitted, tmp_path):
             device="cpu",
             observer=Observer(trained=interrupt),
         )
-    rounds = []
-    observer = Observer(improved=rounds.append)
+    rounds, collected, learned = [], [], []
+    observer = Observer(
+        collected=lambda *steps: collected.append(steps),
+        learned=lambda *steps: learned.append(steps),
+        improved=rounds.append,
+    )
     fit(TASK, out, improver=Improver.of, resume=True, device="cpu", observer=observer)
     assert [round.number for round in rounds] == [2]
+    assert collected[-1] == (2400, 2400)
+    assert learned[-1] == (4096, 4096)
     assert read_card(out)["sha256"] == read_card(fitted)["sha256"]
     again, before = (read_card(folder)["rounds"] for folder in (out, fitted))
     assert again == [
