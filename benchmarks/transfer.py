@@ -9,7 +9,8 @@ scores both on full episodes from the task's own starts. The score of training i
 
     (return of the trained inside - random) / (return of the trained outside - random),
 
-all outside; the gap, on the same scale, is what the return inside promises beyond that outside.
+all outside; the gap is what the return inside promises beyond that outside, as a share of the
+latter.
 
 Every agent is a process of one thread and leaves a folder, `runs/transfer/TASK/inside-SEED`, say.
 What is there already, of the same settings and, inside, of the same weights, is not trained again:

@@ -10,7 +10,8 @@ are to be copied. It is seeded, and goes on where it was killed. What it does is
     learned-envs fit TASK --data data/TASK --out runs/TASK
 
 do, with the numbers of `RECIPES`. Where agents trained inside are recorded too, the fits that they
-were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on.
+were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit begins anew, on all
+that is recorded by then.
 """
 
 from __future__ import annotations

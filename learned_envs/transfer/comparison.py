@@ -51,28 +51,26 @@ class Comparison:
 
         All returns are those outside; None where training outside gains nothing.
         """
-        gain = self._gain
+        gain = fmean(self.trained_outside) - self.random
         return (fmean(self.outside) - self.random) / gain if gain > 0 else None
 
     @property
     def gap(self) -> float | None:
-        """How much more than it keeps training inside promises, as a share of the same."""
-        gain = self._gain
-        return (fmean(self.inside) - fmean(self.outside)) / gain if gain > 0 else None
-
-    @property
-    def _gain(self) -> float:
-        return fmean(self.trained_outside) - self.random
+        """How much more than it keeps training inside promises, as a share of what it keeps."""
+        kept = fmean(self.outside)
+        return (fmean(self.inside) - kept) / abs(kept) if kept else None
 
     def cells(self) -> tuple[str, ...]:
         """Return a row of a table: every seed, and means in brackets."""
-        scores = ("none" if share is None else f"{share:.2f}" for share in (self.score, self.gap))
+        score = "none" if self.score is None else f"{self.score:.2f}"
+        gap = "none" if self.gap is None else f"{self.gap:+.0%}"
         returns = (self.trained_outside, self.inside, self.outside)
         return (
             f"{self.agent['steps']:,}",
             shown(self.random),
             *(f"{' / '.join(map(shown, of))} ({shown(fmean(of))})" for of in returns),
-            *scores,
+            score,
+            gap,
         )
 
     def to_dict(self) -> dict[str, Any]:
