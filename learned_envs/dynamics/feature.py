@@ -23,7 +23,8 @@ class Features(nn.Module):
     Cyclic coordinates are left out, unlimited angles enter by their sine and cosine and free
     orientations by their rotation matrix. Of each contact point the network sees its height now
     and after a ballistic step, squashed at two scales, and its velocity. Where asked for, it sees
-    how far each limited joint is from its limits, squashed at two scales.
+    how far each limited joint is from its limits, at times given in steps of unchanged velocity,
+    squashed at two scales.
 
     Attributes:
         size: how many features there are.
@@ -36,6 +37,7 @@ class Features(nn.Module):
     free: Tensor
     squash: Tensor
     limited: Tensor
+    limited_speeds: Tensor
     limits: Tensor
     limit_squash: Tensor
 
@@ -44,7 +46,7 @@ class Features(nn.Module):
         spec: SystemSpec,
         kinematics: Kinematics,
         contact_geometry: bool,
-        joint_limits: bool = False,
+        limit_times: tuple[float, ...] = (),
     ) -> None:
         super().__init__()
         self.kinematics = kinematics
@@ -55,12 +57,19 @@ class Features(nn.Module):
         free = [j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)]
         hidden = {*spec.cyclic, *angles, *free}
         plain = [i for i in range(spec.nq) if i not in hidden]
-        limits = {j.q: j.limits for j in spec.joints if j.limits is not None and joint_limits}
-        columns = {"plain": plain, "angles": angles, "free": free, "limited": list(limits)}
+        self.limit_times = limit_times
+        bounded = [j for j in spec.joints if j.limits is not None and limit_times]
+        columns = {
+            "plain": plain,
+            "angles": angles,
+            "free": free,
+            "limited": [j.q for j in bounded],
+            "limited_speeds": [j.v for j in bounded],
+        }
         for name, indices in columns.items():
             index = torch.tensor(indices, dtype=torch.long)
             self.register_buffer(name, index, persistent=False)
-        ends = torch.tensor(list(limits.values())).reshape(-1, 2)
+        ends = torch.tensor([j.limits for j in bounded if j.limits is not None]).reshape(-1, 2)
         self.register_buffer("limits", ends, persistent=False)
         for name, scales in (("squash", CONTACT_SCALES), ("limit_squash", LIMIT_SCALES)):
             self.register_buffer(name, 1 / torch.tensor(scales)[:, None], persistent=False)
@@ -99,6 +108,9 @@ class Features(nn.Module):
             squashed = torch.tanh(heights * self.squash).flatten(-2)
             parts += [height, velocity.flatten(-2), squashed]
         if len(self.limited):
-            beyond = (q.index_select(-1, self.limited).unsqueeze(-1) - self.limits).flatten(-2)
-            parts.append(torch.tanh(beyond.unsqueeze(-2) * self.limit_squash).flatten(-2))
+            place = q.index_select(-1, self.limited).unsqueeze(-1)
+            speed = v.index_select(-1, self.limited_speeds).unsqueeze(-1)
+            for time in self.limit_times:
+                beyond = (place + time * self.dt * speed - self.limits).flatten(-2)
+                parts.append(torch.tanh(beyond.unsqueeze(-2) * self.limit_squash).flatten(-2))
         return torch.cat(parts, -1)

@@ -28,6 +28,8 @@ class SecondOrder(Family):
     """Widths of the network's hidden layers."""
     contact_geometry: bool = True
     """Show the network the heights and velocities of the contact points."""
+    joint_limits: bool = False
+    """Show the network how far limited joints are from their limits, now and after a step."""
     position_correction: bool = True
     """Let the network correct the rate of position where contact changes the acceleration
     faster than the integrator follows."""
@@ -56,7 +58,8 @@ class SecondOrderDynamics(Dynamics):
     def __init__(self, config: SecondOrder, spec: SystemSpec, members: int | None) -> None:
         super().__init__(spec)
         self.config = config
-        self.features = Features(spec, self.kinematics, config.contact_geometry)
+        limit_times = (0.0, 1.0) if config.joint_limits else ()
+        self.features = Features(spec, self.kinematics, config.contact_geometry, limit_times)
         self.acceleration = Increment(spec.nv)
         self.correction = Increment(spec.nv) if config.position_correction else None
         outputs = spec.nv * (2 if config.position_correction else 1)

@@ -33,7 +33,7 @@ class SensorHead(nn.Module):
         self, spec: SystemSpec, kinematics: Kinematics, readings: int, members: int | None = None
     ) -> None:
         super().__init__()
-        self.features = Features(spec, kinematics, contact_geometry=True, joint_limits=True)
+        self.features = Features(spec, kinematics, contact_geometry=True, limit_times=(0.0,))
         self.network = MLP(self.features.size, readings, HIDDEN, members)
         self.register_buffer("mean", torch.zeros(readings))
         self.register_buffer("spread", torch.ones(readings))

@@ -1,0 +1,39 @@
+import torch
+
+from learned_envs.dynamics.feature import LIMIT_SCALES, Features
+from learned_envs.kinematics import Kinematics
+
+
+def features(spec, limit_times):
+    return Features(spec, Kinematics(spec), False, limit_times).double()
+
+
+def test_limits_are_seen_now_and_where_the_velocity_leads(spec):
+    swimmer = spec("Swimmer")
+    limited = [joint for joint in swimmer.joints if joint.limits is not None]
+    assert len(limited) == 2
+    plain, both = features(swimmer, ()), features(swimmer, (0.0, 1.0))
+    seen = 2 * len(LIMIT_SCALES) * len(limited)
+    assert both.size == plain.size + 2 * seen
+    g = torch.Generator().manual_seed(0)
+    q = torch.randn(20, swimmer.nq, generator=g, dtype=torch.float64)
+    v = torch.randn(20, swimmer.nv, generator=g, dtype=torch.float64)
+    action = torch.zeros(20, swimmer.nu, dtype=torch.float64)
+    now = both(q, v, action)[:, plain.size : plain.size + seen]
+    later = both(q, v, action)[:, -seen:]
+    moved = both(q + swimmer.dt * v, v, action)[:, plain.size : plain.size + seen]
+    assert torch.equal(both(q, v, action)[:, : plain.size], plain(q, v, action))
+    assert torch.allclose(later, moved)
+    assert not torch.allclose(later, now)
+
+
+def test_a_joint_at_its_limit_is_told_from_one_beyond_it(spec):
+    swimmer = spec("Swimmer")
+    seen = features(swimmer, (0.0,))
+    joint = next(joint for joint in swimmer.joints if joint.limits is not None)
+    q = torch.tensor(swimmer.q0, dtype=torch.float64).repeat(2, 1)
+    q[:, joint.q] = torch.tensor([joint.limits[1] - 0.01, joint.limits[1] + 0.01])
+    v = torch.zeros(2, swimmer.nv, dtype=torch.float64)
+    inside, beyond = seen(q, v, torch.zeros(2, swimmer.nu, dtype=torch.float64))
+    # tanh(1) on both sides of zero, at the finer scale
+    assert (beyond - inside).max() > 1.5
