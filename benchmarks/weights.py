@@ -11,12 +11,12 @@ are to be copied. It is seeded, and goes on where it was killed. What it does is
 
 do, with the numbers of `RECIPES`. Where agents trained inside are recorded too, the fits that they
 were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit begins anew, on all
-that is recorded by then.
+that is recorded by then, unless the recipe says that the last one goes on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,6 +46,7 @@ class Recipe:
         passes: how often agents are trained inside a fit and recorded, and the model fitted anew.
         inside: real steps of each pass, shared between a random actor and those agents.
         training: how the model is trained.
+        onward: how the last fit trains the one before it on; None to begin anew.
         options: of the model family.
     """
 
@@ -55,6 +56,7 @@ class Recipe:
     passes: int = 0
     inside: int = 1_500_000
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    onward: TrainingConfig | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -65,8 +67,11 @@ FIRST_SEED = 100
 """Of the first agent trained inside; each further one's is one more. Transfer uses small ones."""
 
 LARGE = TrainingConfig(horizons=(2, 4, 8))
+MIDDLE = TrainingConfig(horizons=(2, 4, 8), updates=15_000)
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
+ONWARD = TrainingConfig(horizons=(4, 8), updates=15_000)
 NARROW = {"hidden": (128, 128)}
+LIMITS = {"joint_limits": True}
 
 RECIPES = {
     "InvertedPendulum": Recipe(
@@ -74,10 +79,10 @@ RECIPES = {
     ),
     "InvertedDoublePendulum": Recipe(4, 3_500_000, training=SMALL, options=NARROW),
     "Reacher": Recipe(3, 2_000_000, training=SMALL, options=NARROW),
-    "Swimmer": Recipe(2, 2_250_000, training=SMALL, options=NARROW),
+    "Swimmer": Recipe(2, 2_250_000, 1_500_000, 1, 1_000_000, MIDDLE, options=LIMITS),
     "Hopper": Recipe(6, 8_400_000, 3_600_000),
-    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 1, training=LARGE),
-    "HalfCheetah": Recipe(6, 8_400_000, 1_800_000, 2, training=LARGE),
+    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 2, training=LARGE, options=LIMITS),
+    "HalfCheetah": Recipe(6, 8_400_000, 1_800_000, 2, training=LARGE, onward=ONWARD),
 }
 
 
@@ -97,9 +102,11 @@ def main(task: Annotated[str, Positional]) -> None:
         )
         if recipe.near:
             record(bar("recording nearby", recipe.near), task, recipe.near, dataset)
+        before = None
         for number in range(recipe.passes):
             fitted = out.with_name(f"{out.name}-{number}")
             train(bar("training", recipe.training.updates), task, dataset, recipe, fitted)
+            before = fitted
             first = FIRST_SEED + number * AGENTS
             agents = {
                 f"inside-{seed}": learn_inside(task, fitted, seed)
@@ -107,7 +114,11 @@ def main(task: Annotated[str, Positional]) -> None:
             }
             advance = bar("recording agents from inside", recipe.inside)
             record(advance, task, recipe.inside, dataset, policies=agents)
-        train(bar("training", recipe.training.updates), task, dataset, recipe, out)
+        if recipe.onward is not None:
+            recipe = replace(recipe, training=recipe.onward, options={})
+        else:
+            before = None
+        train(bar("training", recipe.training.updates), task, dataset, recipe, out, before)
     print(f"wrote {out}; copy its {FILE_NAME} to {catalogue.shipped_weights(task)}")
 
 
@@ -122,9 +133,21 @@ def record(
     return collect(task, steps, destination, on_progress=show, **actors)
 
 
-def train(advance: Advance, task: str, dataset: Dataset, recipe: Recipe, out: Path) -> None:
-    """Fit the model to what is recorded so far."""
-    config = FitConfig(data=str(dataset.path), options=recipe.options, training=recipe.training)
+def train(
+    advance: Advance,
+    task: str,
+    dataset: Dataset,
+    recipe: Recipe,
+    out: Path,
+    before: Path | None = None,
+) -> None:
+    """Fit the model to what is recorded so far: a new one, or the one before."""
+    config = FitConfig(
+        data=str(dataset.path),
+        options=recipe.options,
+        start=None if before is None else str(before),
+        training=recipe.training,
+    )
     observer = Observer(trained=lambda progress, _: advance(progress.update, ""))
     fit(task, out, config, resume=(out / CONFIG_FILE).exists(), observer=observer)
 

@@ -39,6 +39,8 @@ FALL_STEPS = 100
 """How many steps they go on."""
 LONGEST_TIME_CONSTANT = 50.0
 """Steps; the shortest is 1."""
+ALTERNATING_FRACTION = 0.25
+"""Share of the random actor's episodes whose actions change their sign at every step."""
 POLICY_NOISE = (0.0, 0.1, 0.3, 0.6)
 """Standard deviations of what is added to a policy's action, in half widths of the range."""
 
@@ -156,13 +158,20 @@ class Noise:
     """Noise of about unit size that remembers its past for `time_constant` steps.
 
     It is a first-order autoregressive process, or, where `held`, a uniform number that stays
-    for a while; a time constant of zero is white noise.
+    for a while; a time constant of zero is white noise. Where `alternating`, what it remembers
+    changes its sign at every step: so agents act that chatter.
     """
 
     def __init__(
-        self, rng: np.random.Generator, size: int, time_constant: float, held: bool = False
+        self,
+        rng: np.random.Generator,
+        size: int,
+        time_constant: float,
+        held: bool = False,
+        alternating: bool = False,
     ) -> None:
         self._rng = rng
+        self._sign = -1.0 if alternating else 1.0
         self._memory = math.exp(-1.0 / time_constant) if time_constant > 0 else 0.0
         self._held = held
         self._value = self._fresh(size)
@@ -172,9 +181,11 @@ class Noise:
         size = len(self._value)
         if not self._held:
             fresh = math.sqrt(1.0 - self._memory**2) * self._fresh(size)
-            self._value = self._memory * self._value + fresh
+            self._value = self._sign * self._memory * self._value + fresh
         elif self._rng.random() > self._memory:
             self._value = self._fresh(size)
+        else:
+            self._value = self._sign * self._value
         return self._value
 
     def _fresh(self, size: int) -> Array:
@@ -279,7 +290,8 @@ class Explorer:
         time_constant = float(np.exp(rng.uniform(0.0, math.log(LONGEST_TIME_CONSTANT))))
         if policy is None:
             scale = float(rng.uniform(0.2, 1.5))
-            noise = Noise(rng, self.spec.nu, time_constant, held=bool(rng.random() < 0.5))
+            held, alternating = rng.random(2) < (0.5, ALTERNATING_FRACTION)
+            noise = Noise(rng, self.spec.nu, time_constant, bool(held), bool(alternating))
         else:
             scale = float(rng.choice(POLICY_NOISE))
             noise = Noise(rng, self.spec.nu, time_constant * bool(rng.random() < 0.5))

@@ -22,7 +22,7 @@ from learned_envs.errors import (
 from learned_envs.fit import collection
 from learned_envs.fit.collection import Recorder, collect
 from learned_envs.fit.dataset import Dataset
-from learned_envs.fit.recorder import FALL_STEPS
+from learned_envs.fit.recorder import FALL_STEPS, Noise
 from learned_envs.fit.reference import make_reference
 
 
@@ -370,3 +370,11 @@ def test_what_is_frozen_is_not_perturbed(tmp_path):
         goals = recording.episode(index).qpos[:, 2:]
         assert (goals == goals[0]).all()
         assert np.linalg.norm(goals[0]) < 0.2
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_alternating_noise_changes_its_sign_at_nearly_every_step(held):
+    noise = Noise(np.random.default_rng(0), 3, 50.0, held=held, alternating=True)
+    drawn = np.array([noise() for _ in range(500)])
+    # A time constant of 50 steps forgets a fiftieth of what it remembers in a step.
+    assert (drawn[1:] * drawn[:-1] < 0).mean() > 0.9
