@@ -67,6 +67,7 @@ FIRST_SEED = 100
 """Of the first agent trained inside; each further one's is one more. Transfer uses small ones."""
 
 LARGE = TrainingConfig(horizons=(2, 4, 8))
+LONG = TrainingConfig(horizons=(2, 4, 8), updates=25_000)
 MIDDLE = TrainingConfig(horizons=(2, 4, 8), updates=15_000)
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
 ONWARD = TrainingConfig(horizons=(4, 8), updates=15_000)
@@ -79,9 +80,9 @@ RECIPES = {
     ),
     "InvertedDoublePendulum": Recipe(4, 3_500_000, training=SMALL, options=NARROW),
     "Reacher": Recipe(3, 2_000_000, training=SMALL, options=NARROW),
-    "Swimmer": Recipe(2, 2_250_000, 1_500_000, 1, 1_000_000, MIDDLE, options=LIMITS),
+    "Swimmer": Recipe(2, 2_250_000, 500_000, 1, 1_000_000, MIDDLE, options=LIMITS),
     "Hopper": Recipe(6, 8_400_000, 3_600_000),
-    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 2, training=LARGE, options=LIMITS),
+    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 2, training=LONG, options=LIMITS),
     "HalfCheetah": Recipe(6, 8_400_000, 1_800_000, 2, training=LARGE, onward=ONWARD),
 }
 
