@@ -63,7 +63,7 @@ class Variant:
 VARIANTS = {
     BASE: Variant(),
     "no-contact-geometry": Variant(SecondOrder(contact_geometry=False)),
-    "joint-limits": Variant(SecondOrder(joint_limits=True)),
+    "no-joint-limits": Variant(SecondOrder(joint_limits=False)),
     "no-correction": Variant(SecondOrder(position_correction=False)),
     "no-correction-substeps-5": Variant(SecondOrder(position_correction=False, substeps=5)),
     "substeps-2": Variant(SecondOrder(substeps=2)),

@@ -71,8 +71,8 @@ LONG = TrainingConfig(horizons=(2, 4, 8), updates=25_000)
 MIDDLE = TrainingConfig(horizons=(2, 4, 8), updates=15_000)
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
 ONWARD = TrainingConfig(horizons=(4, 8), updates=15_000)
-NARROW = {"hidden": (128, 128)}
-LIMITS = {"joint_limits": True}
+NO_LIMITS = {"joint_limits": False}
+NARROW = {"hidden": (128, 128), **NO_LIMITS}
 
 RECIPES = {
     "InvertedPendulum": Recipe(
@@ -80,10 +80,12 @@ RECIPES = {
     ),
     "InvertedDoublePendulum": Recipe(4, 3_500_000, training=SMALL, options=NARROW),
     "Reacher": Recipe(3, 2_000_000, training=SMALL, options=NARROW),
-    "Swimmer": Recipe(2, 2_250_000, 500_000, 1, 1_000_000, MIDDLE, options=LIMITS),
+    "Swimmer": Recipe(2, 2_250_000, 500_000, 1, 1_000_000, MIDDLE),
     "Hopper": Recipe(6, 8_400_000, 3_600_000),
-    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 2, training=LONG, options=LIMITS),
-    "HalfCheetah": Recipe(6, 8_400_000, 1_800_000, 2, training=LARGE, onward=ONWARD),
+    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 2, training=LONG),
+    "HalfCheetah": Recipe(
+        6, 8_400_000, 1_800_000, 2, training=LARGE, onward=ONWARD, options=NO_LIMITS
+    ),
 }
 
 

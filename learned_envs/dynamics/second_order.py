@@ -28,7 +28,7 @@ class SecondOrder(Family):
     """Widths of the network's hidden layers."""
     contact_geometry: bool = True
     """Show the network the heights and velocities of the contact points."""
-    joint_limits: bool = False
+    joint_limits: bool = True
     """Show the network how far limited joints are from their limits, now and after a step."""
     position_correction: bool = True
     """Let the network correct the rate of position where contact changes the acceleration
