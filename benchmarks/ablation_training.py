@@ -57,7 +57,10 @@ class Remembering(Ensemble):
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one environment step from a state that remembers; see `Dynamics.step`."""
-        prediction = super().step(state, _with_past(state, action), disagreement)
+        # One past for all members, while what a family remembers has one for each.
+        own = {name: value for name, value in state.memory.items() if name != "past"}
+        bare = replace(state, memory=own)
+        prediction = super().step(bare, _with_past(state, action), disagreement)
         return _remember(prediction, state, action)
 
     def step_members(self, state: State, action: Tensor) -> Prediction:

@@ -55,5 +55,13 @@ def _register(task: str) -> None:
     )
 
 
+for _name, _parameters in catalogue.PENDULUMS.items():
+    gym.register(
+        id=catalogue.reference_id(_name),
+        entry_point="learned_envs.systems.pendulum:PendulumEnv",
+        kwargs=_parameters,
+        max_episode_steps=500,
+    )
+
 for _task in catalogue.TASKS:
     _register(_task)

@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from learned_envs.dynamics.dynamics import Family
     from learned_envs.tasks.task import Task
 
+PENDULUMS: dict[str, dict[str, int | bool]] = {
+    **{
+        f"{friction}{kind}Pendulum-{links}": {
+            "links": links,
+            "spring": kind == "Spring",
+            "friction": friction == "Frictional",
+        }
+        for kind in ("Chain", "Spring")
+        for friction in ("", "Frictional")
+        for links in range(1, 5)
+    },
+    "ContactPendulum": {"links": 1, "floor": True},
+}
+"""Systems of our own, and what their environment is made with."""
+
 TASKS = {
     "InvertedPendulum": "learned_envs.tasks.inverted_pendulum:InvertedPendulum",
     "InvertedDoublePendulum": "learned_envs.tasks.inverted_double_pendulum:InvertedDoublePendulum",
@@ -23,11 +38,20 @@ TASKS = {
     "Hopper": "learned_envs.tasks.hopper:Hopper",
     "Walker2d": "learned_envs.tasks.walker2d:Walker2d",
     "HalfCheetah": "learned_envs.tasks.half_cheetah:HalfCheetah",
+    **dict.fromkeys(PENDULUMS, "learned_envs.tasks.pendulum:Pendulum"),
 }
 
 FAMILIES = {
     "second_order": "learned_envs.dynamics.second_order:SecondOrder",
+    "first_order": "learned_envs.dynamics.first_order:FirstOrder",
+    "hamiltonian": "learned_envs.dynamics.hamiltonian:Hamiltonian",
+    "forced_hamiltonian": "learned_envs.dynamics.forced_hamiltonian:ForcedHamiltonian",
+    "lagrangian": "learned_envs.dynamics.lagrangian:Lagrangian",
+    "residual_pathway": "learned_envs.dynamics.residual_pathway:ResidualPathway",
+    "rigid_body_residual": "learned_envs.dynamics.rigid_body_residual:RigidBodyResidual",
+    "rigid_body": "learned_envs.dynamics.rigid_body:RigidBody",
     "residual_mlp": "learned_envs.dynamics.residual_mlp:ResidualMLP",
+    "recurrent": "learned_envs.dynamics.recurrent:Recurrent",
 }
 
 DEFAULT_FAMILY = "second_order"
@@ -40,7 +64,7 @@ def env_id(task: str) -> str:
 
 def reference_id(task: str) -> str:
     """Return the Gymnasium id of the real environment that a task is modelled on."""
-    return f"{task}-v5"
+    return f"{task}-v0" if task in PENDULUMS else f"{task}-v5"
 
 
 def task_of(name: str) -> str:

@@ -104,7 +104,7 @@ def load_checkpoint(
         raise broken(path, str(error)) from error
     if _digest(tensors) != card["sha256"]:
         raise broken(path, "its tensors do not match its checksum")
-    config = {
+    config: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in card["config"].items()
     }

@@ -110,7 +110,7 @@ class Fit:
             options=dict(_read_option(text) for text in self.option),
             data=None if self.data is None else str(self.data),
             steps=self.steps,
-            learners=0 if self.data or self.improvement.rounds else self.learners,
+            learners=0 if self.data or self.improvement.rounds else _learners(task, self.learners),
             start=None if self.start == "none" else self.start,
             training=self.training,
             rounds=self.improvement,
@@ -171,6 +171,7 @@ class Collect:
         from learned_envs.fit.dataset import Dataset
         from learned_envs.sb3 import SavedAgent, learn_outside
 
+        learners = _learners(catalogue.task_of(self.task), self.learners)
         with bars() as bar:
             advance = bar("recording", self.steps)
             dataset = collect(
@@ -180,7 +181,7 @@ class Collect:
                 policies={
                     f"{i}-{path.stem}": SavedAgent(path) for i, path in enumerate(self.agent)
                 },
-                learners={f"ppo-{index}": learn_outside for index in range(self.learners)},
+                learners={f"ppo-{index}": learn_outside for index in range(learners)},
                 seed=self.seed,
                 on_progress=lambda done: advance(done, f"{done:,} of {self.steps:,} steps"),
             )
@@ -318,6 +319,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Interrupted.", getattr(command, "interrupted", ""), file=sys.stderr)
         return 130
     return 0
+
+
+def _learners(task: str, asked: int) -> int:
+    """Return how many agents learn while a task is recorded: none where nothing can be done."""
+    return 0 if task in catalogue.PENDULUMS else asked
 
 
 def _read_option(text: str) -> tuple[str, Any]:

@@ -46,12 +46,18 @@ class State:
         return self.map(lambda tensor: tensor[index])
 
     def where(self, mask: Tensor, other: State) -> State:
-        """Take this state where `mask` (*batch) is true and `other` elsewhere."""
+        """Take this state where `mask` (*batch) is true and `other` elsewhere.
+
+        What only this state remembers is taken everywhere.
+        """
 
         def choose(yes: Tensor, no: Tensor) -> Tensor:
             return torch.where(mask.reshape(mask.shape + (1,) * (yes.ndim - mask.ndim)), yes, no)
 
-        memory = {name: choose(value, other.memory[name]) for name, value in self.memory.items()}
+        memory = {
+            name: choose(value, other.memory.get(name, value))
+            for name, value in self.memory.items()
+        }
         return State(choose(self.q, other.q), choose(self.v, other.v), memory)
 
     def remember(self, **memory: Tensor) -> State:
@@ -77,12 +83,20 @@ class Body:
         parent: index of the parent body (0 for the world itself).
         pos: position in the parent's frame with every joint at its reference, metres.
         quat: orientation in the parent's frame, (w, x, y, z).
+        mass: kilograms; None where the spec was read by a version that did not ask.
+        inertia: (3,) principal moments about the centre of mass, kg m^2.
+        inertial_pos: centre of mass in the body's frame, metres.
+        inertial_quat: orientation of the principal axes in the body's frame, (w, x, y, z).
     """
 
     name: str
     parent: int
     pos: Vector
     quat: Vector
+    mass: float | None = None
+    inertia: Vector = (0.0, 0.0, 0.0)
+    inertial_pos: Vector = (0.0, 0.0, 0.0)
+    inertial_quat: Vector = (1.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,9 @@ class Joint:
         axis: unit axis in the body's frame (unused by free joints).
         pos: anchor in the body's frame, metres.
         limits: (low, high) where the joint is limited.
+        armature: inertia that is added on the joint's own axis.
+        stiffness: of the joint's spring; 0 without one.
+        spring_rest: where in q the spring is at rest.
     """
 
     name: str
@@ -108,6 +125,9 @@ class Joint:
     axis: Vector
     pos: Vector
     limits: Vector | None = None
+    armature: float = 0.0
+    stiffness: float = 0.0
+    spring_rest: float = 0.0
 
 
 @dataclass(frozen=True)

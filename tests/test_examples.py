@@ -73,5 +73,12 @@ def test_refit(tmp_path):
     assert (tmp_path / "runs" / "second" / "model.safetensors").exists()
 
 
+def test_plan_with_cem(tmp_path, weights):
+    words = ("--task", "Hopper", "--steps", 2, "--horizon", 3, "--checkpoint", weights)
+    printed = run(tmp_path, "plan_with_cem.py", *words)
+    assert printed.count("return in the real Hopper") == 2
+
+
 def test_every_example_is_run_here():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"step.py", "train_sb3.py", "refit.py"}
+    names = {"step.py", "train_sb3.py", "refit.py", "plan_with_cem.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +40,11 @@ class Family(ABC):
 
     A family is one file: a frozen dataclass of plain values that builds its model.
     """
+
+    hidden: tuple[int, ...] = (192, 192, 192)
+    """Widths of the hidden layers of its networks."""
+    activation: str = "silu"
+    """silu, with layer normalisation behind it, or tanh, without."""
 
     @abstractmethod
     def build(self, spec: SystemSpec, members: int | None = None) -> Dynamics:
@@ -94,6 +100,14 @@ class Dynamics(nn.Module, ABC):
             action: (*batch, nu), within the actuators' range, held constant over the step.
             disagreement: whether to compute the disagreement.
         """
+
+    def priors(self) -> Iterator[tuple[nn.Parameter, float]]:
+        """Return every parameter, and by how much more than others it is held near zero.
+
+        Training multiplies its weight decay by that.
+        """
+        for parameter in self.parameters():
+            yield parameter, 1.0
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.heading import Heading
@@ -21,7 +21,8 @@ class Ensemble(Dynamics):
     """`members` models of a family that differ in their first weights and their data.
 
     A state that remembers a `member`, (*batch) int64, steps with that member alone; one that
-    does not steps with the members' mean.
+    does not steps with the members' mean. What the family itself remembers has an axis of members
+    behind the batch's.
 
     Attributes:
         family: the members' configuration.
@@ -55,15 +56,21 @@ class Ensemble(Dynamics):
         """Assign a member to every episode, uniformly at random."""
         shape, device = state.q.shape[:-1], state.q.device
         member = torch.randint(self.members, shape, generator=generator, device=device)
-        return self.model.begin(state, generator).remember(member=member)
+        begun = self.model.begin(State(state.q[None], state.v[None]), generator)
+        return state.remember(member=member, **self._members_last(begun))
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one environment step; see `Dynamics.step`."""
         member = state.memory.get("member")
-        if member is not None and not disagreement and member.numel() >= GROUPING_PAYS:
+        own = {name: value for name, value in state.memory.items() if name != "member"}
+        grouping = not (own or disagreement)
+        if member is not None and grouping and member.numel() >= GROUPING_PAYS:
             return self._step_grouped(state, action, member)
+        axis = state.q.ndim - 1
+        memory = {name: value.movedim(axis, 0) for name, value in own.items()}
         every = self._sense(
-            self.step_members(State(state.q[None], state.v[None]), action[None]), action[None]
+            self.step_members(State(state.q[None], state.v[None], memory), action[None]),
+            action[None],
         )
 
         def choose(values: Tensor) -> Tensor:
@@ -94,6 +101,13 @@ class Ensemble(Dynamics):
             ahead.state.memory,
         )
         return replace(ahead, state=reached, displacement=displacement)
+
+    def priors(self) -> Iterator[tuple[nn.Parameter, float]]:
+        """Return every parameter with its share of weight decay; see `Dynamics.priors`."""
+        yield from self.model.priors()
+        if self.head is not None:
+            for parameter in self.head.parameters():
+                yield parameter, 1.0
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
@@ -126,6 +140,14 @@ class Ensemble(Dynamics):
 
         return self._reduce(state, self._sense(self.step_members(State(q, v), u), u), own)
 
+    def _members_last(self, every: State) -> dict[str, Tensor]:
+        """Move the members' axis of what they remember behind the batch's."""
+        axis = every.q.ndim - 2
+        return {
+            name: value.expand(self.members, *value.shape[1:]).movedim(0, axis)
+            for name, value in every.memory.items()
+        }
+
     def _sense(self, every: Prediction, action: Tensor) -> Prediction:
         """Add the members' sensor readings to their predictions of the motion."""
         if self.head is None:
@@ -149,4 +171,5 @@ class Ensemble(Dynamics):
         q = self.kinematics.advance(state.q, displacement)
         sensors = None if every.sensors is None else choose(every.sensors)
         reached = State(q, choose(every.state.v), state.memory)
+        reached = reached.remember(**self._members_last(every.state))
         return Prediction(reached, displacement, sensors, disagreement)

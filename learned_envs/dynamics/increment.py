@@ -27,7 +27,11 @@ class Increment(nn.Module):
 
     def forward(self, output: Tensor) -> Tensor:
         """Map standardised outputs, (*batch, size), to changes in the data's units."""
-        return torch.clamp(self.mean + self.spread * output, self.low, self.high)
+        return self.clamp(self.mean + self.spread * output)
+
+    def clamp(self, change: Tensor) -> Tensor:
+        """Keep changes, (*batch, size), within the data's range."""
+        return torch.clamp(change, self.low, self.high)
 
     @torch.no_grad()
     def normalise(self, change: Tensor) -> None:

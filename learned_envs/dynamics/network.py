@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from learned_envs.errors import UnknownNameError
 
 CACHED_ROWS = 1024
 """Rows that pass through all layers at once on a CPU, where more would leave the cache."""
@@ -17,12 +19,20 @@ CACHED_ROWS = 1024
 class Linear(nn.Module):
     """An affine map, or one for each member along a leading axis, in one batched product."""
 
-    def __init__(self, inputs: int, outputs: int, members: int | None = None) -> None:
+    bias: Tensor
+
+    def __init__(
+        self, inputs: int, outputs: int, members: int | None = None, offset: bool = True
+    ) -> None:
         super().__init__()
         lead = () if members is None else (members,)
         bound = 1 / math.sqrt(inputs)
         self.weight = nn.Parameter(torch.empty(*lead, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(*lead, 1, outputs).uniform_(-bound, bound))
+        bias = torch.empty(*lead, 1, outputs).uniform_(-bound, bound)
+        if offset:
+            self.bias = nn.Parameter(bias)
+        else:
+            self.register_buffer("bias", torch.zeros_like(bias), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (*batch, inputs), or (members or 1, *batch, inputs), to as many outputs."""
@@ -41,19 +51,43 @@ class Linear(nn.Module):
 
 
 class MLP(nn.Module):
-    """Linear layers with SiLU and layer normalisation between them.
+    """Linear layers with nonlinearities between them.
 
-    The normalisation follows the nonlinearity and has no weights of its own: the next linear
-    map would absorb them. Without it, errors of rollouts explode off the data (NEUBAY).
+    With "silu", layer normalisation follows the nonlinearity and has no weights of its own: the
+    next linear map would absorb them. Without it, errors of rollouts explode off the data
+    (NEUBAY). With "tanh" there is none.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, hidden: Sequence[int], members: int | None = None
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: Sequence[int],
+        members: int | None = None,
+        activation: str = "silu",
+        offset: bool = True,
     ) -> None:
+        """Make the layers with random weights.
+
+        Args:
+            inputs: size of what is mapped.
+            outputs: size of what it is mapped to.
+            hidden: widths of the layers between.
+            members: how many networks there are, side by side; None for one alone.
+            activation: a key of `ACTIVATIONS`.
+            offset: whether the outputs have a bias; an energy needs none.
+
+        Raises:
+            UnknownNameError: where there is no such activation.
+        """
         super().__init__()
+        if activation not in ACTIVATIONS:
+            raise UnknownNameError("activation", activation, ACTIVATIONS)
         sizes = [inputs, *hidden, outputs]
+        self.activate = ACTIVATIONS[activation]
         self.layers = nn.ModuleList(
-            Linear(before, after, members) for before, after in pairwise(sizes)
+            Linear(before, after, members, offset or index < len(hidden))
+            for index, (before, after) in enumerate(pairwise(sizes))
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +99,14 @@ class MLP(nn.Module):
     def _map(self, x: Tensor) -> Tensor:
         *hidden, last = self.layers
         for layer in hidden:
-            x = F.silu(layer(x), inplace=not torch.is_grad_enabled())
-            x = F.layer_norm(x, x.shape[-1:])
+            x = self.activate(layer(x))
         output: Tensor = last(x)
         return output
+
+
+def _silu(x: Tensor) -> Tensor:
+    x = F.silu(x, inplace=not torch.is_grad_enabled())
+    return F.layer_norm(x, x.shape[-1:])
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": _silu, "tanh": torch.tanh}

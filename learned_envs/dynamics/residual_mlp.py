@@ -22,8 +22,6 @@ from learned_envs.state import State, SystemSpec
 class ResidualMLP(Family):
     """The change of position and velocity over one step, each from the network alone."""
 
-    hidden: tuple[int, ...] = (192, 192, 192)
-    """Widths of the network's hidden layers."""
     contact_geometry: bool = False
     """Show the network the heights and velocities of the contact points."""
 
@@ -40,7 +38,9 @@ class ResidualMLPDynamics(Dynamics):
         self.config = config
         self.features = Features(spec, self.kinematics, config.contact_geometry)
         self.increment = Increment(2 * spec.nv)
-        self.network = MLP(self.features.size, 2 * spec.nv, config.hidden, members)
+        self.network = MLP(
+            self.features.size, 2 * spec.nv, config.hidden, members, config.activation
+        )
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one environment step; see `Dynamics.step`."""

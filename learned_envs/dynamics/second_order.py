@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
+from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.feature import Features
+from learned_envs.dynamics.field import FieldDynamics
 from learned_envs.dynamics.increment import Increment
-from learned_envs.dynamics.integrator import INTEGRATORS
 from learned_envs.dynamics.network import MLP
-from learned_envs.errors import ParameterError, UnknownNameError
 from learned_envs.state import State, SystemSpec
 
 
@@ -24,8 +23,6 @@ from learned_envs.state import State, SystemSpec
 class SecondOrder(Family):
     """Acceleration from a network; velocity and position by an integrator."""
 
-    hidden: tuple[int, ...] = (192, 192, 192)
-    """Widths of the network's hidden layers."""
     contact_geometry: bool = True
     """Show the network the heights and velocities of the contact points."""
     joint_limits: bool = True
@@ -36,51 +33,33 @@ class SecondOrder(Family):
     substeps: int = 1
     """Integrator steps in one environment step."""
     integrator: str = "constant_acceleration"
-    """One of semi_implicit_euler, constant_acceleration, midpoint, rk4."""
+    """A key of `INTEGRATORS`."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> SecondOrderDynamics:
-        """Make an untrained model of the system.
-
-        Raises:
-            UnknownNameError: where there is no such integrator.
-            ParameterError: where there is not at least one substep.
-        """
-        if self.integrator not in INTEGRATORS:
-            raise UnknownNameError("integrator", self.integrator, INTEGRATORS)
-        if self.substeps < 1:
-            raise ParameterError(f"substeps must be at least 1, got {self.substeps}.")
+        """Make an untrained model of the system; see `FieldDynamics` for what it raises."""
         return SecondOrderDynamics(self, spec, members)
 
 
-class SecondOrderDynamics(Dynamics):
+class SecondOrderDynamics(FieldDynamics):
     """The vector field dq/dt = v + c(q, v, u), dv/dt = a(q, v, u) with learned a and small c."""
 
     def __init__(self, config: SecondOrder, spec: SystemSpec, members: int | None) -> None:
-        super().__init__(spec)
+        super().__init__(spec, config.integrator, config.substeps)
         self.config = config
         limit_times = (0.0, 1.0) if config.joint_limits else ()
         self.features = Features(spec, self.kinematics, config.contact_geometry, limit_times)
         self.acceleration = Increment(spec.nv)
         self.correction = Increment(spec.nv) if config.position_correction else None
         outputs = spec.nv * (2 if config.position_correction else 1)
-        self.network = MLP(self.features.size, outputs, config.hidden, members)
+        self.network = MLP(self.features.size, outputs, config.hidden, members, config.activation)
 
-    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
-        """Predict one environment step; see `Dynamics.step`."""
-
-        def field(q: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-            output = self.network(self.features(q, v, action))
-            acceleration = self.acceleration(output[..., : self.spec.nv])
-            if self.correction is None:
-                return v, acceleration
-            return v + self.correction(output[..., self.spec.nv :]), acceleration
-
-        integrate, advance = INTEGRATORS[self.config.integrator], self.kinematics.advance
-        q, v, displacement = state.q, state.v, torch.zeros_like(state.v)
-        for _ in range(self.config.substeps):
-            moved, change = integrate(field, advance, q, v, self.spec.dt / self.config.substeps)
-            q, v, displacement = advance(q, moved), v + change, displacement + moved
-        return Prediction(State(q, v, state.memory), displacement)
+    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
+        output = self.network(self.features(q, v, action))
+        acceleration = self.acceleration(output[..., : self.spec.nv])
+        if self.correction is None:
+            return v, acceleration
+        return v + self.correction(output[..., self.spec.nv :]), acceleration
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:

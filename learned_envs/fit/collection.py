@@ -75,8 +75,8 @@ def collect(
 
     Raises:
         UnknownNameError: where there is no such task.
-        ParameterError: where the steps are too few, the seed negative, or a policy cannot be
-            sent to a worker.
+        ParameterError: where the steps are too few, the seed negative, a policy cannot be sent
+            to a worker, or a learner has no actuators to learn to use.
         DatasetError: where the destination is a dataset that is broken or of another task.
         OutputError: where it holds something else already, or cannot be written.
     """
@@ -93,6 +93,11 @@ def collect(
         )
     collection = {"seed": seed, "steps": steps, "sources": sources}
     dataset = _destination(task, destination, collection)
+    if learning and not dataset.spec.nu:
+        raise ParameterError(
+            f"Got learners for {task}, which has no actuators: there is nothing to learn. Record "
+            "it without."
+        )
     origins = [shard["origin"] for shard in dataset.shards]
     done = {origin["chunk"] for origin in origins if origin.get("collection") == collection}
     chunks = list(_chunks(collection))

@@ -107,7 +107,7 @@ def make_family(config: FitConfig) -> Family:
         ParameterError: where it has no such option.
     """
     cls = catalogue.family_class(config.family)
-    options = {
+    options: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in config.options.items()
     }

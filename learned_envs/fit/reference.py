@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from learned_envs.catalogue import task_class
+from learned_envs.catalogue import reference_id, task_of
 from learned_envs.deprecation import deprecations_swallowed
 from learned_envs.errors import ParameterError
 from learned_envs.state import Body, Geom, Joint, SystemSpec, Vector
@@ -40,9 +40,8 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
     Raises:
         UnknownNameError: where the catalogue holds no such task.
     """
-    reference_id = task_class(task_name).reference_id
     with deprecations_swallowed():
-        return gym.make(reference_id, **kwargs)
+        return gym.make(reference_id(task_of(task_name)), **kwargs)
 
 
 def describe(env: gym.Env[Any, Any]) -> SystemSpec:
@@ -102,6 +101,10 @@ def _body(model: mujoco.MjModel, index: int) -> Body:
         parent=int(model.body_parentid[index]),
         pos=_vector(model.body_pos[index]),
         quat=_vector(model.body_quat[index]),
+        mass=float(model.body_mass[index]),
+        inertia=_vector(model.body_inertia[index]),
+        inertial_pos=_vector(model.body_ipos[index]),
+        inertial_quat=_vector(model.body_iquat[index]),
     )
 
 
@@ -121,6 +124,9 @@ def _joint(model: mujoco.MjModel, index: int) -> Joint:
         axis=_vector(model.jnt_axis[index]),
         pos=_vector(model.jnt_pos[index]),
         limits=_vector(model.jnt_range[index]) if model.jnt_limited[index] else None,
+        armature=float(model.dof_armature[model.jnt_dofadr[index]]),
+        stiffness=float(np.ravel(model.jnt_stiffness[index])[0]),
+        spring_rest=float(model.qpos_spring[model.jnt_qposadr[index]]),
     )
 
 

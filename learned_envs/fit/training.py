@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from learned_envs.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from learned_envs.dynamics.ensemble import Ensemble
@@ -146,8 +146,12 @@ class Training:
         self._generator = torch.Generator(self.device)
         # Found here, and not where the last stage of the training begins.
         data.draw((1,), max(config.horizons), self._seeded(-1))
+        groups: dict[float, list[nn.Parameter]] = {}
+        for parameter, prior in dynamics.priors():
+            groups.setdefault(prior * config.weight_decay, []).append(parameter)
         self._optimizer = torch.optim.AdamW(
-            dynamics.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            [{"params": group, "weight_decay": decay} for decay, group in groups.items()],
+            config.learning_rate,
         )
         self._loss: Callable[[Window], Tensor] = self._rollout_loss
         if config.compile:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -48,8 +47,6 @@ class Hopper(Task):
         reset_noise_scale: half width of the noise on the starting state.
         exclude_current_positions_from_observation: whether the torso's x is hidden.
     """
-
-    reference_id: ClassVar[str] = "Hopper-v5"
 
     forward_reward_weight: float = 1.0
     ctrl_cost_weight: float = 1e-3

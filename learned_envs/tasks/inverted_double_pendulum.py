@@ -47,7 +47,6 @@ class InvertedDoublePendulum(Task):
         reset_noise_scale: size of the noise on the starting state.
     """
 
-    reference_id: ClassVar[str] = "InvertedDoublePendulum-v5"
     sensors: ClassVar[Mapping[str, int]] = {"qfrc_constraint of the cart": 8}
 
     healthy_reward: float = 10.0

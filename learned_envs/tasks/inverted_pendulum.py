@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -36,8 +35,6 @@ class InvertedPendulum(Task):
     Attributes:
         reset_noise_scale: half width of the noise on the starting state.
     """
-
-    reference_id: ClassVar[str] = "InvertedPendulum-v5"
 
     reset_noise_scale: float = 0.01
 

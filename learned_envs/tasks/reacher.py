@@ -48,7 +48,6 @@ class Reacher(Task):
         reward_control_weight: cost for each unit of squared action.
     """
 
-    reference_id: ClassVar[str] = "Reacher-v5"
     frozen: ClassVar[tuple[int, ...]] = (2, 3)
 
     reward_dist_weight: float = 1

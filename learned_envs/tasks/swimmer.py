@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,8 +39,6 @@ class Swimmer(Task):
         reset_noise_scale: half width of the noise on the starting state.
         exclude_current_positions_from_observation: whether x and y are hidden.
     """
-
-    reference_id: ClassVar[str] = "Swimmer-v5"
 
     forward_reward_weight: float = 1.0
     ctrl_cost_weight: float = 1e-4

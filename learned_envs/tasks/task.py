@@ -47,7 +47,6 @@ class Task(ABC):
     device and dtype their arguments have.
 
     Attributes:
-        reference_id: the Gymnasium id of the real environment.
         sensors: what the observation holds that MuJoCo's solver makes and q and v do not
             determine: the name of each and its place in the observation. Models learn them.
         frozen: indices of v that stay zero, and so does the change of q there; q holds a constant
@@ -55,7 +54,6 @@ class Task(ABC):
         spec: the system.
     """
 
-    reference_id: ClassVar[str]
     sensors: ClassVar[Mapping[str, int]] = {}
     frozen: ClassVar[tuple[int, ...]] = ()
 
@@ -77,6 +75,11 @@ class Task(ABC):
                 "xml_file or frame_skip, needs a model fitted to it."
             )
         return cls(spec=spec, **parameters)
+
+    @property
+    def reference_id(self) -> str:
+        """The Gymnasium id of the real environment."""
+        return self.spec.reference_id
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -44,8 +43,6 @@ class Walker2d(Task):
         reset_noise_scale: half width of the noise on the starting state.
         exclude_current_positions_from_observation: whether the torso's x is hidden.
     """
-
-    reference_id: ClassVar[str] = "Walker2d-v5"
 
     forward_reward_weight: float = 1.0
     ctrl_cost_weight: float = 1e-3

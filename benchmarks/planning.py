@@ -1,0 +1,168 @@
+"""Plan with the learned model, act in the real environment; beside the same planner in MuJoCo.
+
+    python benchmarks/planning.py                       # InvertedPendulum, Reacher, HalfCheetah
+    python benchmarks/planning.py --task HalfCheetah --search mppi --episodes 3
+
+At every real step the planner imagines `iterations` times `candidates` sequences of `horizon`
+actions. "learned" imagines with the shipped model (with every member of the ensemble), "MuJoCo"
+with MuJoCo itself (`mujoco.rollout`, all cores) and the task's own reward: the best that a model
+could be. The share is (learned - random) / (MuJoCo - random). Episodes are side by side where the
+model is learned: they are one batch.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import mujoco
+import mujoco.rollout
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from learned_envs import Simulation, catalogue
+from learned_envs.fit.reference import make_reference
+from learned_envs.planning import CEM, MPPI, Planner, Returns, Search, imagined_returns
+from learned_envs.state import State
+from learned_envs.tasks.task import Task, Transition
+
+
+@dataclass(frozen=True)
+class Options:
+    """Control real environments by planning."""
+
+    task: tuple[str, ...] = ("InvertedPendulum", "Reacher", "HalfCheetah")
+    """Names of the tasks."""
+    search: Literal["cem", "mppi"] = "cem"
+    """How to search."""
+    horizon: int = 30
+    """Steps that are imagined."""
+    candidates: int = 64
+    """Action sequences in one iteration."""
+    iterations: int = 3
+    """How often candidates are drawn for one step."""
+    episodes: int = 3
+    """Real episodes of each."""
+    steps: int | None = None
+    """Steps of an episode at most; the environment's own limit if not given."""
+    seed: int = 0
+    """Of the first episode."""
+    json: Path | None = None
+    """Where to write the figures as JSON."""
+
+    @property
+    def searching(self) -> Search:
+        """The search."""
+        kind = CEM if self.search == "cem" else MPPI
+        return kind(horizon=self.horizon, candidates=self.candidates, iterations=self.iterations)
+
+
+def real_returns(task: Task, env: Any) -> Returns:
+    """Return what action sequences pay in MuJoCo: the same sum as of a learned model's steps."""
+    model, skip = env.unwrapped.model, env.unwrapped.frame_skip
+    threads = torch.get_num_threads()
+    data = [mujoco.MjData(model) for _ in range(threads)]
+    pool = mujoco.rollout.Rollout(nthread=threads)
+    nq, nv = model.nq, model.nv
+
+    def returns(state: State, actions: torch.Tensor) -> torch.Tensor:
+        batch, candidates = actions.shape[:2]
+        first = torch.cat([torch.zeros(batch, 1), state.q, state.v], -1).double()
+        starts = first.repeat_interleave(candidates, 0)
+        controls = actions.flatten(0, 1).double().repeat_interleave(skip, 1)
+        every, _ = pool.rollout(model, data, starts.numpy(), controls.numpy())
+        reached = torch.from_numpy(every[:, skip - 1 :: skip])
+        path = torch.cat([starts.unsqueeze(1), reached], 1)[..., 1 : 1 + nq + nv]
+        states = State(path[..., :nq], path[..., nq:])
+        before, after = states[:, :-1], states[:, 1:]
+        # Every task here has slides and hinges only.
+        transition = Transition(before, actions.flatten(0, 1).double(), after, after.q - before.q)
+        ended = task.terminated(after).cumsum(1) > 0
+        alive = torch.cat([torch.ones_like(ended[:, :1]), ~ended[:, :-1]], 1)
+        return (task.reward(transition) * alive).sum(-1).reshape(batch, candidates)
+
+    return returns
+
+
+def control(options: Options, task: str, planner: Planner | None) -> list[float]:
+    """Return the real returns of episodes; without a planner, of random actions."""
+    envs = [make_reference(task) for _ in range(options.episodes)]
+    limit = options.steps or envs[0].spec.max_episode_steps
+    totals, alive = [0.0] * len(envs), [True] * len(envs)
+    for index, env in enumerate(envs):
+        env.reset(seed=options.seed + index)
+        env.action_space.seed(options.seed + index)
+    if planner is not None:
+        planner.reset()
+    for _ in range(limit):
+        if planner is None:
+            actions = [env.action_space.sample() for env in envs]
+        else:
+            data = [env.unwrapped.data for env in envs]
+            q = torch.tensor(np.array([each.qpos for each in data]))
+            v = torch.tensor(np.array([each.qvel for each in data]))
+            actions = list(planner(State(q, v)).float().numpy())
+        for index, (env, action) in enumerate(zip(envs, actions, strict=True)):
+            if alive[index]:
+                _, reward, terminated, truncated, _ = env.step(action)
+                totals[index] += float(reward)
+                alive[index] = not (terminated or truncated)
+        if not any(alive):
+            break
+    for env in envs:
+        env.close()
+    return totals
+
+
+def main(options: Options) -> None:
+    console = Console(width=140)
+    table = Table(
+        title=f"{options.search}, {options.horizon} steps ahead, {options.iterations} times "
+        f"{options.candidates} candidates: real returns, every episode, and their mean in brackets"
+    )
+    for column in ("task", "random", "learned", "minutes", "MuJoCo", "minutes", "share"):
+        table.add_column(column, justify="left" if column == "task" else "right")
+    everything = {}
+    for name in map(catalogue.task_of, options.task):
+        simulation = Simulation.load(name)
+        with closing(make_reference(name)) as env:
+            env.reset(seed=0)
+            models = {
+                "random": None,
+                "learned": imagined_returns(simulation),
+                "MuJoCo": real_returns(simulation.task, env),
+            }
+            figures: dict[str, Any] = {}
+            for model, returns in models.items():
+                planner = None
+                if returns is not None:
+                    spec = simulation.task.spec
+                    planner = Planner(returns, spec, options.searching, options.seed)
+                begin = time.monotonic()
+                totals = control(options, name, planner)
+                figures[model] = {"returns": totals, "minutes": (time.monotonic() - begin) / 60}
+        mean = {model: float(np.mean(each["returns"])) for model, each in figures.items()}
+        share = (mean["learned"] - mean["random"]) / (mean["MuJoCo"] - mean["random"])
+        figures["share"] = share
+        everything[name] = figures
+        cells = [name]
+        for model, each in mean.items():
+            returns = " / ".join(f"{total:,.5g}" for total in figures[model]["returns"])
+            cells.append(f"{returns} ({each:,.5g})")
+            if model != "random":
+                cells.append(f"{figures[model]['minutes']:.1f}")
+        table.add_row(*cells, f"{share:.0%}")
+        console.print(table)
+    if options.json is not None:
+        options.json.write_text(json.dumps(everything, indent=1))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

@@ -1,0 +1,43 @@
+"""Control a real environment by planning with its learned model at every step."""
+
+import gymnasium as gym
+import torch
+import tyro
+
+from learned_envs import Simulation, State, catalogue
+from learned_envs.planning import CEM, Planner, imagined_returns
+
+
+def main(
+    task: str = "HalfCheetah", steps: int = 200, horizon: int = 30, checkpoint: str | None = None
+) -> None:
+    """Plan, act, and do the same by chance.
+
+    Args:
+        task: InvertedPendulum, Reacher or HalfCheetah, say.
+        steps: real steps.
+        horizon: steps that are imagined.
+        checkpoint: a fit's folder or a weights file; the shipped weights if not given.
+    """
+    simulation = Simulation.load(checkpoint or task)
+    plan = Planner(imagined_returns(simulation), simulation.task.spec, CEM(horizon=horizon))
+
+    for name in ("planning", "random"):
+        env = gym.make(catalogue.reference_id(task))
+        env.reset(seed=0)
+        env.action_space.seed(0)
+        total = 0.0
+        for _ in range(steps):
+            data = env.unwrapped.data
+            state = State(torch.tensor(data.qpos)[None], torch.tensor(data.qvel)[None])
+            planned = name == "planning"
+            action = plan(state)[0].float().numpy() if planned else env.action_space.sample()
+            _, reward, terminated, truncated, _ = env.step(action)
+            total += float(reward)
+            if terminated or truncated:
+                break
+        print(f"{name}: return in the real {task} {total:,.1f}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,67 @@
+"""Models that are vector fields, and their integration over an environment step."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from learned_envs.dynamics.dynamics import Dynamics, Prediction
+from learned_envs.dynamics.integrator import INTEGRATORS, Adjoint, Integrator
+from learned_envs.errors import ParameterError, UnknownNameError
+from learned_envs.state import State, SystemSpec
+
+
+class FieldDynamics(Dynamics):
+    """A model of the rates of position and velocity, which an integrator follows over a step."""
+
+    def __init__(
+        self,
+        spec: SystemSpec,
+        integrator: str,
+        substeps: int,
+        integrators: Mapping[str, Integrator] = INTEGRATORS,
+    ) -> None:
+        """Remember how to integrate.
+
+        Args:
+            spec: the system.
+            integrator: a key of `integrators`.
+            substeps: integrator steps in one environment step.
+            integrators: those that suit the field.
+
+        Raises:
+            UnknownNameError: where there is no such integrator, or it does not suit.
+            ParameterError: where there is not at least one substep.
+        """
+        super().__init__(spec)
+        if integrator not in integrators:
+            raise UnknownNameError("integrator", integrator, integrators)
+        if substeps < 1:
+            raise ParameterError(f"substeps must be at least 1, got {substeps}.")
+        self.substeps = substeps
+        self.integrate = integrators[integrator]
+
+    @abstractmethod
+    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rate of q, in its tangent space, and the acceleration, (*batch, nv) each."""
+
+    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
+        """Predict one environment step; see `Dynamics.step`."""
+
+        def field(q: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+            # Members that shared a state at first no longer do at a later stage.
+            return self.field(q, v, action.expand(*v.shape[:-1], -1))
+
+        advance, h = self.kinematics.advance, self.spec.dt / self.substeps
+        integrate = self.integrate
+        if isinstance(integrate, Adjoint):
+            integrate = partial(integrate, held=(action, *self.parameters()))
+        q, v, displacement = state.q, state.v, torch.zeros_like(state.v)
+        for _ in range(self.substeps):
+            moved, change = integrate(field, advance, q, v, h)
+            q, v, displacement = advance(q, moved), v + change, displacement + moved
+        return Prediction(State(q, v, state.memory), displacement)

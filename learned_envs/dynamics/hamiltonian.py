@@ -1,0 +1,94 @@
+"""Hamiltonian networks: motion that keeps a learned energy.
+
+Greydanus, Dzamba and Yosinski, "Hamiltonian Neural Networks", NeurIPS 2019; the mechanical form
+with a learned inverse inertia and momenta p = M(q) v as in Zhong, Dey and Chakraborty,
+"Symplectic ODE-Net", ICLR 2020. The action is not seen: nothing drives such a system.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from learned_envs.dynamics.dynamics import Family, Prediction
+from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.increment import Increment
+from learned_envs.dynamics.integrator import GENERAL
+from learned_envs.dynamics.mechanics import PositiveMatrix, Posture, apart, gradients
+from learned_envs.dynamics.network import MLP
+from learned_envs.state import State, SystemSpec
+
+
+@dataclass(frozen=True)
+class Hamiltonian(Family):
+    """A learned Hamiltonian, and nothing beside it."""
+
+    mechanical: bool = True
+    """Whether H = p^T M^-1(q) p / 2 + V(q); else any H(q, p)."""
+    substeps: int = 1
+    """Integrator steps in one environment step."""
+    integrator: str = "implicit_midpoint"
+    """A key of `GENERAL` integrators."""
+
+    def build(self, spec: SystemSpec, members: int | None = None) -> HamiltonianDynamics:
+        """Make an untrained model of the system.
+
+        Raises:
+            ParameterError: where the system has free joints.
+            UnknownNameError: where there is no such integrator.
+        """
+        return HamiltonianDynamics(self, spec, members)
+
+
+class HamiltonianDynamics(FieldDynamics):
+    """The vector field dq/dt = dH/dp, dp/dt = -dH/dq with learned H, and p = M(q) v."""
+
+    speed: Tensor
+
+    def __init__(self, config: Hamiltonian, spec: SystemSpec, members: int | None) -> None:
+        super().__init__(spec, config.integrator, config.substeps, GENERAL)
+        self.mechanical, self.members = config.mechanical, members
+        self.posture = Posture(spec)
+        self.mobility = PositiveMatrix(self.posture.size, spec.nv, config, members)
+        inputs = self.posture.size + (0 if config.mechanical else spec.nv)
+        self.energy = MLP(inputs, 1, config.hidden, members, config.activation, offset=False)
+        self.change = Increment(spec.nv)
+        self.register_buffer("speed", torch.ones(spec.nv))
+
+    def hamiltonian(self, q: Tensor, p: Tensor) -> Tensor:
+        """Return the energy, (*batch), up to a constant."""
+        posture = self.posture(q)
+        if self.mechanical:
+            speed = self.mobility.root(posture).mT @ p.unsqueeze(-1)
+            potential: Tensor = self.energy(posture).squeeze(-1)
+            return 0.5 * speed.square().sum((-2, -1)) + potential
+        # What an inertia of one, in the unit of inertia, would make of p.
+        velocity = self.mobility.unit.square() * p
+        inputs = torch.cat([posture, velocity / self.speed], -1)
+        rest: Tensor = self.energy(inputs).squeeze(-1)
+        return 0.5 * (p * velocity).sum(-1) + rest
+
+    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rates of q and p; what `FieldDynamics.field` calls v is the momentum."""
+        by_q, by_p = gradients(self.hamiltonian, q, v)
+        return by_p, -by_q
+
+    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
+        """Predict one environment step; see `Dynamics.step`."""
+        state = apart(state, self.members)
+        momentum = self.mobility.solve(self.posture(state.q), state.v)
+        ahead = super().step(replace(state, v=momentum), action)
+        speed = self.mobility.times(self.posture(ahead.state.q), ahead.state.v)
+        v = state.v + self.change.clamp(speed - state.v)
+        return replace(ahead, state=replace(ahead.state, v=v))
+
+    @torch.no_grad()
+    def normalise(self, state: State, action: Tensor, next_state: State) -> None:
+        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        super().normalise(state, action, next_state)
+        self.posture.normalise(state.q)
+        self.change.normalise(next_state.v - state.v)
+        self.speed.copy_(state.v.std(0).clamp_min(1e-8))
+        self.mobility.unit.copy_((self.change.spread / self.spec.dt).sqrt())

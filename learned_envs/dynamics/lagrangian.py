@@ -1,0 +1,82 @@
+"""Acceleration from a learned Lagrangian, with learned damping and control.
+
+Lutter, Ritter and Peters, "Deep Lagrangian Networks", ICLR 2019: kinetic energy by a positive
+definite inertia. Cranmer et al., "Lagrangian Neural Networks", 2020, let it be any function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learned_envs.dynamics.dynamics import Family, Prediction
+from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.increment import Increment
+from learned_envs.dynamics.mechanics import Forces, PositiveMatrix, Posture, along, apart, gradients
+from learned_envs.dynamics.network import MLP
+from learned_envs.state import State, SystemSpec
+
+
+@dataclass(frozen=True)
+class Lagrangian(Family):
+    """A learned inertia and potential, learned damping and a learned gain of the control."""
+
+    substeps: int = 1
+    """Integrator steps in one environment step."""
+    integrator: str = "constant_acceleration"
+    """A key of `INTEGRATORS`."""
+
+    def build(self, spec: SystemSpec, members: int | None = None) -> LagrangianDynamics:
+        """Make an untrained model of the system.
+
+        Raises:
+            ParameterError: where the system has free joints.
+            UnknownNameError: where there is no such integrator.
+        """
+        return LagrangianDynamics(self, spec, members)
+
+
+class LagrangianDynamics(FieldDynamics):
+    """The Euler-Lagrange equation of L = v^T M(q) v / 2 - V(q) with force -D(q) v + G(q) u."""
+
+    def __init__(self, config: Lagrangian, spec: SystemSpec, members: int | None) -> None:
+        super().__init__(spec, config.integrator, config.substeps)
+        self.members = members
+        self.posture = Posture(spec)
+        self.inertia = PositiveMatrix(self.posture.size, spec.nv, config, members)
+        self.potential = MLP(
+            self.posture.size, 1, config.hidden, members, config.activation, offset=False
+        )
+        self.forces = Forces(self.posture.size, spec, config, members)
+        self.acceleration = Increment(spec.nv)
+
+    def lagrangian(self, q: Tensor, v: Tensor) -> Tensor:
+        """Return kinetic less potential energy, (*batch)."""
+        posture = self.posture(q)
+        scaled = self.inertia.root(posture).mT @ v.unsqueeze(-1)
+        potential: Tensor = self.potential(posture).squeeze(-1)
+        return 0.5 * scaled.square().sum((-2, -1)) - potential
+
+    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
+        force, _ = gradients(self.lagrangian, q, v)
+        posture = self.posture(q)
+        force = force + self.forces(posture, v, action)
+        # The momentum M(q) v changes by the turning of M too.
+        turning = along(lambda place: self.inertia.times(self.posture(place), v), q, v)
+        return v, self.acceleration.clamp(self.inertia.solve(posture, force - turning))
+
+    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
+        """Predict one environment step; see `Dynamics.step`."""
+        return super().step(apart(state, self.members), action)
+
+    @torch.no_grad()
+    def normalise(self, state: State, action: Tensor, next_state: State) -> None:
+        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        super().normalise(state, action, next_state)
+        self.posture.normalise(state.q)
+        self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)
+        self.inertia.unit.copy_(self.acceleration.spread.rsqrt())
+        self.forces.normalise(state.v.std(0).clamp_min(1e-8))

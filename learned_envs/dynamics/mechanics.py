@@ -1,0 +1,185 @@
+"""The learned parts of analytical mechanics: inertia, potential, dissipation and control force."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from learned_envs.dynamics.dynamics import Family
+from learned_envs.dynamics.network import MLP
+from learned_envs.errors import ParameterError
+from learned_envs.state import State, SystemSpec
+
+LEAST_ROOT = 0.05
+"""The least diagonal entry of a root, in its unit: it bounds how singular a matrix can be."""
+
+SOFTPLUS_ONE = math.log(math.expm1(1 - LEAST_ROOT))
+"""Where softplus and the least root make one."""
+
+INITIAL_DAMPING = 0.1
+"""The square root of the damping of an untrained model, in its unit."""
+
+
+class Posture(nn.Module):
+    """What functions of position alone see: q without cyclic coordinates, standardised.
+
+    Unlimited angles enter by their sine and cosine.
+
+    Attributes:
+        size: how many features there are.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    plain: Tensor
+    angles: Tensor
+
+    def __init__(self, spec: SystemSpec) -> None:
+        """Sort the coordinates.
+
+        Raises:
+            ParameterError: where the system has free joints, whose q has no conjugate momenta.
+        """
+        super().__init__()
+        if spec.nq != spec.nv:
+            raise ParameterError(
+                f"{spec.reference_id} has free joints, expected slides and hinges only: momenta "
+                "belong to generalised coordinates. Take second_order, or write the joint as "
+                "slides and hinges in the MJCF."
+            )
+        angles = [j.q for j in spec.joints if j.kind == "hinge" and j.limits is None]
+        plain = [i for i in range(spec.nq) if i not in {*spec.cyclic, *angles}]
+        self.size = len(plain) + 2 * len(angles)
+        self.register_buffer("plain", torch.tensor(plain, dtype=torch.long), persistent=False)
+        self.register_buffer("angles", torch.tensor(angles, dtype=torch.long), persistent=False)
+        self.register_buffer("mean", torch.zeros(self.size))
+        self.register_buffer("scale", torch.ones(self.size))
+
+    def forward(self, q: Tensor) -> Tensor:
+        """Return the features, (*batch, size)."""
+        return (self._raw(q) - self.mean) * self.scale
+
+    @torch.no_grad()
+    def normalise(self, q: Tensor) -> None:
+        """Set the mean and the scale from data, (n, nq); constants are left unscaled."""
+        raw = self._raw(q)
+        spread = raw.std(0)
+        self.mean.copy_(raw.mean(0))
+        self.scale.copy_(torch.where(spread > 1e-6, 1 / spread, 1.0))
+
+    def _raw(self, q: Tensor) -> Tensor:
+        angles = q.index_select(-1, self.angles)
+        return torch.cat([q.index_select(-1, self.plain), angles.sin(), angles.cos()], -1)
+
+
+class PositiveMatrix(nn.Module):
+    """A matrix function of posture, S L(x) L(x)^T S with learned lower triangular L.
+
+    Attributes:
+        unit: (nv) the diagonal of S.
+    """
+
+    unit: Tensor
+    triangle: Tensor
+
+    def __init__(self, posture: int, size: int, family: Family, members: int | None) -> None:
+        """Make it.
+
+        Args:
+            posture: size of the posture.
+            size: rows of the matrix.
+            family: says how wide the network is.
+            members: as `Family.build`'s.
+        """
+        super().__init__()
+        entries = size * (size + 1) // 2
+        self.network = MLP(posture, entries, family.hidden, members, family.activation)
+        self.register_buffer("unit", torch.ones(size))
+        self.register_buffer("triangle", torch.tril_indices(size, size), persistent=False)
+
+    def root(self, posture: Tensor) -> Tensor:
+        """Return S L, (*batch, n, n), whose diagonal is positive."""
+        size = len(self.unit)
+        entries = self.network(posture)
+        row, column = self.triangle.unbind()
+        root = entries.new_zeros(*entries.shape[:-1], size, size)
+        root[..., row, column] = entries
+        diagonal = root.diagonal(dim1=-2, dim2=-1)
+        # One where the network gives zero.
+        positive = F.softplus(diagonal + SOFTPLUS_ONE) + LEAST_ROOT
+        root = root - torch.diag_embed(diagonal) + torch.diag_embed(positive)
+        scaled: Tensor = self.unit.unsqueeze(-1) * root
+        return scaled
+
+    def times(self, posture: Tensor, vector: Tensor) -> Tensor:
+        """Return the matrix times (*batch, n)."""
+        root = self.root(posture)
+        return (root @ (root.mT @ vector.unsqueeze(-1))).squeeze(-1)
+
+    def solve(self, posture: Tensor, vector: Tensor) -> Tensor:
+        """Return the matrix's inverse times (*batch, n)."""
+        return torch.cholesky_solve(vector.unsqueeze(-1), self.root(posture)).squeeze(-1)
+
+
+class Forces(nn.Module):
+    """Forces that no potential has: damping -D(x) v with positive D, and control G(x) u."""
+
+    def __init__(self, posture: int, spec: SystemSpec, family: Family, members: int | None) -> None:
+        super().__init__()
+        self.shape = (spec.nv, spec.nu)
+        self.damping = PositiveMatrix(posture, spec.nv, family, members)
+        self.damping.unit.fill_(INITIAL_DAMPING)
+        self.control = (
+            MLP(posture, spec.nv * spec.nu, family.hidden, members, family.activation)
+            if spec.nu
+            else None
+        )
+
+    def forward(self, posture: Tensor, v: Tensor, action: Tensor) -> Tensor:
+        """Return the generalised force, (*batch, nv)."""
+        force = -self.damping.times(posture, v)
+        if self.control is None:
+            return force
+        gain: Tensor = self.control(posture).unflatten(-1, self.shape)
+        return force + (gain @ action.unsqueeze(-1)).squeeze(-1)
+
+    @torch.no_grad()
+    def normalise(self, speed: Tensor) -> None:
+        """Set the unit of damping: a force of one at the data's spread of v, (nv)."""
+        self.damping.unit.copy_(INITIAL_DAMPING / speed.sqrt())
+
+
+def gradients(function: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradients of a function's values, (*batch), by its inputs, (*batch, .) each.
+
+    They are differentiable themselves where gradients are recorded, and exist where they are not.
+    Members must not share an input: its gradient would be the sum of theirs.
+    """
+    recorded = torch.is_grad_enabled()
+    with torch.inference_mode(False), torch.enable_grad():
+        tracked = [
+            x if recorded and x.requires_grad else x.detach().clone().requires_grad_()
+            for x in inputs
+        ]
+        value = function(*tracked).sum()
+        return torch.autograd.grad(value, tracked, create_graph=recorded)
+
+
+def apart(state: State, members: int | None) -> State:
+    """Give every member a state of its own, where they share one, (1, *batch, .)."""
+    if members is None:
+        return state
+    return state.map(lambda value: value.expand(members, *value.shape[1:]))
+
+
+def along(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) -> Tensor:
+    """Return the derivative of a function at a point along a direction."""
+    with torch.inference_mode(False):
+        if point.is_inference() or direction.is_inference():
+            point, direction = point.clone(), direction.clone()
+        derivative: Tensor = torch.func.jvp(function, (point,), (direction,))[1]
+        return derivative

@@ -1,0 +1,74 @@
+"""A rigid body as the MJCF has it, moved by learned forces: for those who trust their MJCF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learned_envs.dynamics.dynamics import Family
+from learned_envs.dynamics.feature import Features
+from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.increment import Increment
+from learned_envs.dynamics.network import MLP
+from learned_envs.kinematics import Inertia
+from learned_envs.state import State, SystemSpec
+
+
+@dataclass(frozen=True)
+class RigidBody(Family):
+    """Known inertia and bias forces; contact, friction and actuators from a network."""
+
+    contact_geometry: bool = True
+    """Show the network the heights and velocities of the contact points."""
+    substeps: int = 1
+    """Integrator steps in one environment step."""
+    integrator: str = "constant_acceleration"
+    """A key of `INTEGRATORS`."""
+
+    def build(self, spec: SystemSpec, members: int | None = None) -> RigidBodyDynamics:
+        """Make an untrained model of the system.
+
+        Raises:
+            ParameterError: where the spec knows no masses, as those of old weights.
+            UnknownNameError: where there is no such integrator.
+        """
+        return RigidBodyDynamics(self, spec, members)
+
+
+class RigidBodyDynamics(FieldDynamics):
+    """dv/dt = M^-1(q) (f(q, v, u) - c(q, v)) with learned f, and M and c from the MJCF."""
+
+    def __init__(self, config: RigidBody, spec: SystemSpec, members: int | None) -> None:
+        super().__init__(spec, config.integrator, config.substeps)
+        self.inertia = Inertia(spec).float()
+        self.features = Features(spec, self.kinematics, config.contact_geometry)
+        self.force, self.acceleration = Increment(spec.nv), Increment(spec.nv)
+        self.correction = Increment(spec.nv)
+        self.network = MLP(
+            self.features.size, 2 * spec.nv, config.hidden, members, config.activation
+        )
+
+    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
+        output = self.network(self.features(q, v, action))
+        # Broadcast: where members share a state, their outputs have an axis more.
+        force = self.force(output[..., : self.spec.nv])
+        mass, bias = self.inertia(q, v)
+        root = torch.linalg.cholesky(mass).expand(*force.shape, self.spec.nv)
+        acceleration = torch.cholesky_solve((force - bias).unsqueeze(-1), root).squeeze(-1)
+        rate = v + self.correction(output[..., self.spec.nv :])
+        return rate, self.acceleration.clamp(acceleration)
+
+    @torch.no_grad()
+    def normalise(self, state: State, action: Tensor, next_state: State) -> None:
+        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        super().normalise(state, action, next_state)
+        self.features.normalise(state.q, state.v, action)
+        acceleration = (next_state.v - state.v) / self.spec.dt
+        self.acceleration.normalise(acceleration)
+        mass, bias = self.inertia(state.q, state.v)
+        self.force.normalise((mass @ acceleration.unsqueeze(-1)).squeeze(-1) + bias)
+        rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
+        self.correction.normalise(rate - 0.5 * (state.v + next_state.v))

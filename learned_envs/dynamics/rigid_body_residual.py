@@ -1,0 +1,81 @@
+"""A learned rigid body, and correctors that mend its acceleration one after the other.
+
+Hao et al., "Neural Motion Simulator: Pushing the Limit of World Models in Reinforcement Learning"
+(MoSim), CVPR 2025. There the correctors are trained in turn, here all together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from learned_envs.dynamics.dynamics import Family
+from learned_envs.dynamics.feature import Features
+from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.increment import Increment
+from learned_envs.dynamics.mechanics import PositiveMatrix, Posture
+from learned_envs.dynamics.network import MLP
+from learned_envs.state import State, SystemSpec
+
+
+@dataclass(frozen=True)
+class RigidBodyResidual(Family):
+    """Inverse inertia times bias and actuator force, then correctors."""
+
+    contact_geometry: bool = True
+    """Show the correctors the heights and velocities of the contact points."""
+    correctors: int = 2
+    """How many there are."""
+    substeps: int = 1
+    """Integrator steps in one environment step."""
+    integrator: str = "constant_acceleration"
+    """A key of `INTEGRATORS`."""
+
+    def build(self, spec: SystemSpec, members: int | None = None) -> RigidBodyResidualDynamics:
+        """Make an untrained model of the system; see `Hamiltonian.build` for what it raises."""
+        return RigidBodyResidualDynamics(self, spec, members)
+
+
+class RigidBodyResidualDynamics(FieldDynamics):
+    """dv/dt = M^-1(q) f(q, v, u) + r_1 + r_2 + ..., where each r sees what came before it."""
+
+    def __init__(self, config: RigidBodyResidual, spec: SystemSpec, members: int | None) -> None:
+        super().__init__(spec, config.integrator, config.substeps)
+        nv = spec.nv
+        self.posture = Posture(spec)
+        self.mobility = PositiveMatrix(self.posture.size, nv, config, members)
+        self.motion = Features(spec, self.kinematics, contact_geometry=False)
+        self.force = MLP(self.motion.size, nv, config.hidden, members, config.activation)
+        self.features = Features(spec, self.kinematics, config.contact_geometry)
+        self.correctors = nn.ModuleList(
+            MLP(self.features.size + nv, 2 * nv, config.hidden, members, config.activation)
+            for _ in range(config.correctors)
+        )
+        self.acceleration, self.correction = Increment(nv), Increment(nv)
+
+    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
+        force = self.force(self.motion(q, v, action))
+        # In units of the acceleration's spread, as the inertia is.
+        acceleration = self.mobility.times(self.posture(q), force)
+        rate = torch.zeros_like(acceleration)
+        # Members that share a state differ in their accelerations.
+        features = self.features(q, v, action).expand(*acceleration.shape[:-1], -1)
+        for corrector in self.correctors:
+            added = corrector(torch.cat([features, acceleration], -1))
+            acceleration = acceleration + added[..., : self.spec.nv]
+            rate = rate + added[..., self.spec.nv :]
+        return v + self.correction(rate), self.acceleration(acceleration)
+
+    @torch.no_grad()
+    def normalise(self, state: State, action: Tensor, next_state: State) -> None:
+        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        super().normalise(state, action, next_state)
+        self.posture.normalise(state.q)
+        for features in (self.motion, self.features):
+            features.normalise(state.q, state.v, action)
+        self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)
+        rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
+        self.correction.normalise(rate - 0.5 * (state.v + next_state.v))

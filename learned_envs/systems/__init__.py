@@ -1,0 +1,1 @@
+"""Real MuJoCo systems of our own, beside Gymnasium's."""
