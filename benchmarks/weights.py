@@ -81,7 +81,9 @@ RECIPES = {
     "InvertedDoublePendulum": Recipe(4, 3_500_000, training=SMALL, options=NARROW),
     "Reacher": Recipe(3, 2_000_000, training=SMALL, options=NARROW),
     "Swimmer": Recipe(2, 2_250_000, 500_000, 1, 1_000_000, MIDDLE),
-    "Hopper": Recipe(6, 8_400_000, 3_600_000),
+    "Hopper": Recipe(
+        6, 8_400_000, 3_600_000, 2, training=TrainingConfig(horizons=(2, 4, 8), updates=20_000)
+    ),
     "Walker2d": Recipe(6, 8_400_000, 1_800_000, 2, training=LONG),
     "HalfCheetah": Recipe(
         6, 8_400_000, 1_800_000, 2, training=LARGE, onward=ONWARD, options=NO_LIMITS
