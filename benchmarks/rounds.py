@@ -89,6 +89,8 @@ class Options:
     """Names of what is changed."""
     seeds: int = 1
     """Fits of each."""
+    rounds: int | None = None
+    """Rounds at most; the task's own number if not given."""
     out: Path = Path("runs/rounds")
     """Where the fits are kept."""
     workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
@@ -102,6 +104,7 @@ class Cell:
     task: str
     variant: str
     seed: int
+    rounds: int | None
     out: Path
 
     @property
@@ -116,10 +119,13 @@ class Cell:
 
 def run(cell: Cell) -> None:
     target = TARGETS[cell.task]
+    rounds = replace(target.rounds, **VARIANTS[cell.variant])
+    if cell.rounds is not None:
+        rounds = replace(rounds, rounds=cell.rounds)
     config = FitConfig(
         options=target.options,
         training=TrainingConfig(horizons=(2, 4, 8), seed=1000 * cell.seed),
-        rounds=replace(target.rounds, **VARIANTS[cell.variant]),
+        rounds=rounds,
     )
     resume = (cell.folder / CONFIG_FILE).exists()
     fit(cell.task, cell.folder, config, improver=Improver.of, resume=resume)
@@ -151,7 +157,7 @@ def main(options: Options) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     console = Console(width=140)
     cells = [
-        Cell(catalogue.task_of(task), variant, seed, options.out)
+        Cell(catalogue.task_of(task), variant, seed, options.rounds, options.out)
         for task in options.task
         for variant in options.variant
         for seed in range(options.seeds)

@@ -10,6 +10,7 @@ from learned_envs.state import State
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_frictionless_pendulum_keeps_its_true_energy(tmp_path):
     data = collect("ChainPendulum-1", 10_000, tmp_path / "data", workers=1)
     training = TrainingConfig(members=1, updates=600, batch_size=64, horizons=(4,), check_every=100)
