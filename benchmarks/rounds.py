@@ -104,8 +104,8 @@ class Cell:
     task: str
     variant: str
     seed: int
-    rounds: int | None
     out: Path
+    rounds: int | None = None
 
     @property
     def folder(self) -> Path:
