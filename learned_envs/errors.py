@@ -11,6 +11,7 @@ LearnedEnvsError
 ├── DeviceError          (RuntimeError)  a device that this machine does not have
 ├── CheckpointError      (OSError)       weights that are missing, broken, or of something else
 │   └── WeightsNotShippedError           an id whose weights do not exist yet
+├── UntraceableError     (NotImplementedError)  a step that cannot be written as numpy code
 ├── DatasetError         (OSError)       a dataset that is missing, broken, or of something else
 ├── OutputError          (OSError)       a place that cannot be written to
 └── DependencyError      (ImportError)   an optional dependency that is not installed
@@ -71,6 +72,10 @@ class CheckpointError(LearnedEnvsError, OSError):
 
 class WeightsNotShippedError(CheckpointError):
     """An id is known but no weights for it are in the package."""
+
+
+class UntraceableError(LearnedEnvsError, NotImplementedError):
+    """A function does what a program of numpy code cannot."""
 
 
 class DatasetError(LearnedEnvsError, OSError):

@@ -131,4 +131,6 @@ class Dynamics(nn.Module, ABC):
         low = torch.cat([self.q_low, self.v_low])
         high = torch.cat([self.q_high, self.v_high])
         # Written so that what is not a number is outside, and an infinite coordinate too.
-        return ((value >= low) & (value <= high) & (value.abs() < torch.inf)).all(-1)
+        middle = torch.where(low.isfinite(), (low + high) / 2, 0.0)
+        reach = ((high - low) / 2).clamp(max=torch.finfo(value.dtype).max)
+        return ((value - middle).abs() <= reach).all(-1)

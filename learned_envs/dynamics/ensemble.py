@@ -52,6 +52,16 @@ class Ensemble(Dynamics):
         )
         self.register_buffer("change_spread", torch.ones(spec.nv))
 
+    def alone(self, member: int) -> Ensemble:
+        """Return an ensemble of one of the members, with weights that are views of this one's."""
+        own = Ensemble(self.family, self.spec, 1, self.sensors).to(self.q_low.device)
+        theirs = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        for name, tensor in (*own.named_parameters(), *own.named_buffers()):
+            shared = theirs[name].detach()
+            each = shared.shape != tensor.shape
+            tensor.data = shared[member : member + 1] if each else shared
+        return own.requires_grad_(False)
+
     def begin(self, state: State, generator: torch.Generator | None = None) -> State:
         """Assign a member to every episode, uniformly at random."""
         shape, device = state.q.shape[:-1], state.q.device

@@ -16,6 +16,9 @@ CONTACT_SCALES = (0.01, 0.1)
 LIMIT_SCALES = (0.01, 0.1)
 """Distances (metres or radians) over which a joint at its limit is told from a free one."""
 
+LEAST_SPREAD = 1e-3
+"""By which a feature is divided at least."""
+
 
 class Features(nn.Module):
     """Invariant coordinates, velocities, action and contact geometry, standardised.
@@ -38,6 +41,7 @@ class Features(nn.Module):
     squash: Tensor
     limited: Tensor
     limited_speeds: Tensor
+    limit_times: Tensor
     limits: Tensor
     limit_squash: Tensor
 
@@ -57,7 +61,6 @@ class Features(nn.Module):
         free = [j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)]
         hidden = {*spec.cyclic, *angles, *free}
         plain = [i for i in range(spec.nq) if i not in hidden]
-        self.limit_times = limit_times
         bounded = [j for j in spec.joints if j.limits is not None and limit_times]
         columns = {
             "plain": plain,
@@ -69,6 +72,8 @@ class Features(nn.Module):
         for name, indices in columns.items():
             index = torch.tensor(indices, dtype=torch.long)
             self.register_buffer(name, index, persistent=False)
+        times = torch.tensor(limit_times)[:, None, None]
+        self.register_buffer("limit_times", times, persistent=False)
         ends = torch.tensor([j.limits for j in bounded if j.limits is not None]).reshape(-1, 2)
         self.register_buffer("limits", ends, persistent=False)
         for name, scales in (("squash", CONTACT_SCALES), ("limit_squash", LIMIT_SCALES)):
@@ -85,11 +90,15 @@ class Features(nn.Module):
 
     @torch.no_grad()
     def normalise(self, q: Tensor, v: Tensor, action: Tensor) -> None:
-        """Set the mean and the scale from data, (n, .) each; constants are left unscaled."""
+        """Set the mean and the scale from data, (n, .) each; constants are left unscaled.
+
+        What hardly varies, as a squashed height far from the ground, is not scaled to unit spread:
+        that would magnify its rounding.
+        """
         raw = self._raw(q, v, action)
         spread = raw.std(0)
         self.mean.copy_(raw.mean(0))
-        self.scale.copy_(torch.where(spread > 1e-6, 1 / spread, 1.0))
+        self.scale.copy_(torch.where(spread > 1e-6, 1 / spread.clamp_min(LEAST_SPREAD), 1.0))
 
     def _raw(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
         parts = [q.index_select(-1, self.plain), v, action]
@@ -108,9 +117,9 @@ class Features(nn.Module):
             squashed = torch.tanh(heights * self.squash).flatten(-2)
             parts += [height, velocity.flatten(-2), squashed]
         if len(self.limited):
-            place = q.index_select(-1, self.limited).unsqueeze(-1)
-            speed = v.index_select(-1, self.limited_speeds).unsqueeze(-1)
-            for time in self.limit_times:
-                beyond = (place + time * self.dt * speed - self.limits).flatten(-2)
-                parts.append(torch.tanh(beyond.unsqueeze(-2) * self.limit_squash).flatten(-2))
+            # (*batch, times, limited, 2): how far beyond each limit.
+            place = q.index_select(-1, self.limited)[..., None, :, None]
+            travel = self.dt * v.index_select(-1, self.limited_speeds)[..., None, :, None]
+            beyond = (place + self.limit_times * travel - self.limits).flatten(-2)
+            parts.append(torch.tanh(beyond.unsqueeze(-2) * self.limit_squash).flatten(-3))
         return torch.cat(parts, -1)

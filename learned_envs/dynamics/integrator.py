@@ -109,6 +109,8 @@ class Adaptive:
         def rates(_: Tensor, y: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             return field(advance(q, y[0]), y[1])
 
+        # Members that share a state at first do not later, and the solver wants one shape.
+        v = v.expand_as(field(q, v)[1])
         times = torch.tensor([0.0, h], dtype=v.dtype, device=v.device)
         moved, reached = solver(
             rates,

@@ -5,9 +5,10 @@ The single and the vector environment are two ways to hand out what happens here
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from learned_envs import catalogue
 from learned_envs.card import read_card
+from learned_envs.dynamics import Ensemble
 from learned_envs.envs.argument import is_number, numbers
 from learned_envs.errors import ActionError, ParameterError, ShapeError
 from learned_envs.simulation import Simulation
@@ -126,6 +128,18 @@ class Episodes:
             start = self.simulation.dynamics.begin(start, generator)
         return start.where(elsewhere, state)
 
+    def alone(self, member: int) -> Episodes:
+        """Return the same episodes in one member of the ensemble, where the others are not needed.
+
+        They are needed where members' disagreement is.
+        """
+        dynamics = self.simulation.dynamics
+        if self._disagreement or not isinstance(dynamics, Ensemble):
+            return self
+        own = copy.copy(self)
+        own.simulation = replace(self.simulation, dynamics=dynamics.alone(member))
+        return own
+
     def step(self, state: State, action: Tensor) -> Outcome:
         """Advance a batch of episodes by one step; the action is (batch, nu)."""
         step = self.simulation.step(state, action, self._disagreement)
@@ -140,7 +154,7 @@ class Episodes:
             if self.max_disagreement is not None:
                 # Written so that a disagreement that is not a number counts as too much.
                 out_of_support = ~(step.disagreement <= self.max_disagreement)
-            disagreement = step.disagreement.nan_to_num(0.0, 0.0)
+            disagreement = step.disagreement.where(step.disagreement.isfinite(), 0.0)
             info["disagreement"] = disagreement
             if self._penalty:
                 reward = reward - self._penalty * disagreement

@@ -12,6 +12,7 @@ from torch import Tensor
 from learned_envs.envs.episode import Episodes
 from learned_envs.envs.moment import Array, to_host
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
+from learned_envs.envs.solo import SIGNALS, Solo
 from learned_envs.errors import ResetNeededError
 from learned_envs.state import State
 
@@ -87,7 +88,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         self.metadata = {**type(self).metadata, "render_fps": self._episodes.render_fps}
         self.action_space = self._episodes.task.action_space
         self.observation_space = self._episodes.task.observation_space
-        self._state: State | None = None
+        self._solo: Solo | None = None
 
     @property
     def reference_id(self) -> str:
@@ -101,8 +102,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         Raises:
             ResetNeededError: before the first reset.
         """
-        # Cloned, so that gradients can flow from it: steps leave inference tensors behind.
-        return self._running()[0].map(Tensor.clone)
+        return self._running().state[0].map(Tensor.clone)
 
     def set_state(self, q: Any, v: Any) -> None:
         """Move the system, as `MujocoEnv.set_state`; the episode goes on with the same member.
@@ -117,9 +117,9 @@ class LearnedEnv(gym.Env[Array, Array]):
             ParameterError: where q or v is not finite.
         """
         placed = self._episodes.place(self.state, q, v)
-        self._state = placed.map(lambda tensor: tensor[None])
+        self._running().begin(placed.map(lambda tensor: tensor[None]))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, dict[str, Any]]:
@@ -134,14 +134,17 @@ class LearnedEnv(gym.Env[Array, Array]):
         """
         super().reset(seed=seed)
         self._episodes.seed(self.np_random, afresh=seed is not None)
-        self._state = state = self._episodes.begin(1)
+        state = self._episodes.begin(1)
+        if self._solo is None:
+            self._solo = Solo(self._episodes, state)
+        else:
+            self._solo.begin(state)
         task = self._episodes.task
         observation, info = to_host(task.observation(state), task.reset_info(state))
         if self.render_mode == "human":
             self.render()
         return observation[0], {name: value.item() for name, value in info.items()}
 
-    @torch.inference_mode()
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Advance the episode by one step.
 
@@ -153,20 +156,11 @@ class LearnedEnv(gym.Env[Array, Array]):
             ActionError: where the action is not numeric or not finite; nothing has changed then.
             ShapeError: where the action has another shape; nothing has changed then.
         """
-        state = self._running()
-        outcome = self._episodes.step(state, self._episodes.action(action, ())[None])
-        self._state = outcome.state
-        columns = {
-            "reward": outcome.reward,
-            "terminated": outcome.terminated,
-            "truncated": outcome.truncated,
-        }
-        observation, host = to_host(outcome.observation, {**outcome.info, **columns})
-        info = {name: value.item() for name, value in host.items()}
-        reward, terminated, truncated = (info.pop(name) for name in columns)
+        observation, info = self._running().step(action)
+        reward, terminated, truncated = (info.pop(name) for name in SIGNALS)
         if self.render_mode == "human":
             self.render()
-        return observation[0], reward, terminated, truncated, info
+        return observation, reward, terminated, truncated, info
 
     def render(self) -> Any:
         """Draw the predicted state with the reference environment's renderer.
@@ -182,7 +176,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         """Close the renderer."""
         self._renderer.close()
 
-    def _running(self) -> State:
-        if self._state is None:
+    def _running(self) -> Solo:
+        if self._solo is None:
             raise ResetNeededError("There is no episode yet. Call reset() first.")
-        return self._state
+        return self._solo

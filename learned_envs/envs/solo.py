@@ -1,0 +1,138 @@
+"""One episode, stepped by numpy code where its model can be written so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from learned_envs.envs.argument import array
+from learned_envs.envs.episode import Episodes
+from learned_envs.envs.moment import Array, to_host
+from learned_envs.errors import ActionError, UntraceableError
+from learned_envs.program import Program
+from learned_envs.state import State
+
+SIGNALS = ("reward", "terminated", "truncated")
+
+
+class Solo:
+    """An episode at a batch of one, where torch's overhead would be most of a step.
+
+    The numpy code is derived from the torch code that batches run, anew for each member of the
+    ensemble that an episode has; see `Program`. On other devices, and for models that it cannot
+    be derived from, torch steps.
+    """
+
+    def __init__(self, episodes: Episodes, state: State) -> None:
+        """Prepare to step from a state, q (1, nq) and v (1, nv)."""
+        self._episodes = episodes
+        self._codes: dict[int | None, _Code | None] = {}
+        self._shape = (episodes.task.spec.nu,)
+        self.begin(state)
+
+    @property
+    def state(self) -> State:
+        """Where the system is, with a batch of one."""
+        if self._code is None:
+            return self._state
+        arrays = (torch.from_numpy(array)[None] for array in self._arrays)
+        names = ("q", "v", *self._code.memory)
+        return _replaced(self._state, dict(zip(names, arrays, strict=True)))
+
+    @property
+    def source(self) -> str | None:
+        """The numpy code of a step; None where torch steps."""
+        return None if self._code is None else self._code.source
+
+    def begin(self, state: State) -> None:
+        """Go on from another state, with the member that it remembers."""
+        member = state.memory.get("member")
+        key = None if member is None else int(member)
+        if key not in self._codes:
+            self._codes[key] = _code(self._episodes, state, key)
+        self._state, self._code = state, self._codes[key]
+        if self._code is not None:
+            tensors = (state.q, state.v, *(state.memory[name] for name in self._code.memory))
+            self._arrays = [tensor.numpy()[0] for tensor in tensors]
+
+    def step(self, action: Any) -> tuple[Array, dict[str, Any]]:
+        """Advance by one step; see `Episodes.action` for the errors.
+
+        Returns:
+            The observation, float64, and by name `SIGNALS` and the info.
+        """
+        code = self._code
+        if code is None or isinstance(action, Tensor):
+            action = self._episodes.action(action, ())
+        if code is None:
+            return self._step_in_torch(action)
+        if isinstance(action, Tensor):
+            action = action.numpy()
+        checked = array("an action", action, self._shape, ActionError)
+        q, v, *memory = self._arrays
+        observation, *rest = code.run(q, v, checked, *memory)
+        kept = len(self._arrays)
+        self._arrays = rest[:kept]
+        numbers = {n: x.item() for n, x in zip(code.names, rest[kept:], strict=True)}
+        return observation.astype(np.float64), numbers
+
+    @torch.no_grad()
+    def _step_in_torch(self, action: Tensor) -> tuple[Array, dict[str, Any]]:
+        outcome = self._episodes.step(self._state, action[None])
+        self._state = outcome.state
+        signals = {name: getattr(outcome, name) for name in SIGNALS}
+        observation, host = to_host(outcome.observation, {**signals, **outcome.info})
+        return observation[0], {name: value.item() for name, value in host.items()}
+
+
+class _Code:
+    """The numpy code of a step with one member.
+
+    Attributes:
+        memory: names of what the model remembers, behind q and v among the program's inputs, and
+            behind the observation among its outputs.
+        names: of the numbers that come last.
+        source: the code.
+        run: the code as a function of q, v, action and memory.
+    """
+
+    def __init__(self, episodes: Episodes, state: State, member: int | None) -> None:
+        self.memory = tuple(name for name in state.memory if name != "member")
+        self.names: tuple[str, ...] = ()
+        if member is not None and not self.memory:
+            # Of the only one there is, where the others are not needed.
+            whole, episodes = episodes, episodes.alone(member)
+            member = member if episodes is whole else 0
+
+        def step(q: Tensor, v: Tensor, action: Tensor, *memory: Tensor) -> list[Tensor]:
+            known = {} if member is None else {"member": torch.tensor([member])}
+            before = State(q, v, {**known, **dict(zip(self.memory, memory, strict=True))})
+            outcome = episodes.step(before, action)
+            after = outcome.state
+            columns = {name: getattr(outcome, name) for name in SIGNALS} | outcome.info
+            self.names = tuple(columns)
+            kept = [after.q, after.v, *(after.memory[name] for name in self.memory)]
+            return [outcome.observation, *kept, *columns.values()]
+
+        action = torch.zeros(1, episodes.task.spec.nu)
+        memory = (state.memory[name] for name in self.memory)
+        program = Program(step, (state.q, state.v, action, *memory))
+        self.source, self.run = program.source, program.run
+
+
+def _code(episodes: Episodes, state: State, member: int | None) -> _Code | None:
+    """Derive the numpy code; None where torch must step."""
+    if state.q.device.type != "cpu":
+        return None
+    try:
+        return _Code(episodes, state, member)
+    except UntraceableError:
+        return None
+
+
+def _replaced(state: State, tensors: dict[str, Tensor]) -> State:
+    q, v = tensors.pop("q"), tensors.pop("v")
+    return State(q, v, {**state.memory, **tensors})
