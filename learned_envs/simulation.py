@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import load_checkpoint
-from learned_envs.dynamics.dynamics import Dynamics
+from learned_envs.compilation import compiled
+from learned_envs.dynamics.dynamics import Dynamics, Prediction
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.state import State
 from learned_envs.tasks.task import Task, Transition, total
@@ -72,11 +74,13 @@ class Simulation:
         task: what is asked.
         dynamics: how state moves.
         card: where the model comes from and how good it is.
+        compile: whether what follows a prediction is compiled; see `compiled`.
     """
 
     task: Task
     dynamics: Dynamics
     card: Mapping[str, Any] = field(default_factory=dict)
+    compile: bool = False
 
     @classmethod
     def load(
@@ -139,8 +143,33 @@ class Simulation:
             )
         model = self.dynamics
         clamped = action.clamp(model.control_low, model.control_high)
-        prediction = model.step(state, clamped, disagreement)
-        inside, sensors = model.inside(prediction.state), prediction.sensors
+        return self._judge(state, action, model.step(state, clamped, disagreement))
+
+    def compiled(self) -> Simulation:
+        """Return the same simulation with its steps compiled by `torch.compile`.
+
+        The first step takes 5 to 40 s; where it fails, for want of a C++ compiler, say, a warning
+        says so and steps go on uncompiled.
+        """
+        return replace(self, dynamics=self.dynamics.compiled(), compile=True)
+
+    def reduced(self) -> Simulation:
+        """Return the same simulation with its networks in bfloat16; all else stays float32.
+
+        That pays where the processor has instructions for it, and only with `compiled`, which is
+        to come after. `benchmarks/throughput.py` shows what it costs in accuracy.
+        """
+        return replace(self, dynamics=self.dynamics.reduced())
+
+    @cached_property
+    def _judge(self) -> Callable[[State, Tensor, Prediction], Step]:
+        if not self.compile:
+            return self._judge_eagerly
+        return compiled(self._judge_eagerly, fullgraph=True, dynamic=True)
+
+    def _judge_eagerly(self, state: State, action: Tensor, prediction: Prediction) -> Step:
+        """Return what the task and the envelope make of a prediction."""
+        inside, sensors = self.dynamics.inside(prediction.state), prediction.sensors
         transition = Transition(
             state,
             action,

@@ -91,6 +91,14 @@ class Dynamics(nn.Module, ABC):
         """Fill the memory that an episode starts with."""
         return state
 
+    def compiled(self) -> Dynamics:
+        """Return the model, of the same weights, with its step compiled where it can be."""
+        return self
+
+    def reduced(self) -> Dynamics:
+        """Return a model of the same weights that computes in bfloat16 where it can."""
+        return self
+
     @abstractmethod
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one environment step.

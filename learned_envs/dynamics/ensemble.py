@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from learned_envs.compilation import compiled
 from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.heading import Heading
+from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.sensor import SensorHead
 from learned_envs.state import State, SystemSpec
 
 GROUPING_PAYS = 64
 """Batch size from which sorting states by member is cheaper than stepping all with everyone."""
+
+ROW = 64
+"""States of a member are stepped in a multiple of this number, unless they are few."""
+
+Advance = Callable[[State, Tensor], Prediction]
+"""(states, actions) -> every member's prediction, as `Ensemble.step_members`."""
 
 
 class Ensemble(Dynamics):
@@ -51,6 +60,7 @@ class Ensemble(Dynamics):
             SensorHead(spec, self.kinematics, len(self.sensors), members) if self.sensors else None
         )
         self.register_buffer("change_spread", torch.ones(spec.nv))
+        self._advance: Advance = self._readings_and_motion
 
     def alone(self, member: int) -> Ensemble:
         """Return an ensemble of one of the members, with weights that are views of this one's."""
@@ -61,6 +71,21 @@ class Ensemble(Dynamics):
             each = shared.shape != tensor.shape
             tensor.data = shared[member : member + 1] if each else shared
         return own.requires_grad_(False)
+
+    def compiled(self) -> Ensemble:
+        """Return the ensemble, of the same weights, with its members' step as a compiled graph."""
+        own = copy.copy(self)
+        own._advance = compiled(self._readings_and_motion, fullgraph=True, dynamic=True)
+        return own
+
+    def reduced(self) -> Ensemble:
+        """Return a copy whose networks compute in bfloat16."""
+        own = copy.deepcopy(self).requires_grad_(False)
+        for module in own.modules():
+            if isinstance(module, MLP):
+                module.to(torch.bfloat16)
+        own._advance = own._readings_and_motion
+        return own
 
     def begin(self, state: State, generator: torch.Generator | None = None) -> State:
         """Assign a member to every episode, uniformly at random."""
@@ -78,10 +103,7 @@ class Ensemble(Dynamics):
             return self._step_grouped(state, action, member)
         axis = state.q.ndim - 1
         memory = {name: value.movedim(axis, 0) for name, value in own.items()}
-        every = self._sense(
-            self.step_members(State(state.q[None], state.v[None], memory), action[None]),
-            action[None],
-        )
+        every = self._advance(State(state.q[None], state.v[None], memory), action[None])
 
         def choose(values: Tensor) -> Tensor:
             if member is None:
@@ -137,7 +159,8 @@ class Ensemble(Dynamics):
         order = torch.arange(len(flat), device=flat.device)
         every = torch.arange(self.members, device=flat.device)
         before = (flat == every[:, None]).cumsum(1)
-        width = int(before[:, -1].max())
+        # Rounded up, so that batches of one size have rows of one size, and compile once.
+        width = -(-int(before[:, -1].max()) // ROW) * ROW
         place = flat * width + before.gather(0, flat[None])[0] - 1
         table = order.new_zeros(self.members * width).scatter_(0, place, order)
 
@@ -148,7 +171,7 @@ class Ensemble(Dynamics):
         def own(values: Tensor) -> Tensor:
             return values.flatten(0, 1).index_select(0, place).reshape(*member.shape, -1)
 
-        return self._reduce(state, self._sense(self.step_members(State(q, v), u), u), own)
+        return self._reduce(state, self._advance(State(q, v), u), own)
 
     def _members_last(self, every: State) -> dict[str, Tensor]:
         """Move the members' axis of what they remember behind the batch's."""
@@ -158,8 +181,9 @@ class Ensemble(Dynamics):
             for name, value in every.memory.items()
         }
 
-    def _sense(self, every: Prediction, action: Tensor) -> Prediction:
-        """Add the members' sensor readings to their predictions of the motion."""
+    def _readings_and_motion(self, state: State, action: Tensor) -> Prediction:
+        """Move each member as `step_members` does, and predict its sensors' readings."""
+        every = self.step_members(state, action)
         if self.head is None:
             return every
         action = action.expand(*every.displacement.shape[:-1], -1)

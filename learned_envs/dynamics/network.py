@@ -91,17 +91,21 @@ class MLP(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (*batch, inputs), or (members or 1, *batch, inputs), to as many outputs."""
+        """Map (*batch, inputs), or (members or 1, *batch, inputs), to as many outputs.
+
+        The layers may be in bfloat16; what comes in and goes out keeps its own type.
+        """
         if torch.is_grad_enabled() or x.is_cuda or x.ndim == 1 or x.shape[-2] <= CACHED_ROWS:
             return self._map(x)
         return torch.cat([self._map(rows) for rows in torch.split(x, CACHED_ROWS, -2)], -2)
 
     def _map(self, x: Tensor) -> Tensor:
         *hidden, last = self.layers
+        output = x.to(last.weight.dtype)
         for layer in hidden:
-            x = self.activate(layer(x))
-        output: Tensor = last(x)
-        return output
+            output = self.activate(layer(output))
+        output = last(output)
+        return output.to(x.dtype)
 
 
 def _silu(x: Tensor) -> Tensor:

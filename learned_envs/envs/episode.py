@@ -63,16 +63,20 @@ class Episodes:
         *,
         checkpoint: str | Path | None,
         device: str | torch.device,
+        compile: bool,
+        precision: Literal["float32", "bfloat16"],
         ensemble: Literal["member", "mean"],
         max_disagreement: float | Literal["auto"] | None,
         disagreement_penalty: float,
         disagreement_in_info: bool,
     ) -> None:
-        """Load the model; see `LearnedEnv` for the arguments and the errors."""
+        """Load the model; see `LearnedVectorEnv` for the arguments and the errors."""
         if ensemble not in ("member", "mean"):
             raise ParameterError(
                 f"Got ensemble={ensemble!r}, expected 'member' (one member an episode) or 'mean'."
             )
+        if precision not in ("float32", "bfloat16"):
+            raise ParameterError(f"Got precision={precision!r}, expected 'float32' or 'bfloat16'.")
         if not (is_number(disagreement_penalty) and 0 <= disagreement_penalty < math.inf):
             raise ParameterError(
                 f"Got disagreement_penalty={disagreement_penalty!r}, expected a finite number "
@@ -82,7 +86,10 @@ class Episodes:
         # An id and not the bare name, which a folder of the user's is likelier to have.
         source = catalogue.env_id(task) if checkpoint is None else checkpoint
         read_card(source, task)
-        self.simulation = Simulation.load(source, device, **parameters)
+        simulation = Simulation.load(source, device, **parameters)
+        if precision == "bfloat16":
+            simulation = simulation.reduced()
+        self.simulation = simulation.compiled() if compile else simulation
         self.max_disagreement = _threshold(max_disagreement, self.simulation.card)
         self._mean = ensemble == "mean"
         self._penalty = float(disagreement_penalty)

@@ -44,6 +44,35 @@ class Moment:
             torch.where(mask, self.elapsed, other.elapsed),
         )
 
+    def put(self, rows: Tensor, other: Moment) -> Moment:
+        """Take `other`, of as many episodes as `rows` (k) names, for those, and this for the rest.
+
+        It is `where` for a few episodes, at a fraction of the cost.
+        """
+        info = {}
+        for name in {**self.info, **other.info}:
+            ours, theirs = self.info.get(name), other.info.get(name)
+            if ours is None and theirs is not None:
+                ours = theirs.new_zeros(len(self.elapsed))
+            if ours is not None:
+                info[name] = _put(ours, rows, theirs)
+        memory = other.state.memory
+        return Moment(
+            State(
+                _put(self.state.q, rows, other.state.q),
+                _put(self.state.v, rows, other.state.v),
+                {name: _put(v, rows, memory.get(name)) for name, v in self.state.memory.items()},
+            ),
+            _put(self.observation, rows, other.observation),
+            info,
+            _put(self.elapsed, rows, other.elapsed),
+        )
+
+
+def _put(ours: Tensor, rows: Tensor, theirs: Tensor | None) -> Tensor:
+    """Return `ours` with `theirs`, or zeros, at some rows."""
+    return ours.index_fill(0, rows, 0) if theirs is None else ours.index_copy(0, rows, theirs)
+
 
 def select(mask: Tensor, ours: Columns, theirs: Columns) -> Columns:
     """Take `ours` for the episodes in `mask` and `theirs` for the rest, 0 where it lacks a name."""

@@ -78,6 +78,8 @@ class LearnedEnv(gym.Env[Array, Array]):
             parameters,
             checkpoint=checkpoint,
             device=device,
+            compile=False,
+            precision="float32",
             ensemble=ensemble,
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,

@@ -54,6 +54,8 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         start_fraction: float = 0.0,
         checkpoint: str | Path | None = None,
         device: str | torch.device = "cpu",
+        compile: bool = False,
+        precision: Literal["float32", "bfloat16"] = "float32",
         ensemble: Literal["member", "mean"] = "member",
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
@@ -74,6 +76,8 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             start_fraction: the fraction of episodes that begin from a random row of `starts`.
             checkpoint: see `LearnedEnv`, as for all that follows.
             device: where the model runs.
+            compile: step in code that `torch.compile` makes; see `Simulation.compiled`.
+            precision: of the networks; see `Simulation.reduced`.
             ensemble: "member" or "mean".
             max_disagreement: truncate where the ensemble's members disagree by more.
             disagreement_penalty: subtract this many times the disagreement from the reward.
@@ -97,6 +101,8 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             parameters,
             checkpoint=checkpoint,
             device=device,
+            compile=compile,
+            precision=precision,
             ensemble=ensemble,
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,
@@ -194,7 +200,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
                 raise ParameterError("Got reset_mask without a true entry, expected at least one.")
         reseeded = self._reseed(seed)
         self._episodes.seed(self.np_random, reseeded)
-        moment = self._begin()
+        moment = self._begin(self.num_envs)
         if others is not None and mask is not None:
             moment = moment.where(mask, others)
         self._ended = torch.zeros_like(self._ended) if mask is None else self._ended & ~mask
@@ -217,11 +223,6 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             ActionError: where actions are not numeric or not finite; nothing has changed then.
             ShapeError: where actions have another shape; nothing has changed then.
         """
-        # Users get no tensors in numpy mode, so that nothing of autograd needs to be kept up.
-        with torch.inference_mode(not self._tensors):
-            return self._step(actions)
-
-    def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, Infos]:
         before = self._running()
         action = self._episodes.action(actions, (self.num_envs,), finite=not self._blind)
         if self._mode is AutoresetMode.DISABLED and not self._blind and self._ended.any():
@@ -244,11 +245,11 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         final: Infos = {}
         if self._mode is AutoresetMode.NEXT_STEP and self._worthwhile(self._ended):
             signals = {name: s.masked_fill(self._ended, 0) for name, s in signals.items()}
-            moment, ended = self._begin().where(self._ended, moment), ended & ~self._ended
+            moment, ended = self._begin_anew(moment, self._ended), ended & ~self._ended
         elif self._mode is AutoresetMode.SAME_STEP:
             if self._worthwhile(ended):
                 final = self._final(moment, ended)
-                moment = self._begin().where(ended, moment)
+                moment = self._begin_anew(moment, ended)
             ended = torch.zeros_like(ended)
 
         self._moment, self._ended = moment, ended
@@ -280,10 +281,17 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             raise ResetNeededError("There are no episodes yet. Call reset() first.")
         return self._moment
 
-    def _begin(self) -> Moment:
-        state = self._episodes.begin(self.num_envs, self._starts, self._start_fraction)
+    def _begin_anew(self, moment: Moment, ended: Tensor) -> Moment:
+        """Begin new episodes in place of those that have ended."""
+        if self._blind:
+            return self._begin(self.num_envs).where(ended, moment)
+        rows = ended.nonzero()[:, 0]
+        return moment.put(rows, self._begin(len(rows)))
+
+    def _begin(self, batch: int) -> Moment:
+        state = self._episodes.begin(batch, self._starts, self._start_fraction)
         task = self._episodes.task
-        elapsed = torch.zeros(self.num_envs, dtype=torch.long, device=self._device)
+        elapsed = torch.zeros(batch, dtype=torch.long, device=self._device)
         return Moment(state, task.observation(state), given(task.reset_info(state)), elapsed)
 
     def _advance(self, state: State, action: Tensor) -> Outcome:

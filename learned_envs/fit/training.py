@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from learned_envs.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from learned_envs.compilation import compiled
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import CheckpointError, OutputError, ShapeError
 from learned_envs.fit.config import TrainingConfig
@@ -155,7 +155,7 @@ class Training:
         )
         self._loss: Callable[[Window], Tensor] = self._rollout_loss
         if config.compile:
-            self._loss = _compiled(self._rollout_loss)
+            self._loss = compiled(self._rollout_loss)
         spec = dynamics.spec
         first = data.window(data.draw((NORMALISED_STEPS,), 1, self._seeded(-1)), 1)
         if first.readings.shape[-1] != len(dynamics.sensors):
@@ -327,26 +327,6 @@ class Training:
 def _norm(error: Tensor) -> Tensor:
     """Return the mean norm of (*batch, n) errors, with a gradient where they vanish."""
     return (error.square().mean(-1) + 1e-6).sqrt().mean()
-
-
-def _compiled(function: Callable[[Window], Tensor]) -> Callable[[Window], Tensor]:
-    """Compile a loss, and go back to running it eagerly where that turns out to fail."""
-    compiled = torch.compile(function)
-    chosen: list[Callable[[Window], Tensor]] = []
-
-    def loss(window: Window) -> Tensor:
-        if not chosen:
-            try:
-                value: Tensor = compiled(window)
-                chosen.append(compiled)
-                return value
-            except RuntimeError as error:
-                first = str(error).strip().splitlines()[0]
-                warnings.warn(f"torch.compile failed ({first}); training eagerly.", stacklevel=2)
-                chosen.append(function)
-        return chosen[0](window)
-
-    return loss
 
 
 @contextmanager

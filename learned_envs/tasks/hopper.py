@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -79,7 +78,7 @@ class Hopper(Task):
         low, high = (values.new_tensor(bound) for bound in self._healthy_bounds)
         return ((low < values) & (values < high)).all(dim=-1)
 
-    @cached_property
+    @property
     def _healthy_bounds(self) -> tuple[list[float], list[float]]:
         """The open bounds of height, angle, and all the rest; z is not part of the state range."""
         z, angle, rest = (
