@@ -1,10 +1,10 @@
 """How many environment steps a second?
 
 The learned environment behind each of its faces, uncompiled, compiled, and compiled in bfloat16,
-with and without disagreement, beside what a user would pick instead: the real `gym.make`, `gym.make_vec`
-(sync and async, 2 and 16 environments), `mujoco.rollout` on all cores and, where it is installed,
-EnvPool. Random actions; each cell is the median of a few windows after a warm-up, all in one run on
-one machine. Beside it stands how fast the matrix products of the model's own layers alone would be,
+with and without disagreement, beside what a user would pick instead: the real `gym.make`,
+`gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all cores and, where it
+is installed, EnvPool. Random actions; each cell is the median of a few windows after a warm-up, all
+in one run on one machine. Beside it stands how fast the matrix products of the model's own layers alone would be,
 and what compiling and bfloat16 do to the error of rollouts.
 
     python benchmarks/throughput.py                  # about ten minutes
@@ -334,8 +334,8 @@ def main(options: Options) -> None:
         console = Console(width=180)
     if os.getloadavg()[0] > BUSY and not options.force:
         console.print(
-            f"The machine is busy (load {os.getloadavg()[0]:.1f}), which disturbs the figures. Wait, "
-            " or measure all the same with --force."
+            f"The machine is busy (load {os.getloadavg()[0]:.1f}), which disturbs the figures. "
+            "Wait, or measure all the same with --force."
         )
         raise SystemExit(1)
     cells = []

@@ -1,3 +1,6 @@
+import shutil
+import warnings
+
 import pytest
 import torch
 
@@ -147,3 +150,59 @@ def test_wrong_shapes_say_what_fits(simulation):
         simulation.rollout(state, torch.zeros(4, nu, dtype=torch.float64))
     with pytest.raises(ParameterError, match="horizon"):
         simulation.rollout(state, lambda observation: observation)
+
+
+@pytest.mark.skipif(
+    shutil.which("g++") is None and shutil.which("clang++") is None, reason="needs a C++ compiler"
+)
+@pytest.mark.parametrize("disagreement", [False, True])
+def test_compiled_steps_are_the_eager_ones(disagreement):
+    eager = Simulation.load("Hopper")
+    compiled = eager.compiled()
+    # Two sizes: the code must not be of the first one alone.
+    for batch in (256, 300):
+        state = eager.reset(batch, torch.Generator().manual_seed(0))
+        action = random_actions(eager, batch).float()
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("error", UserWarning)
+            ours = compiled.step(state, action, disagreement)
+        theirs = eager.step(state, action, disagreement)
+        # Rounding in another order: 1e-6 measured.
+        torch.testing.assert_close(ours.state.v, theirs.state.v, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(ours.observation, theirs.observation, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(ours.reward, theirs.reward, rtol=1e-5, atol=1e-5)
+        assert torch.equal(ours.terminated, theirs.terminated)
+        assert (ours.disagreement is None) == (not disagreement)
+
+
+def test_without_a_compiler_steps_run_uncompiled_after_one_warning(monkeypatch):
+    def compile_(function, **_):
+        def broken(*_):
+            raise RuntimeError("No working C++ compiler found")
+
+        return broken
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    eager = Simulation.load("Hopper")
+    compiled = eager.compiled()
+    state, action = eager.reset(4), torch.zeros(4, 3)
+    with pytest.warns(UserWarning, match="No working C\\+\\+ compiler"):
+        first = compiled.step(state, action)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = compiled.step(state, action)
+    assert torch.equal(first.state.q, again.state.q)
+    assert torch.equal(first.state.q, eager.step(state, action).state.q)
+
+
+def test_bfloat16_stays_close_and_leaves_states_in_float32():
+    plain = Simulation.load("Hopper")
+    reduced = plain.reduced()
+    state = plain.reset(100, torch.Generator().manual_seed(0))
+    action = random_actions(plain, 100).float()
+    ours, theirs = reduced.step(state, action), plain.step(state, action)
+    assert ours.state.v.dtype is torch.float32
+    off = (ours.state.v - theirs.state.v) / plain.dynamics.change_spread
+    # bfloat16 has three digits: 0.01 of a step's spread measured.
+    assert 0 < off.abs().max() < 0.05
+    assert plain.dynamics.model.network.layers[0].weight.dtype is torch.float32

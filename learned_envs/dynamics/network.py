@@ -101,7 +101,7 @@ class MLP(nn.Module):
 
     def _map(self, x: Tensor) -> Tensor:
         *hidden, last = self.layers
-        output = x.to(last.weight.dtype)
+        output: Tensor = x.to(next(last.parameters()).dtype)
         for layer in hidden:
             output = self.activate(layer(output))
         output = last(output)

@@ -177,7 +177,7 @@ def test_predictions_count_what_the_stages_cost():
 def test_without_a_compiler_it_warns_once_and_trains_eagerly(run, monkeypatch):
     calls = []
 
-    def compile_(function):
+    def compile_(function, **_):
         def compiled(*args):
             calls.append(args)
             raise RuntimeError("No working C++ compiler found")
