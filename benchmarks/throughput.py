@@ -4,8 +4,8 @@ The learned environment behind each of its faces, uncompiled, compiled, and comp
 with and without disagreement, beside what a user would pick instead: the real `gym.make`,
 `gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all cores and, where it
 is installed, EnvPool. Random actions; each cell is the median of a few windows after a warm-up, all
-in one run on one machine. Beside it stands how fast the matrix products of the model's own layers alone would be,
-and what compiling and bfloat16 do to the error of rollouts.
+in one run on one machine. Beside it stands how fast the matrix products of the model's own layers
+alone would be, and what compiling and bfloat16 do to the error of rollouts.
 
     python benchmarks/throughput.py                  # about ten minutes
     python benchmarks/throughput.py --task HalfCheetah --envs 4096 --json throughput.json
