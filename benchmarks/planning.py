@@ -48,6 +48,8 @@ class Options:
     """Action sequences in one iteration."""
     iterations: int = 3
     """How often candidates are drawn for one step."""
+    caution: float = 0.0
+    """Standard deviations between members' returns that are taken off their mean."""
     episodes: int = 3
     """Real episodes of each."""
     steps: int | None = None
@@ -136,7 +138,7 @@ def main(options: Options) -> None:
             env.reset(seed=0)
             models = {
                 "random": None,
-                "learned": imagined_returns(simulation),
+                "learned": imagined_returns(simulation, options.caution),
                 "MuJoCo": real_returns(simulation.task, env),
             }
             figures: dict[str, Any] = {}

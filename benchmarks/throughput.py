@@ -36,7 +36,8 @@ from rich.console import Console
 from rich.table import Table
 
 from learned_envs import Simulation, catalogue
-from learned_envs.dynamics.network import CACHED_ROWS, MLP
+from learned_envs.dynamics.ensemble import CACHED_ROWS
+from learned_envs.dynamics.network import MLP
 from learned_envs.fit import collect, evaluate
 from learned_envs.sb3 import make_vec_env
 

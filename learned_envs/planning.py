@@ -175,11 +175,15 @@ class Planner:
         return noise
 
 
-def imagined_returns(simulation: Simulation) -> Returns:
+def imagined_returns(simulation: Simulation, caution: float = 0.0) -> Returns:
     """Return what action sequences pay in a learned simulation: the mean over its members.
 
     Each member imagines each sequence by itself, as in Chua et al. (PETS, NeurIPS 2018). What
     follows an episode's end pays nothing.
+
+    Args:
+        simulation: the learned model.
+        caution: how many standard deviations of the members' returns are taken off their mean.
     """
     dynamics = simulation.dynamics
     members = dynamics.members if isinstance(dynamics, Ensemble) else 1
@@ -193,6 +197,7 @@ def imagined_returns(simulation: Simulation) -> Returns:
         sequences = actions.float().flatten(0, 1).repeat_interleave(members, 0)
         imagined = simulation.rollout(start, sequences)
         paid = (imagined.rewards * imagined.alive).sum(-1)
-        return paid.reshape(batch, candidates, members).mean(-1)
+        paid = paid.reshape(batch, candidates, members)
+        return paid.mean(-1) - caution * paid.std(-1, correction=0)
 
     return returns

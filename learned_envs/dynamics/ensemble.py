@@ -22,6 +22,10 @@ GROUPING_PAYS = 64
 ROW = 64
 """States of a member are stepped in a multiple of this number, unless they are few."""
 
+CACHED_ROWS = 4096
+"""States, those of all members together, that pass through a model at once on a CPU, where more
+would leave the cache."""
+
 Advance = Callable[[State, Tensor], Prediction]
 """(states, actions) -> every member's prediction, as `Ensemble.step_members`."""
 
@@ -103,7 +107,7 @@ class Ensemble(Dynamics):
             return self._step_grouped(state, action, member)
         axis = state.q.ndim - 1
         memory = {name: value.movedim(axis, 0) for name, value in own.items()}
-        every = self._advance(State(state.q[None], state.v[None], memory), action[None])
+        every = self._in_pieces(State(state.q[None], state.v[None], memory), action[None])
 
         def choose(values: Tensor) -> Tensor:
             if member is None:
@@ -171,7 +175,7 @@ class Ensemble(Dynamics):
         def own(values: Tensor) -> Tensor:
             return values.flatten(0, 1).index_select(0, place).reshape(*member.shape, -1)
 
-        return self._reduce(state, self._advance(State(q, v), u), own)
+        return self._reduce(state, self._in_pieces(State(q, v), u), own)
 
     def _members_last(self, every: State) -> dict[str, Tensor]:
         """Move the members' axis of what they remember behind the batch's."""
@@ -180,6 +184,29 @@ class Ensemble(Dynamics):
             name: value.expand(self.members, *value.shape[1:]).movedim(0, axis)
             for name, value in every.memory.items()
         }
+
+    def _in_pieces(self, state: State, action: Tensor) -> Prediction:
+        """Step every member in pieces that fit the cache; the arguments are `step_members`'s."""
+        rows = CACHED_ROWS // self.members
+        count = action.shape[1] if action.ndim > 2 else 1
+        if torch.is_grad_enabled() or action.is_cuda or count <= rows:
+            return self._advance(state, action)
+        cuts = [slice(start, start + rows) for start in range(0, count, rows)]
+        pieces = [self._advance(state[:, cut], action[:, cut]) for cut in cuts]
+
+        def joined(get: Callable[[Prediction], Tensor]) -> Tensor:
+            return torch.cat([get(piece) for piece in pieces], 1)
+
+        first = pieces[0]
+        memory = {
+            name: joined(lambda piece, name=name: piece.state.memory[name])  # type: ignore[misc]
+            for name in first.state.memory
+        }
+        return Prediction(
+            State(joined(lambda piece: piece.state.q), joined(lambda piece: piece.state.v), memory),
+            joined(lambda piece: piece.displacement),
+            None if first.sensors is None else joined(lambda piece: piece.sensors),  # type: ignore[arg-type,return-value]
+        )
 
     def _readings_and_motion(self, state: State, action: Tensor) -> Prediction:
         """Move each member as `step_members` does, and predict its sensors' readings."""

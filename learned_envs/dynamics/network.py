@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from learned_envs.errors import UnknownNameError
 
-CACHED_ROWS = 1024
-"""Rows that pass through all layers at once on a CPU, where more would leave the cache."""
+EPSILON = 1e-5
+"""Added to the variance by layer normalisation: torch's default."""
 
 
 class Linear(nn.Module):
@@ -95,11 +95,6 @@ class MLP(nn.Module):
 
         The layers may be in bfloat16; what comes in and goes out keeps its own type.
         """
-        if torch.is_grad_enabled() or x.is_cuda or x.ndim == 1 or x.shape[-2] <= CACHED_ROWS:
-            return self._map(x)
-        return torch.cat([self._map(rows) for rows in torch.split(x, CACHED_ROWS, -2)], -2)
-
-    def _map(self, x: Tensor) -> Tensor:
         *hidden, last = self.layers
         output: Tensor = x.to(next(last.parameters()).dtype)
         for layer in hidden:
@@ -109,8 +104,13 @@ class MLP(nn.Module):
 
 
 def _silu(x: Tensor) -> Tensor:
-    x = F.silu(x, inplace=not torch.is_grad_enabled())
-    return F.layer_norm(x, x.shape[-1:])
+    if torch.is_grad_enabled() or x.is_cuda or torch.compiler.is_compiling():
+        return F.layer_norm(F.silu(x), x.shape[-1:])
+    # What layer_norm does, in half its time on a CPU.
+    x = F.silu(x, inplace=True)
+    x -= x.mean(-1, keepdim=True)
+    square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square()
+    return x.mul_(torch.rsqrt(square / x.shape[-1] + EPSILON))
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": _silu, "tanh": torch.tanh}

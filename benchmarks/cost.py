@@ -1,0 +1,112 @@
+"""How does the cost of a step grow, and what is it made of?
+
+    python benchmarks/cost.py --plot docs/cost.png   # about a minute
+
+times steps of untrained models of a task's shipped configuration, one member an episode, while one
+thing grows: the batch, the width of the three hidden layers, the members whose disagreement is
+asked for, the length of a rollout. It prints what share of a step the contact geometry takes, what
+the disagreement of all members costs, and draws the four curves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+from throughput import measure
+
+from learned_envs import Simulation
+from learned_envs.dynamics import Ensemble
+
+BATCHES = (1, 16, 256, 1024, 4096, 16_384)
+WIDTHS = (32, 64, 128, 192, 256, 384)
+MEMBERS = (1, 2, 3, 5, 7)
+HORIZONS = (1, 10, 50, 200)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure how the cost of a step grows."""
+
+    task: str = "Hopper"
+    """The catalogue's name of the task."""
+    envs: int = 1024
+    """Environments at once, where it is not they that grow."""
+    seconds: float = 0.5
+    """Time for each figure."""
+    plot: Path | None = None
+    """Where to draw the curves."""
+
+
+@torch.no_grad()
+def step_time(simulation: Simulation, envs: int, seconds: float, disagreement: bool) -> float:
+    """Return the seconds of one step of a batch."""
+    state, action = simulation.reset(envs), torch.zeros(envs, simulation.task.spec.nu)
+    return envs / measure(lambda: simulation.step(state, action, disagreement), envs, seconds)
+
+
+@torch.no_grad()
+def rollout_time(simulation: Simulation, envs: int, seconds: float, horizon: int) -> float:
+    """Return the seconds of one rollout of a batch."""
+    state, actions = simulation.reset(envs), torch.zeros(envs, horizon, simulation.task.spec.nu)
+    return envs / measure(lambda: simulation.rollout(state, actions), envs, seconds)
+
+
+def main(options: Options) -> None:
+    console = Console()
+    shipped = Simulation.load(options.task)
+    dynamics, envs, seconds = shipped.dynamics, options.envs, options.seconds
+    assert isinstance(dynamics, Ensemble)
+
+    def made(width: int | None = None, members: int = 3) -> Simulation:
+        family = dynamics.family
+        if width is not None:
+            family = replace(family, hidden=(width,) * 3)
+        untrained = Ensemble(family, dynamics.spec, members, dynamics.sensors)
+        return replace(shipped, dynamics=untrained.requires_grad_(False))
+
+    panels: dict[str, tuple[tuple[int, ...], Callable[[int], float]]] = {
+        "environments at once": (BATCHES, lambda n: step_time(made(), n, seconds, False)),
+        "width of the layers": (WIDTHS, lambda n: step_time(made(n), envs, seconds, False)),
+        "members that disagree": (
+            MEMBERS,
+            lambda n: step_time(made(members=n), envs, seconds, n > 1),
+        ),
+        "steps of a rollout": (HORIZONS, lambda n: rollout_time(made(), envs, seconds, n)),
+    }
+    with console.status("measuring"):
+        times = {name: [time(n) for n in sizes] for name, (sizes, time) in panels.items()}
+        whole = step_time(shipped, envs, seconds, disagreement=False)
+        three = step_time(shipped, envs, seconds, disagreement=True)
+        state = shipped.reset(envs)
+        geometry = envs / measure(
+            lambda: dynamics.kinematics.contacts(state.q, state.v), envs, seconds
+        )
+    for name, (sizes, _) in panels.items():
+        table = Table(name, *(f"{size:,}" for size in sizes), title=f"{options.task}: ms")
+        table.add_row("time", *(f"{1000 * time:.3g}" for time in times[name]))
+        console.print(table)
+    console.print(
+        f"At {envs:,} environments contact geometry takes {geometry / whole:.0%} of a step, and "
+        f"a step with all {dynamics.members} members' disagreement {three / whole:.2f} times one's."
+    )
+    if options.plot is not None:
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(11, 3), layout="constrained")
+        for axes, (name, (sizes, _)) in zip(figure.subplots(1, 4), panels.items(), strict=True):
+            axes.plot(sizes, [1000 * time for time in times[name]], "o-")
+            axes.set(xlabel=name, xscale="log", yscale="log")
+            axes.grid(alpha=0.3)
+        figure.axes[0].set_ylabel("milliseconds")
+        figure.suptitle(f"{options.task}, {envs:,} environments, {torch.get_num_threads()} threads")
+        figure.savefig(options.plot, dpi=110)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
