@@ -1,6 +1,6 @@
 """Which inductive bias pays? Every model family on pendulums and on MuJoCo's walkers.
 
-    python benchmarks/study.py                                  # all of it, about three hours
+    python benchmarks/study.py                                  # all of it, two hours of two cores
     python benchmarks/study.py --system ChainPendulum-2 --family second_order hamiltonian --seeds 1
 
 The protocol "paper" is that of Gruver, Finzi, Stanton and Wilson ("Deconstructing the Inductive
@@ -81,7 +81,7 @@ class Options:
     """Trainings of each family."""
     windows: int = 40_000
     """Real steps that each is trained on."""
-    updates: int = 2000
+    updates: int = 1000
     """Gradient steps of each training."""
     trajectories: int = 500
     """Rollouts that errors are measured on."""
