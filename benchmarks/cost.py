@@ -98,10 +98,14 @@ def main(options: Options) -> None:
     if options.plot is not None:
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(11, 3), layout="constrained")
+        figure = Figure(figsize=(11, 3.4), layout="constrained")
         for axes, (name, (sizes, _)) in zip(figure.subplots(1, 4), panels.items(), strict=True):
             axes.plot(sizes, [1000 * time for time in times[name]], "o-")
             axes.set(xlabel=name, xscale="log", yscale="log")
+            axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45, minor=False)
+            axes.set_xticks([], minor=True)
+            axes.yaxis.set_minor_formatter("")
+            axes.yaxis.set_major_formatter("{x:g}")
             axes.grid(alpha=0.3)
         figure.axes[0].set_ylabel("milliseconds")
         figure.suptitle(f"{options.task}, {envs:,} environments, {torch.get_num_threads()} threads")

@@ -157,7 +157,7 @@ def main(options: Options) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     console = Console(width=140)
     cells = [
-        Cell(catalogue.task_of(task), variant, seed, options.rounds, options.out)
+        Cell(catalogue.task_of(task), variant, seed, options.out, options.rounds)
         for task in options.task
         for variant in options.variant
         for seed in range(options.seeds)

@@ -173,7 +173,9 @@ def vector_env(made: Any, space: Any, tensors: bool = False) -> Iterator[Stepper
 @contextmanager
 def single_env(env_id: str, **arguments: Any) -> Iterator[Stepper]:
     with closing(gym.make(env_id, **arguments)) as env:
-        env.reset(seed=0)
+        # Each member of an ensemble is got ready at its first episode.
+        for seed in range(20):
+            env.reset(seed=seed)
         actions = random_actions(env.action_space, None)
 
         def step() -> None:
@@ -313,19 +315,20 @@ def draw(options: Options, cells: list[Cell], path: Path) -> None:
     """Draw speed over the number of environments, a line a way of stepping."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 6), layout="constrained")
     axes = figure.subplots()
     none = ", max_disagreement=None"
     for name in [CEILING, *(f"learned gym.make_vec, tensors{e}{none}" for e in ENGINES)]:
         chosen = [cell for cell in cells if cell.name == name]
         style = "k--" if name == CEILING else "o-"
         axes.plot([c.envs for c in chosen], [c.speed for c in chosen], style, label=name)
-    for color, cell in enumerate(cell for cell in cells if cell.name.startswith("real")):
-        axes.plot([cell.envs], [cell.speed], "x", color=f"C{color}", label=cell.name)
+    for name in dict.fromkeys(cell.name for cell in cells if cell.name.startswith("real")):
+        chosen = [cell for cell in cells if cell.name == name]
+        axes.plot([c.envs for c in chosen], [c.speed for c in chosen], "x:", label=name)
     axes.set(xscale="log", yscale="log", xlabel="environments at once", title=options.task)
     axes.set_ylabel("environment steps per second")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     figure.savefig(path, dpi=120)
 
 

@@ -22,7 +22,7 @@ GROUPING_PAYS = 64
 ROW = 64
 """States of a member are stepped in a multiple of this number, unless they are few."""
 
-CACHED_ROWS = 4096
+CACHED_ROWS = 6144
 """States, those of all members together, that pass through a model at once on a CPU, where more
 would leave the cache."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -223,6 +224,11 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             ActionError: where actions are not numeric or not finite; nothing has changed then.
             ShapeError: where actions have another shape; nothing has changed then.
         """
+        # Users get no tensors in numpy mode, so that nothing of autograd needs to be kept up.
+        with nullcontext() if self._tensors else torch.inference_mode():
+            return self._step(actions)
+
+    def _step(self, actions: Any) -> tuple[Any, Any, Any, Any, Infos]:
         before = self._running()
         action = self._episodes.action(actions, (self.num_envs,), finite=not self._blind)
         if self._mode is AutoresetMode.DISABLED and not self._blind and self._ended.any():
