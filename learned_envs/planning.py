@@ -1,6 +1,6 @@
 """Model-based control: at every step, search for the actions that pay best in imagination.
 
-    plan = Planner(imagined_returns(simulation), CEM(horizon=30))
+    plan = Planner(imagined_returns(simulation), simulation.task.spec, CEM(horizon=30))
     action = plan(state)
 
 A planner keeps what it found and starts from there, one step on, when it is called again.

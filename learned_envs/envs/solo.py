@@ -12,7 +12,7 @@ from learned_envs.envs.argument import array
 from learned_envs.envs.episode import Episodes
 from learned_envs.envs.moment import Array, to_host
 from learned_envs.errors import ActionError, UntraceableError
-from learned_envs.program import Program
+from learned_envs.program import Program, array_of
 from learned_envs.state import State
 
 SIGNALS = ("reward", "terminated", "truncated")
@@ -38,9 +38,10 @@ class Solo:
         """Where the system is, with a batch of one."""
         if self._code is None:
             return self._state
-        arrays = (torch.from_numpy(array)[None] for array in self._arrays)
-        names = ("q", "v", *self._code.memory)
-        return _replaced(self._state, dict(zip(names, arrays, strict=True)))
+        begun = self._tensors(self._code, self._state)
+        now = [torch.from_numpy(a).view(t.shape) for a, t in zip(self._arrays, begun, strict=True)]
+        remembered = zip(self._code.memory, now[2:], strict=True)
+        return State(now[0], now[1], {**self._state.memory, **dict(remembered)})
 
     @property
     def source(self) -> str | None:
@@ -55,8 +56,7 @@ class Solo:
             self._codes[key] = _code(self._episodes, state, key)
         self._state, self._code = state, self._codes[key]
         if self._code is not None:
-            tensors = (state.q, state.v, *(state.memory[name] for name in self._code.memory))
-            self._arrays = [tensor.numpy()[0] for tensor in tensors]
+            self._arrays = [array_of(tensor) for tensor in self._tensors(self._code, state)]
 
     def step(self, action: Any) -> tuple[Array, dict[str, Any]]:
         """Advance by one step; see `Episodes.action` for the errors.
@@ -78,6 +78,11 @@ class Solo:
         self._arrays = rest[:kept]
         numbers = {n: x.item() for n, x in zip(code.names, rest[kept:], strict=True)}
         return observation.astype(np.float64), numbers
+
+    @staticmethod
+    def _tensors(code: _Code, state: State) -> list[Tensor]:
+        """List what the code takes beside the action."""
+        return [state.q, state.v, *(state.memory[name] for name in code.memory)]
 
     @torch.no_grad()
     def _step_in_torch(self, action: Tensor) -> tuple[Array, dict[str, Any]]:
@@ -131,8 +136,3 @@ def _code(episodes: Episodes, state: State, member: int | None) -> _Code | None:
         return _Code(episodes, state, member)
     except UntraceableError:
         return None
-
-
-def _replaced(state: State, tensors: dict[str, Tensor]) -> State:
-    q, v = tensors.pop("q"), tensors.pop("v")
-    return State(q, v, {**state.memory, **tensors})

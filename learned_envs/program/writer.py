@@ -187,7 +187,7 @@ def shifted(value: Value, offset: Array) -> Value:
 
 
 def array_of(operand: Tensor | float | int | bool) -> Array:
-    """Return a constant as the code has it."""
+    """Return a tensor or a number as the code has it: without leading dimensions of size one."""
     if not isinstance(operand, Tensor):
         operand = torch.tensor(operand, dtype=torch.float32 if isinstance(operand, float) else None)
     array = operand.detach().numpy()
