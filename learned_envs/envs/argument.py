@@ -64,16 +64,13 @@ def array(
     if given.dtype.kind not in "biuf":
         raise _not_numeric(name, given.dtype, shape, error)
     _expect_shape(name, given, shape)
-    if given.dtype.itemsize > 4:
-        with np.errstate(over="ignore"):
-            result = given.astype(np.float32)
-    else:
+    with np.errstate(over="ignore"):
         result = given.astype(np.float32)
-    if finite:
-        # One product tells most often, and in a fraction of the time.
-        flat = result.ravel()
-        if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
-            raise _not_finite(name, error)
+        if finite:
+            # One product tells most often, and in a fraction of the time.
+            flat = result.ravel()
+            if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
+                raise _not_finite(name, error)
     return result
 
 
