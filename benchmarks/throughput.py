@@ -9,7 +9,7 @@ alone would be, and what compiling and bfloat16 do to the error of rollouts.
 
     python benchmarks/throughput.py                  # about ten minutes
     python benchmarks/throughput.py --task HalfCheetah --envs 4096 --json throughput.json
-    python benchmarks/throughput.py --checkpoint Hopper-fast
+    python benchmarks/throughput.py --checkpoint runs/hopper
 """
 
 from __future__ import annotations

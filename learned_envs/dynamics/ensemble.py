@@ -194,18 +194,16 @@ class Ensemble(Dynamics):
         cuts = [slice(start, start + rows) for start in range(0, count, rows)]
         pieces = [self._advance(state[:, cut], action[:, cut]) for cut in cuts]
 
-        def joined(get: Callable[[Prediction], Tensor]) -> Tensor:
-            return torch.cat([get(piece) for piece in pieces], 1)
-
-        first = pieces[0]
-        memory = {
-            name: joined(lambda piece, name=name: piece.state.memory[name])  # type: ignore[misc]
-            for name in first.state.memory
-        }
+        sensors = [piece.sensors for piece in pieces if piece.sensors is not None]
+        remembered = [piece.state.memory for piece in pieces]
         return Prediction(
-            State(joined(lambda piece: piece.state.q), joined(lambda piece: piece.state.v), memory),
-            joined(lambda piece: piece.displacement),
-            None if first.sensors is None else joined(lambda piece: piece.sensors),  # type: ignore[arg-type,return-value]
+            State(
+                torch.cat([piece.state.q for piece in pieces], 1),
+                torch.cat([piece.state.v for piece in pieces], 1),
+                {n: torch.cat([memory[n] for memory in remembered], 1) for n in remembered[0]},
+            ),
+            torch.cat([piece.displacement for piece in pieces], 1),
+            torch.cat(sensors, 1) if sensors else None,
         )
 
     def _readings_and_motion(self, state: State, action: Tensor) -> Prediction:

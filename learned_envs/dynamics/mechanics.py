@@ -179,7 +179,9 @@ def apart(state: State, members: int | None) -> State:
 def along(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) -> Tensor:
     """Return the derivative of a function at a point along a direction."""
     with torch.inference_mode(False):
-        if point.is_inference() or direction.is_inference():
-            point, direction = point.clone(), direction.clone()
+        # Neither inference tensors nor expanded ones can be parts of a dual number.
+        point, direction = (
+            value.clone(memory_format=torch.contiguous_format) for value in (point, direction)
+        )
         derivative: Tensor = torch.func.jvp(function, (point,), (direction,))[1]
         return derivative

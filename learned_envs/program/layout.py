@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, fx
 
 from learned_envs.errors import UntraceableError
-from learned_envs.program.writer import Operand, Shape, Value, Writer, scaled, shape_of, shifted
+from learned_envs.program.writer import (
+    Operand,
+    Shape,
+    Value,
+    Writer,
+    scaled,
+    shape_of,
+    shifted,
+    without_ones,
+)
 
 
 def view(writer: Writer, node: fx.Node, x: Value, *_: Any) -> Value:
@@ -76,12 +85,13 @@ def unbind(writer: Writer, node: fx.Node, x: Value, dim: int = 0) -> list[Value]
     """Take every index along a dimension."""
     shape, axis = source(node, dim)
     left = shape[:axis] + shape[axis + 1 :] if axis != -1 else shape[:-1]
-    wanted = shape_of(torch.empty(left, device="meta"))
-    return [part(writer, x, axis, [i], wanted) for i in range(shape[axis])]
+    return [part(writer, x, axis, [i], without_ones(left)) for i in range(shape[axis])]
 
 
 def getitem(writer: Writer, node: fx.Node, parts: list[Value], index: int) -> Value:
     """Take one of several results."""
+    if index >= len(parts):
+        raise UntraceableError("There is no numpy code for the statistics of a normalisation.")
     return parts[index]
 
 

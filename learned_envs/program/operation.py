@@ -115,6 +115,8 @@ def matmul(writer: Writer, node: fx.Node, x: Operand, weight: Operand) -> Value:
     if x.shift is not None:
         # Within the weights, a shift that almost cancels the array would cost digits.
         x = writer.unshifted(x)
+    if x.standardised is not None and w.ndim > max(2, len(x.shape)):
+        x = writer.plain(x)
     if x.scale is not None:
         w = np.broadcast_to(x.scale, x.shape).reshape(*x.shape[:-2], x.shape[-1], 1) * w
     shape = (*x.shape[:-1], w.shape[-1])
@@ -122,17 +124,17 @@ def matmul(writer: Writer, node: fx.Node, x: Operand, weight: Operand) -> Value:
         ones = np.full((*w.shape[:-1], 1), 1 / w.shape[-2], w.dtype)
         w = np.concatenate((w - w.mean(-2, keepdims=True), ones), -1)
         function = "standardised_dot" if len(x.shape) == 1 else "standardised_dots"
-        name = writer.name(torch.from_numpy(w))
-        product = writer.emit(f"{function}({x.name}, {name}, {x.standardised})", shape)
+        code = f"{function}({x.name}, {writer.constant(w)}, {x.standardised})"
+        product = writer.emit(code, shape)
     elif len(x.shape) == 1 and w.ndim == 3:
         # All members see the same: one product with their weights side by side.
-        side = torch.from_numpy(w).permute(1, 0, 2).flatten(1)
+        side = np.ascontiguousarray(w.transpose(1, 0, 2).reshape(w.shape[1], -1))
         shape = (w.shape[0], 1, w.shape[2])
-        product = writer.emit(f"{x.name}.dot({writer.name(side)})", (side.shape[1],), shape)
+        product = writer.emit(f"{x.name}.dot({writer.constant(side)})", side.shape[1:], shape)
     elif len(x.shape) == 1:
-        product = writer.emit(f"{x.name}.dot({writer.name(torch.from_numpy(w))})", shape)
+        product = writer.emit(f"{x.name}.dot({writer.constant(w)})", shape)
     else:
-        product = writer.emit(f"np.matmul({x.name}, {writer.name(torch.from_numpy(w))})", shape)
+        product = writer.emit(f"np.matmul({x.name}, {writer.constant(w)})", shape)
     return view(writer, node, product)
 
 
@@ -201,6 +203,8 @@ def mean(writer: Writer, node: fx.Node, x: Value, *arguments: Any, **settings: A
 
 def power(writer: Writer, node: fx.Node, x: Value, exponent: float) -> Value:
     """Write a power; most are squares."""
+    if not isinstance(x, Value) or not isinstance(exponent, (int, float)):
+        raise UntraceableError("There is no numpy code for powers but of constant exponents.")
     name = writer.name(x)
     return writer.emit(f"{name} * {name}" if exponent == 2 else f"{name} ** {exponent}", x.shape)
 

@@ -114,16 +114,16 @@ class Writer:
         """
         if not isinstance(operand, Value):
             array = array_of(operand)
-            return self._constant(array if shape is None else np.broadcast_to(array, shape).copy())
+            return self.constant(array if shape is None else np.broadcast_to(array, shape).copy())
         value = Value(operand.name, operand.shape)
         if operand.standardised is not None:
             value = self.emit(f"standardised({value.name}, {operand.standardised})", value.shape)
         if operand.scale is not None:
             scale = np.broadcast_to(operand.scale, value.shape).copy()
-            value = self.emit(f"{value.name} * {self._constant(scale)}", value.shape)
+            value = self.emit(f"{value.name} * {self.constant(scale)}", value.shape)
         if operand.shift is not None:
             shift = np.broadcast_to(operand.shift, value.shape).copy()
-            value = self.emit(f"{value.name} + {self._constant(shift)}", value.shape)
+            value = self.emit(f"{value.name} + {self.constant(shift)}", value.shape)
         return value.name
 
     def plain(self, operand: Operand) -> Value:
@@ -132,12 +132,12 @@ class Writer:
 
     def unshifted(self, value: Value) -> Value:
         """Return the value with its shift written down, and its scale put off as it was."""
-        if value.shift is None or value.standardised is not None:
-            return value
-        if value.scale is None or not value.scale.all():
+        if value.standardised is not None or value.scale is None or not value.scale.all():
             return self.plain(value)
         base = Value(value.name, value.shape)
-        return scaled(self.plain(shifted(base, value.shift / value.scale)), value.scale)
+        if value.shift is not None:
+            base = self.plain(shifted(base, value.shift / value.scale))
+        return scaled(base, value.scale)
 
     def whole(self, node: Any) -> Value:
         """Return a node's array at its full size: where it is expanded, numpy broadcasts later."""
@@ -146,7 +146,8 @@ class Writer:
             return value
         return self.emit(f"np.broadcast_to({value.name}, {shape_of(node)})", shape_of(node))
 
-    def _constant(self, array: Array) -> str:
+    def constant(self, array: Array) -> str:
+        """Return what the code calls a constant array; equal ones share a name."""
         for name, other in self.constants.items():
             same = other.dtype == array.dtype and other.shape == array.shape
             if same and np.array_equal(other, array):
@@ -167,10 +168,16 @@ class Writer:
         known = not any(isinstance(entry, Value) for entry in _flat(arguments))
         if known and callable(node.target):
             return node.target(*arguments, **node.kwargs)
+        result = node.meta.get("val")
+        if isinstance(result, Tensor) and result.numel() == 0:
+            return torch.empty(tuple(result.shape), dtype=result.dtype)
         operation = self._operations.get(node.target)
         if operation is None:
             raise UntraceableError(f"There is no numpy code for {node.target}.")
-        return operation(self, node, *arguments, **node.kwargs)
+        try:
+            return operation(self, node, *arguments, **node.kwargs)
+        except TypeError as error:
+            raise UntraceableError(f"There is no numpy code for this {node.target}.") from error
 
 
 def scaled(value: Value, factor: Array) -> Value:
@@ -191,7 +198,7 @@ def array_of(operand: Tensor | float | int | bool) -> Array:
     if not isinstance(operand, Tensor):
         operand = torch.tensor(operand, dtype=torch.float32 if isinstance(operand, float) else None)
     array = operand.detach().numpy()
-    return np.ascontiguousarray(array.reshape(_without_ones(array.shape)))
+    return np.ascontiguousarray(array.reshape(without_ones(array.shape)))
 
 
 def shape_of(operand: Operand | fx.Node) -> Shape:
@@ -199,11 +206,11 @@ def shape_of(operand: Operand | fx.Node) -> Shape:
     if isinstance(operand, Value):
         return operand.shape
     if isinstance(operand, fx.Node):
-        return _without_ones(operand.meta["val"].shape)
-    return _without_ones(operand.shape) if isinstance(operand, Tensor) else (1,)
+        return without_ones(operand.meta["val"].shape)
+    return without_ones(operand.shape) if isinstance(operand, Tensor) else (1,)
 
 
-def _without_ones(shape: Sequence[int]) -> Shape:
+def without_ones(shape: Sequence[int]) -> Shape:
     """Return a shape without its leading ones, but with at least one dimension."""
     sizes = tuple(int(size) for size in shape)
     while len(sizes) > 1 and sizes[0] == 1:

@@ -55,6 +55,22 @@ def test_a_step_in_numpy_is_the_step_in_torch(task: str, mode: str) -> None:
             env.reset()
 
 
+@pytest.mark.parametrize("name", catalogue.FAMILIES)
+def test_every_family_steps_alone_as_in_a_batch(
+    name: str, checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    spec = Simulation.load(checkpoint("Hopper")).dynamics.spec
+    model = Ensemble(catalogue.family_class(name)(hidden=(16, 16)), spec, 2)
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, model, {"task": "Hopper"})
+    env = gym.make("LearnedSim-Hopper-v0", checkpoint=path)
+    envs = LearnedVectorEnv("Hopper", 1, checkpoint=path)
+    env.reset(seed=0), envs.reset(seed=0)
+    action = np.ones((1, 3), dtype=np.float32)
+    ours, theirs = env.step(action[0])[0], envs.step(action)[0][0]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
 def test_what_has_no_numpy_code_steps_in_torch(
     checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:

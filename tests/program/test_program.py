@@ -23,6 +23,11 @@ FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
     "members' layer norm": lambda x: [
         F.layer_norm(x.expand(3, -1, -1) * OFFSET[:3, None, None], (5,)) @ MEMBERS
     ],
+    "shifted layer norm": lambda x: [(2 * F.layer_norm(x, (5,)) + OFFSET) @ WEIGHT],
+    "layer norm that members share": lambda x: [
+        torch.baddbmm(MEMBERS[:, :1], F.layer_norm(x, (5,)).expand(3, -1, -1), MEMBERS)
+    ],
+    "nothing": lambda x: [x.index_select(-1, torch.tensor([], dtype=torch.long)).sum(-1), x + 1],
     "views": lambda x: [x[:, 1:3], x[..., 2], x.reshape(5, 1), x[0].unsqueeze(-1), x.unbind(-1)[3]],
     "scaled parts": lambda x: [
         (3 * x + OFFSET)[:, 1:4],
@@ -59,7 +64,13 @@ def test_what_is_known_is_not_computed_again() -> None:
 
 @pytest.mark.parametrize(
     "function",
-    [lambda x: [x.cumsum(-1)], lambda x: [x if x.sum() > 0 else -x], lambda x: [x[:, ::2]]],
+    [
+        lambda x: [x.cumsum(-1)],
+        lambda x: [x if x.sum() > 0 else -x],
+        lambda x: [x[:, ::2]],
+        lambda x: [torch.add(x, x, alpha=2)],
+        lambda x: [2.0**x, x**x],
+    ],
 )
 def test_what_cannot_be_written_is_an_error(function: Callable[[Tensor], Sequence[Tensor]]) -> None:
     with pytest.raises(UntraceableError):
