@@ -3,24 +3,35 @@
     python benchmarks/weights.py HalfCheetah
 
 leaves data in `data/halfcheetah` and the fit in `runs/halfcheetah`, and prints where its weights
-are to be copied. It is seeded, and goes on where it was killed. What it does is what the commands
+are to be copied. It is seeded, and goes on where it was killed. But for planners and agents trained
+inside, it does what the commands
 
     learned-envs collect TASK --steps STEPS --learners LEARNERS --out data/TASK
     learned-envs collect TASK --steps NEAR --learners 0 --out data/TASK --add
     learned-envs fit TASK --data data/TASK --out runs/TASK
 
-do, with the numbers of `RECIPES`. Where agents trained inside are recorded too, the fits that they
-were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit begins anew, on all
-that is recorded by then, unless the recipe says that the last one goes on.
+do, with the numbers of `RECIPES`. A planner's actions lead where no agent goes. Where planners are
+recorded they search in MuJoCo itself, and some of the sequences that they consider are followed
+from every state that they come to; what they simulate to choose is neither recorded nor counted.
+Where agents trained inside are recorded, the fits that they were trained in lie in `runs/TASK-0`,
+`runs/TASK-1`, and so on; each further fit begins anew, on all that is recorded by then, unless the
+recipe says that the last one goes on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import gymnasium as gym
+import numpy as np
+import torch
 import tyro
+from planning import real_returns
+from torch import Tensor
 from tyro.conf import Positional
 
 from learned_envs import catalogue
@@ -28,9 +39,12 @@ from learned_envs.checkpoint import FILE_NAME
 from learned_envs.errors import UnknownNameError
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
 from learned_envs.fit.observer import Observer
+from learned_envs.fit.reference import describe
 from learned_envs.fit.run import CONFIG_FILE
+from learned_envs.planning import CEM, Planner
 from learned_envs.sb3 import AgentConfig, SavedAgent, learn_outside
 from learned_envs.sb3.agent import AGENT_FILE
+from learned_envs.state import State
 from learned_envs.terminal import Advance, bars
 from learned_envs.transfer import train_inside
 
@@ -43,6 +57,7 @@ class Recipe:
         learners: agents that are recorded while they learn.
         steps: real steps, shared evenly between them and a random actor.
         near: real steps more of random actions, most from near recorded states.
+        planned: real steps more of planners, and of a random actor as many as one of them takes.
         passes: how often agents are trained inside a fit and recorded, and the model fitted anew.
         inside: real steps of each pass, shared between a random actor and those agents.
         training: how the model is trained.
@@ -53,6 +68,7 @@ class Recipe:
     learners: int
     steps: int
     near: int = 0
+    planned: int = 0
     passes: int = 0
     inside: int = 1_500_000
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -60,17 +76,24 @@ class Recipe:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+PLANNERS = 4
+"""How many are recorded where a recipe has them."""
+
+PLANNED_STEPS = 200
+"""After which a planner starts anew."""
+
+CONSIDERED = 8
+"""Sequences of actions that are recorded from a state that a planner comes to."""
+
 AGENTS = 4
 """How many are trained inside a fit in one pass."""
 
 FIRST_SEED = 100
 """Of the first agent trained inside; each further one's is one more. Transfer uses small ones."""
 
-LARGE = TrainingConfig(horizons=(2, 4, 8))
 LONG = TrainingConfig(horizons=(2, 4, 8), updates=25_000)
 MIDDLE = TrainingConfig(horizons=(2, 4, 8), updates=15_000)
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
-ONWARD = TrainingConfig(horizons=(4, 8), updates=15_000)
 NO_LIMITS = {"joint_limits": False}
 NARROW = {"hidden": (128, 128), **NO_LIMITS}
 
@@ -80,13 +103,24 @@ RECIPES = {
     ),
     "InvertedDoublePendulum": Recipe(4, 3_500_000, training=SMALL, options=NARROW),
     "Reacher": Recipe(3, 2_000_000, training=SMALL, options=NARROW),
-    "Swimmer": Recipe(2, 2_250_000, 500_000, 1, 1_000_000, MIDDLE),
+    "Swimmer": Recipe(2, 2_250_000, 500_000, passes=1, inside=1_000_000, training=MIDDLE),
     "Hopper": Recipe(
-        6, 8_400_000, 3_600_000, 2, training=TrainingConfig(horizons=(2, 4, 8), updates=20_000)
+        6,
+        8_400_000,
+        3_600_000,
+        passes=2,
+        training=TrainingConfig(horizons=(2, 4, 8), updates=20_000),
     ),
-    "Walker2d": Recipe(6, 8_400_000, 1_800_000, 2, training=LONG),
+    "Walker2d": Recipe(6, 8_400_000, 1_800_000, passes=2, training=LONG),
     "HalfCheetah": Recipe(
-        6, 8_400_000, 1_800_000, 2, training=LARGE, onward=ONWARD, options=NO_LIMITS
+        5,
+        6_000_000,
+        1_200_000,
+        1_500_000,
+        1,
+        training=TrainingConfig(horizons=(2, 4, 8), updates=12_000),
+        onward=TrainingConfig(horizons=(4, 8), updates=12_000),
+        options={"substeps": 2},
     ),
 }
 
@@ -107,6 +141,10 @@ def main(task: Annotated[str, Positional]) -> None:
         )
         if recipe.near:
             record(bar("recording nearby", recipe.near), task, recipe.near, dataset)
+        if recipe.planned:
+            planners = {f"planner-{index}": plan_outside for index in range(PLANNERS)}
+            advance = bar("recording planners", recipe.planned)
+            record(advance, task, recipe.planned, dataset, learners=planners)
         before = None
         for number in range(recipe.passes):
             fitted = out.with_name(f"{out.name}-{number}")
@@ -155,6 +193,44 @@ def train(
     )
     observer = Observer(trained=lambda progress, _: advance(progress.update, ""))
     fit(task, out, config, resume=(out / CONFIG_FILE).exists(), observer=observer)
+
+
+def plan_outside(
+    task: str, make_env: Callable[[], gym.Env[Any, Any]], steps: int, seed: int
+) -> None:
+    """Plan in MuJoCo for the sake of what is recorded on the way; a `Learner` of `collect`."""
+    rng = np.random.default_rng(seed)
+    with closing(make_env()) as env, closing(make_env()) as aside:
+        base: Any = env.unwrapped
+        spec = describe(env)
+        search = CEM(horizon=30, candidates=32, iterations=2, elites=6)
+        considered: list[Tensor] = []
+        pays = real_returns(catalogue.task_class(task).create(spec, {}), env)
+
+        def returns(state: State, actions: Tensor) -> Tensor:
+            considered[:] = actions[0]
+            return pays(state, actions)
+
+        planner = Planner(returns, spec, search, seed)
+        taken = 0
+        while taken < steps:
+            env.reset(seed=int(rng.integers(2**31)))
+            planner.reset()
+            for _ in range(PLANNED_STEPS):
+                q, v = base.data.qpos.copy(), base.data.qvel.copy()
+                action = planner(State(torch.from_numpy(q)[None], torch.from_numpy(v)[None]))
+                for index in rng.choice(search.candidates, CONSIDERED, replace=False):
+                    aside.reset()
+                    aside.get_wrapper_attr("set_state")(q, v)
+                    for each in considered[index].numpy():
+                        ended = aside.step(each)[2]
+                        taken += 1
+                        if ended:
+                            break
+                ended = env.step(action[0].numpy())[2]
+                taken += 1
+                if ended or taken >= steps:
+                    break
 
 
 def learn_inside(task: str, fitted: Path, seed: int) -> SavedAgent:

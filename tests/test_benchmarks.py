@@ -102,6 +102,21 @@ def test_every_task_has_a_recipe(benchmark):
     assert {*benchmark("weights").RECIPES, *PENDULUMS} == TASKS.keys()
 
 
+def test_planners_record_what_they_consider(benchmark, tmp_path):
+    plan = benchmark("weights").plan_outside
+    learners = {"planner": plan}
+    data = collect(
+        "HalfCheetah", 300, tmp_path / "data", learners=learners, random=False, workers=1
+    )
+    recording = data.load()
+    assert recording.steps >= 300
+    walked = [e for e in map(recording.episode, range(len(recording))) if len(e.rewards) < 30]
+    assert len(walked) == 1
+    # The sequences considered start from the states that the planner came to.
+    starts = {e.qpos[0].tobytes() for e in map(recording.episode, range(len(recording) - 1))}
+    assert starts <= {q.tobytes() for q in walked[0].qpos}
+
+
 def test_rounds_say_what_they_gave(benchmark, tmp_path, monkeypatch):
     rounds = benchmark("rounds")
     small = RoundsConfig(rounds=1, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
