@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import mujoco
-import mujoco.rollout
 import numpy as np
 import torch
 import tyro
@@ -28,10 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from learned_envs import Simulation, catalogue
+from learned_envs.fit.planner import real_returns
 from learned_envs.fit.reference import make_reference
-from learned_envs.planning import CEM, MPPI, Planner, Returns, Search, imagined_returns
+from learned_envs.planning import CEM, MPPI, Planner, Search, imagined_returns
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition
 
 
 @dataclass(frozen=True)
@@ -64,33 +62,6 @@ class Options:
         """The search."""
         kind = CEM if self.search == "cem" else MPPI
         return kind(horizon=self.horizon, candidates=self.candidates, iterations=self.iterations)
-
-
-def real_returns(task: Task, env: Any) -> Returns:
-    """Return what action sequences pay in MuJoCo: the same sum as of a learned model's steps."""
-    model, skip = env.unwrapped.model, env.unwrapped.frame_skip
-    threads = torch.get_num_threads()
-    data = [mujoco.MjData(model) for _ in range(threads)]
-    pool = mujoco.rollout.Rollout(nthread=threads)
-    nq, nv = model.nq, model.nv
-
-    def returns(state: State, actions: torch.Tensor) -> torch.Tensor:
-        batch, candidates = actions.shape[:2]
-        first = torch.cat([torch.zeros(batch, 1), state.q, state.v], -1).double()
-        starts = first.repeat_interleave(candidates, 0)
-        controls = actions.flatten(0, 1).double().repeat_interleave(skip, 1)
-        every, _ = pool.rollout(model, data, starts.numpy(), controls.numpy())
-        reached = torch.from_numpy(every[:, skip - 1 :: skip])
-        path = torch.cat([starts.unsqueeze(1), reached], 1)[..., 1 : 1 + nq + nv]
-        states = State(path[..., :nq], path[..., nq:])
-        before, after = states[:, :-1], states[:, 1:]
-        # Every task here has slides and hinges only.
-        transition = Transition(before, actions.flatten(0, 1).double(), after, after.q - before.q)
-        ended = task.terminated(after).cumsum(1) > 0
-        alive = torch.cat([torch.ones_like(ended[:, :1]), ~ended[:, :-1]], 1)
-        return (task.reward(transition) * alive).sum(-1).reshape(batch, candidates)
-
-    return returns
 
 
 def control(options: Options, task: str, planner: Planner | None) -> list[float]:

@@ -3,35 +3,25 @@
     python benchmarks/weights.py HalfCheetah
 
 leaves data in `data/halfcheetah` and the fit in `runs/halfcheetah`, and prints where its weights
-are to be copied. It is seeded, and goes on where it was killed. But for planners and agents trained
-inside, it does what the commands
+are to be copied. It is seeded, and goes on where it was killed. What it does is what the commands
 
     learned-envs collect TASK --steps STEPS --learners LEARNERS --out data/TASK
     learned-envs collect TASK --steps NEAR --learners 0 --out data/TASK --add
+    learned-envs collect TASK --steps PLANNED --learners 0 --planners 4 --out data/TASK --add
     learned-envs fit TASK --data data/TASK --out runs/TASK
 
-do, with the numbers of `RECIPES`. A planner's actions lead where no agent goes. Where planners are
-recorded they search in MuJoCo itself, and some of the sequences that they consider are followed
-from every state that they come to; what they simulate to choose is neither recorded nor counted.
-Where agents trained inside are recorded, the fits that they were trained in lie in `runs/TASK-0`,
-`runs/TASK-1`, and so on; each further fit begins anew, on all that is recorded by then, unless the
-recipe says that the last one goes on.
+do, with the numbers of `RECIPES`. Where agents trained inside are recorded too, the fits that they
+were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit begins anew, on all
+that is recorded by then, unless the recipe says that the last one goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import gymnasium as gym
-import numpy as np
-import torch
 import tyro
-from planning import real_returns
-from torch import Tensor
 from tyro.conf import Positional
 
 from learned_envs import catalogue
@@ -39,12 +29,10 @@ from learned_envs.checkpoint import FILE_NAME
 from learned_envs.errors import UnknownNameError
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
 from learned_envs.fit.observer import Observer
-from learned_envs.fit.reference import describe
+from learned_envs.fit.planner import plan_outside
 from learned_envs.fit.run import CONFIG_FILE
-from learned_envs.planning import CEM, Planner
 from learned_envs.sb3 import AgentConfig, SavedAgent, learn_outside
 from learned_envs.sb3.agent import AGENT_FILE
-from learned_envs.state import State
 from learned_envs.terminal import Advance, bars
 from learned_envs.transfer import train_inside
 
@@ -78,12 +66,6 @@ class Recipe:
 
 PLANNERS = 4
 """How many are recorded where a recipe has them."""
-
-PLANNED_STEPS = 200
-"""After which a planner starts anew."""
-
-CONSIDERED = 8
-"""Sequences of actions that are recorded from a state that a planner comes to."""
 
 AGENTS = 4
 """How many are trained inside a fit in one pass."""
@@ -193,44 +175,6 @@ def train(
     )
     observer = Observer(trained=lambda progress, _: advance(progress.update, ""))
     fit(task, out, config, resume=(out / CONFIG_FILE).exists(), observer=observer)
-
-
-def plan_outside(
-    task: str, make_env: Callable[[], gym.Env[Any, Any]], steps: int, seed: int
-) -> None:
-    """Plan in MuJoCo for the sake of what is recorded on the way; a `Learner` of `collect`."""
-    rng = np.random.default_rng(seed)
-    with closing(make_env()) as env, closing(make_env()) as aside:
-        base: Any = env.unwrapped
-        spec = describe(env)
-        search = CEM(horizon=30, candidates=32, iterations=2, elites=6)
-        considered: list[Tensor] = []
-        pays = real_returns(catalogue.task_class(task).create(spec, {}), env)
-
-        def returns(state: State, actions: Tensor) -> Tensor:
-            considered[:] = actions[0]
-            return pays(state, actions)
-
-        planner = Planner(returns, spec, search, seed)
-        taken = 0
-        while taken < steps:
-            env.reset(seed=int(rng.integers(2**31)))
-            planner.reset()
-            for _ in range(PLANNED_STEPS):
-                q, v = base.data.qpos.copy(), base.data.qvel.copy()
-                action = planner(State(torch.from_numpy(q)[None], torch.from_numpy(v)[None]))
-                for index in rng.choice(search.candidates, CONSIDERED, replace=False):
-                    aside.reset()
-                    aside.get_wrapper_attr("set_state")(q, v)
-                    for each in considered[index].numpy():
-                        ended = aside.step(each)[2]
-                        taken += 1
-                        if ended:
-                            break
-                ended = env.step(action[0].numpy())[2]
-                taken += 1
-                if ended or taken >= steps:
-                    break
 
 
 def learn_inside(task: str, fitted: Path, seed: int) -> SavedAgent:

@@ -157,6 +157,9 @@ class Collect:
     """Steps to record, shared evenly between all who act."""
     learners: int = 3
     """PPO agents that are recorded while they learn in the real environment."""
+    planners: int = 0
+    """Planners that are recorded while they search in the real environment: for models to plan
+    with."""
     agent: Annotated[tuple[Path, ...], arg(metavar="PATH ...")] = ()
     """Trained agents to record: zips of SB3's PPO, or folders with an agent.zip."""
     add: bool = False
@@ -169,6 +172,7 @@ class Collect:
         """Record and say what there is."""
         from learned_envs.fit.collection import collect
         from learned_envs.fit.dataset import Dataset
+        from learned_envs.fit.planner import plan_outside
         from learned_envs.sb3 import SavedAgent, learn_outside
 
         learners = _learners(catalogue.task_of(self.task), self.learners)
@@ -181,7 +185,10 @@ class Collect:
                 policies={
                     f"{i}-{path.stem}": SavedAgent(path) for i, path in enumerate(self.agent)
                 },
-                learners={f"ppo-{index}": learn_outside for index in range(learners)},
+                learners={
+                    **{f"ppo-{index}": learn_outside for index in range(learners)},
+                    **{f"planner-{index}": plan_outside for index in range(self.planners)},
+                },
                 seed=self.seed,
                 on_progress=lambda done: advance(done, f"{done:,} of {self.steps:,} steps"),
             )

@@ -8,15 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from learned_envs import catalogue
 from learned_envs.card import read_card
 from learned_envs.catalogue import PENDULUMS, TASKS
 from learned_envs.fit.collection import collect
 from learned_envs.fit.config import RoundsConfig
-from learned_envs.fit.reference import describe, make_reference
-from learned_envs.state import State
 from learned_envs.terminal import key_figures
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -102,21 +98,6 @@ def test_every_task_has_a_recipe(benchmark):
     assert {*benchmark("weights").RECIPES, *PENDULUMS} == TASKS.keys()
 
 
-def test_planners_record_what_they_consider(benchmark, tmp_path):
-    plan = benchmark("weights").plan_outside
-    learners = {"planner": plan}
-    data = collect(
-        "HalfCheetah", 300, tmp_path / "data", learners=learners, random=False, workers=1
-    )
-    recording = data.load()
-    assert recording.steps >= 300
-    walked = [e for e in map(recording.episode, range(len(recording))) if len(e.rewards) < 30]
-    assert len(walked) == 1
-    # The sequences considered start from the states that the planner came to.
-    starts = {e.qpos[0].tobytes() for e in map(recording.episode, range(len(recording) - 1))}
-    assert starts <= {q.tobytes() for q in walked[0].qpos}
-
-
 def test_rounds_say_what_they_gave(benchmark, tmp_path, monkeypatch):
     rounds = benchmark("rounds")
     small = RoundsConfig(rounds=1, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
@@ -156,23 +137,3 @@ def test_the_study_trains_and_compares_families(benchmark, tmp_path):
     assert len(finished) == 2
     study.main(options)
     assert finished == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
-
-
-def test_planning_in_mujoco_pays_what_mujoco_pays(benchmark):
-    planning = benchmark("planning")
-    env = make_reference("InvertedPendulum")
-    env.reset(seed=0)
-    task = catalogue.task_class("InvertedPendulum").create(describe(env), {})
-    data = env.unwrapped.data
-    state = State(torch.tensor(data.qpos.copy())[None], torch.tensor(data.qvel.copy())[None])
-    actions = 3 * (2 * torch.rand(1, 4, 60, 1, generator=torch.Generator().manual_seed(0)) - 1)
-    imagined = planning.real_returns(task, env)(state, actions)
-    for sequence, total in zip(actions[0], imagined[0], strict=True):
-        env.reset(seed=0)
-        paid = 0.0
-        for action in sequence:
-            _, reward, terminated, _, _ = env.step(action.numpy())
-            paid += reward
-            if terminated:
-                break
-        assert total.item() == paid
