@@ -1,10 +1,11 @@
-"""Control a real environment by planning with its learned model at every step."""
+"""Control a real environment by planning: with its learned model, with MuJoCo, and not at all."""
 
 import gymnasium as gym
 import torch
 import tyro
 
 from learned_envs import Simulation, State, catalogue
+from learned_envs.fit.planner import real_returns
 from learned_envs.planning import CEM, Planner, imagined_returns
 
 
@@ -20,18 +21,21 @@ def main(
         checkpoint: a fit's folder or a weights file; the shipped weights if not given.
     """
     simulation = Simulation.load(checkpoint or task)
-    plan = Planner(imagined_returns(simulation), simulation.task.spec, CEM(horizon=horizon))
-
-    for name in ("planning", "random"):
-        env = gym.make(catalogue.reference_id(task))
+    env = gym.make(catalogue.reference_id(task))
+    models = {
+        "planning in the learned model": imagined_returns(simulation),
+        "planning in MuJoCo": real_returns(simulation.task, env),
+        "acting at random": None,
+    }
+    for name, returns in models.items():
         env.reset(seed=0)
         env.action_space.seed(0)
+        plan = Planner(returns, simulation.task.spec, CEM(horizon=horizon)) if returns else None
         total = 0.0
         for _ in range(steps):
             data = env.unwrapped.data
             state = State(torch.tensor(data.qpos)[None], torch.tensor(data.qvel)[None])
-            planned = name == "planning"
-            action = plan(state)[0].float().numpy() if planned else env.action_space.sample()
+            action = plan(state)[0].float().numpy() if plan else env.action_space.sample()
             _, reward, terminated, truncated, _ = env.step(action)
             total += float(reward)
             if terminated or truncated:
