@@ -12,12 +12,13 @@ are to be copied. It is seeded, and goes on where it was killed. What it does is
 
 do, with the numbers of `RECIPES`. Where agents trained inside are recorded too, the fits that they
 were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit begins anew, on all
-that is recorded by then, unless the recipe says that the last one goes on.
+that is recorded by then, unless the recipe says that it goes on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,7 +50,7 @@ class Recipe:
         passes: how often agents are trained inside a fit and recorded, and the model fitted anew.
         inside: real steps of each pass, shared between a random actor and those agents.
         training: how the model is trained.
-        onward: how the last fit trains the one before it on; None to begin anew.
+        onward: how each further fit trains the one before it on; None to begin anew.
         options: of the model family.
     """
 
@@ -99,7 +100,7 @@ RECIPES = {
         6_000_000,
         1_200_000,
         1_500_000,
-        1,
+        2,
         training=TrainingConfig(horizons=(2, 4, 8), updates=12_000),
         onward=TrainingConfig(horizons=(4, 8), updates=12_000),
         options={"substeps": 2},
@@ -128,10 +129,12 @@ def main(task: Annotated[str, Positional]) -> None:
             advance = bar("recording planners", recipe.planned)
             record(advance, task, recipe.planned, dataset, learners=planners)
         before = None
-        for number in range(recipe.passes):
-            fitted = out.with_name(f"{out.name}-{number}")
-            train(bar("training", recipe.training.updates), task, dataset, recipe, fitted)
-            before = fitted
+        for number in range(recipe.passes + 1):
+            fitted = out if number == recipe.passes else out.with_name(f"{out.name}-{number}")
+            train(bar, task, dataset, recipe, fitted, before)
+            before = None if recipe.onward is None else fitted
+            if fitted == out:
+                break
             first = FIRST_SEED + number * AGENTS
             agents = {
                 f"inside-{seed}": learn_inside(task, fitted, seed)
@@ -139,11 +142,6 @@ def main(task: Annotated[str, Positional]) -> None:
             }
             advance = bar("recording agents from inside", recipe.inside)
             record(advance, task, recipe.inside, dataset, policies=agents)
-        if recipe.onward is not None:
-            recipe = replace(recipe, training=recipe.onward, options={})
-        else:
-            before = None
-        train(bar("training", recipe.training.updates), task, dataset, recipe, out, before)
     print(f"wrote {out}; copy its {FILE_NAME} to {catalogue.shipped_weights(task)}")
 
 
@@ -159,20 +157,24 @@ def record(
 
 
 def train(
-    advance: Advance,
+    bar: Callable[[str, int], Advance],
     task: str,
     dataset: Dataset,
     recipe: Recipe,
     out: Path,
-    before: Path | None = None,
+    before: Path | None,
 ) -> None:
     """Fit the model to what is recorded so far: a new one, or the one before."""
+    training, options = recipe.training, recipe.options
+    if before is not None and recipe.onward is not None:
+        training, options = recipe.onward, {}
     config = FitConfig(
         data=str(dataset.path),
-        options=recipe.options,
+        options=options,
         start=None if before is None else str(before),
-        training=recipe.training,
+        training=training,
     )
+    advance = bar("training", training.updates)
     observer = Observer(trained=lambda progress, _: advance(progress.update, ""))
     fit(task, out, config, resume=(out / CONFIG_FILE).exists(), observer=observer)
 
