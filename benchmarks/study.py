@@ -302,9 +302,9 @@ def plot(figures: dict[str, dict[str, dict[str, float]]], key: str, title: str, 
     figure = Figure(figsize=(11, 5), layout="constrained")
     axes = figure.subplots()
     systems = list(figures)
-    families = [
-        name for name in [*catalogue.FAMILIES, HOLD] if any(name in f for f in figures.values())
-    ]
+    # Held, a state keeps its energy: that would squeeze all else together.
+    drawn = [*catalogue.FAMILIES] if key == "energy" else [*catalogue.FAMILIES, HOLD]
+    families = [name for name in drawn if any(name in f for f in figures.values())]
     for index, family in enumerate(families):
         places = [i for i, system in enumerate(systems) if family in figures[system]]
         values = [figures[systems[i]][family][key] for i in places]
