@@ -11,8 +11,8 @@ are to be copied. It is seeded, and goes on where it was killed. What it does is
     learned-envs fit TASK --data data/TASK --out runs/TASK
 
 do, with the numbers of `RECIPES`. Where agents trained inside are recorded too, the fits that they
-were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit begins anew, on all
-that is recorded by then, unless the recipe says that it goes on.
+were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit is to all that is
+recorded by then, and begins anew or, where the recipe says so, trains the one before it on.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ RECIPES = {
         5,
         6_000_000,
         1_200_000,
-        1_500_000,
-        2,
+        planned=1_500_000,
+        passes=2,
         training=TrainingConfig(horizons=(2, 4, 8), updates=12_000),
         onward=TrainingConfig(horizons=(4, 8), updates=12_000),
         options={"substeps": 2},
