@@ -129,12 +129,10 @@ def main(task: Annotated[str, Positional]) -> None:
             advance = bar("recording planners", recipe.planned)
             record(advance, task, recipe.planned, dataset, learners=planners)
         before = None
-        for number in range(recipe.passes + 1):
-            fitted = out if number == recipe.passes else out.with_name(f"{out.name}-{number}")
+        for number in range(recipe.passes):
+            fitted = out.with_name(f"{out.name}-{number}")
             train(bar, task, dataset, recipe, fitted, before)
-            before = None if recipe.onward is None else fitted
-            if fitted == out:
-                break
+            before = fitted
             first = FIRST_SEED + number * AGENTS
             agents = {
                 f"inside-{seed}": learn_inside(task, fitted, seed)
@@ -142,6 +140,7 @@ def main(task: Annotated[str, Positional]) -> None:
             }
             advance = bar("recording agents from inside", recipe.inside)
             record(advance, task, recipe.inside, dataset, policies=agents)
+        train(bar, task, dataset, recipe, out, before)
     print(f"wrote {out}; copy its {FILE_NAME} to {catalogue.shipped_weights(task)}")
 
 
@@ -165,16 +164,12 @@ def train(
     before: Path | None,
 ) -> None:
     """Fit the model to what is recorded so far: a new one, or the one before."""
-    training, options = recipe.training, recipe.options
-    if before is not None and recipe.onward is not None:
-        training, options = recipe.onward, {}
-    config = FitConfig(
-        data=str(dataset.path),
-        options=options,
-        start=None if before is None else str(before),
-        training=training,
-    )
-    advance = bar("training", training.updates)
+    data = str(dataset.path)
+    if before is None or recipe.onward is None:
+        config = FitConfig(data=data, options=recipe.options, training=recipe.training)
+    else:
+        config = FitConfig(data=data, start=str(before), training=recipe.onward)
+    advance = bar("training", config.training.updates)
     observer = Observer(trained=lambda progress, _: advance(progress.update, ""))
     fit(task, out, config, resume=(out / CONFIG_FILE).exists(), observer=observer)
 

@@ -59,9 +59,7 @@ def plan_outside(
                 q, v = base.data.qpos.copy(), base.data.qvel.copy()
                 action = planner(State(torch.from_numpy(q)[None], torch.from_numpy(v)[None]))
                 for index in rng.choice(SEARCH.candidates, FOLLOWED, replace=False):
-                    aside.reset()
-                    aside.get_wrapper_attr("set_state")(q, v)
-                    taken += _follow(aside, considered[index].numpy())
+                    taken += _follow(aside, q, v, considered[index].numpy())
                 _, _, terminated, truncated, _ = env.step(action[0].numpy())
                 taken += 1
                 if terminated or truncated or taken >= steps:
@@ -100,8 +98,10 @@ def real_returns(task: Task, env: gym.Env[Any, Any]) -> Returns:
     return returns
 
 
-def _follow(env: gym.Env[Array, Array], actions: Array) -> int:
-    """Take actions, (n, nu), until the episode ends, and return how many were taken."""
+def _follow(env: gym.Env[Array, Array], q: Array, v: Array, actions: Array) -> int:
+    """Take actions, (n, nu), from a state until the episode ends; return how many were taken."""
+    env.reset()
+    env.get_wrapper_attr("set_state")(q, v)
     for taken, action in enumerate(actions, start=1):
         _, _, terminated, truncated, _ = env.step(action)
         if terminated or truncated:
