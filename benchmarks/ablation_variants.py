@@ -22,6 +22,7 @@ from learned_envs import catalogue
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.residual_mlp import ResidualMLP
+from learned_envs.dynamics.rigid_body_residual import RigidBodyResidual
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.fit.evaluation import Predictor, model_of
 from learned_envs.fit.recording import Recording
@@ -89,6 +90,8 @@ VARIANTS = {
     "residual-mlp": Variant(ResidualMLP(contact_geometry=False)),
     "residual-mlp-contact-geometry": Variant(ResidualMLP(contact_geometry=True)),
     "structured": Variant(Structured()),
+    "rigid-body-residual": Variant(RigidBodyResidual()),
+    "rigid-body-residual-width-128": Variant(RigidBodyResidual(hidden=(128, 128, 128))),
     "history": Variant(
         History(),
         ensemble=Remembering,

@@ -26,6 +26,8 @@ class RigidBodyResidual(Family):
 
     contact_geometry: bool = True
     """Show the correctors the heights and velocities of the contact points."""
+    joint_limits: bool = True
+    """Show the correctors how far limited joints are from their limits, now and after a step."""
     correctors: int = 2
     """How many there are."""
     substeps: int = 1
@@ -48,7 +50,8 @@ class RigidBodyResidualDynamics(FieldDynamics):
         self.mobility = PositiveMatrix(self.posture.size, nv, config, members)
         self.motion = Features(spec, self.kinematics, contact_geometry=False)
         self.force = MLP(self.motion.size, nv, config.hidden, members, config.activation)
-        self.features = Features(spec, self.kinematics, config.contact_geometry)
+        limit_times = (0.0, 1.0) if config.joint_limits else ()
+        self.features = Features(spec, self.kinematics, config.contact_geometry, limit_times)
         self.correctors = nn.ModuleList(
             MLP(self.features.size + nv, 2 * nv, config.hidden, members, config.activation)
             for _ in range(config.correctors)
