@@ -74,9 +74,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "fresh": {"fresh": True},
     "own-starts": {"start_fraction": 0.0},
     "recorded-starts": {"start_fraction": 1.0},
+    "short-episodes": {},
     "longer-agent": {"agent_steps": 1_000_000},
     "sac": {"algorithm": "sac", "agent_steps": 50_000},
 }
+
+
+EPISODE_STEPS = {"short-episodes": 200}
+"""Where a variant's episodes inside end, if not by the task's own limit."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,12 @@ def run(cell: Cell) -> None:
         training=TrainingConfig(horizons=(2, 4, 8), seed=1000 * cell.seed),
         rounds=rounds,
     )
+
+    def improver(task: str, rounds: RoundsConfig) -> Improver:
+        return replace(Improver.of(task, rounds), episode_steps=EPISODE_STEPS.get(cell.variant))
+
     resume = (cell.folder / CONFIG_FILE).exists()
-    fit(cell.task, cell.folder, config, improver=Improver.of, resume=resume)
+    fit(cell.task, cell.folder, config, improver=improver, resume=resume)
 
 
 def row(cell: Cell) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from stable_baselines3 import SAC, TD3
@@ -91,6 +91,7 @@ class Improver:
         penalty: reward lost for each unit of the members' disagreement.
         start_fraction: share of the episodes that begin from recorded states.
         fresh: begin each time with a new agent, instead of training the last one on.
+        episode_steps: after which an episode inside is cut; None for the task's own limit.
     """
 
     task: str
@@ -99,6 +100,7 @@ class Improver:
     penalty: float = 1.0
     start_fraction: float = 0.5
     fresh: bool = False
+    episode_steps: int | None = None
 
     @classmethod
     def of(cls, task: str, config: RoundsConfig) -> Improver:
@@ -129,12 +131,14 @@ class Improver:
         if out.exists():
             return SavedAgent(out)
         config = CONFIGS[self.algorithm](self.task)
-        arguments = {
+        arguments: dict[str, Any] = {
             "checkpoint": checkpoint,
             "starts": starts,
             "start_fraction": self.start_fraction,
             "disagreement_penalty": self.penalty,
         }
+        if self.episode_steps is not None:
+            arguments["max_episode_steps"] = self.episode_steps
         start = None if previous is None or self.fresh else Agent.load(previous)
         with closing(make_vec_env(self.task, config.n_envs, env_kwargs=arguments)) as envs:
             curve = LearningCurve(on_progress)
