@@ -206,3 +206,16 @@ def test_bfloat16_stays_close_and_leaves_states_in_float32():
     # bfloat16 has three digits: 0.01 of a step's spread measured.
     assert 0 < off.abs().max() < 0.05
     assert plain.dynamics.model.network.layers[0].weight.dtype is torch.float32
+
+
+# A somersault leads on: pitch counts turns, and no number of them is far from the data.
+def test_turns_of_an_unlimited_joint_never_leave_the_envelope():
+    simulation = Simulation.load("HalfCheetah")
+    state = simulation.reset(8, torch.Generator().manual_seed(0), mean=True)
+    turned = state.q.clone()
+    turned[:, 2] += 2 * torch.pi * 20
+    action = random_actions(simulation, 8).float()
+    level = simulation.step(state, action)
+    after = simulation.step(State(turned, state.v, state.memory), action)
+    assert not level.diverged.any() and not after.diverged.any()
+    torch.testing.assert_close(after.state.v, level.state.v, atol=1e-3, rtol=1e-3)

@@ -120,20 +120,21 @@ class Dynamics(nn.Module, ABC):
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from one-step transitions of the data, (n, .) each."""
-        cyclic = list(self.spec.cyclic)
+        turning = [j.q for j in self.spec.joints if j.kind == "hinge" and j.limits is None]
+        endless = [*self.spec.cyclic, *turning]
         for name, values in (("q", state.q), ("v", state.v)):
             low, high = values.amin(0), values.amax(0)
             slack = (ENVELOPE - 1) / 2 * (high - low)
             low, high = low - slack, high + slack
             if name == "q":
-                low[cyclic], high[cyclic] = -torch.inf, torch.inf
+                low[endless], high[endless] = -torch.inf, torch.inf
             self.get_buffer(f"{name}_low").copy_(low)
             self.get_buffer(f"{name}_high").copy_(high)
 
     def inside(self, state: State) -> Tensor:
         """Return which states are finite and inside the envelope, (*batch).
 
-        Cyclic coordinates must only be finite.
+        Cyclic coordinates and angles without limits must only be finite.
         """
         value = torch.cat([state.q, state.v], -1)
         low = torch.cat([self.q_low, self.v_low])
