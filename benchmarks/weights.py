@@ -10,17 +10,15 @@ are to be copied. It is seeded, and goes on where it was killed. What it does is
     learned-envs collect TASK --steps PLANNED --learners 0 --planners 4 --out data/TASK --add
     learned-envs fit TASK --data data/TASK --out runs/TASK
 
-do, with the numbers of `RECIPES`. Where agents trained inside or planners that plan inside are
-recorded too, the fits that they were trained or plan in lie in `runs/TASK-0`, `runs/TASK-1`, and so
-on; each further fit is to all that is recorded by then, and begins anew or, where the recipe says
-so, trains the one before it on.
+do, with the numbers of `RECIPES`. Where agents trained inside are recorded too, the fits that they
+were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit is to all that is
+recorded by then, and begins anew or, where the recipe says so, trains the one before it on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,8 +49,6 @@ class Recipe:
         planned: real steps more of planners, and of a random actor as many as one of them takes.
         passes: how often agents are trained inside a fit and recorded, and the model fitted anew.
         inside: real steps of each pass, shared between a random actor and those agents.
-        imagined: real steps of planners that plan in the last of those fits, and of a random actor
-            as many as one of them takes.
         training: how the model is trained.
         onward: how each further fit trains the one before it on; None to begin anew.
         options: of the model family.
@@ -64,7 +60,6 @@ class Recipe:
     planned: int = 0
     passes: int = 0
     inside: int = 1_500_000
-    imagined: int = 0
     training: TrainingConfig = field(default_factory=TrainingConfig)
     onward: TrainingConfig | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -72,9 +67,6 @@ class Recipe:
 
 PLANNERS = 4
 """How many are recorded where a recipe has them."""
-
-IMAGINED_STEPS = 1000
-"""After which a planner that plans inside starts anew: it is wrong where it comes late."""
 
 AGENTS = 4
 """How many are trained inside a fit in one pass."""
@@ -119,7 +111,6 @@ RECIPES = {
         1_200_000,
         planned=1_500_000,
         passes=2,
-        imagined=1_000_000,
         training=MIDDLE,
         onward=ONWARD,
         options={"substeps": 2},
@@ -150,21 +141,15 @@ def main(task: Annotated[str, Positional]) -> None:
         before = None
         for number in range(recipe.passes):
             fitted = out.with_name(f"{out.name}-{number}")
-            before = train(bar, task, dataset, recipe, fitted, before)
+            train(bar, task, dataset, recipe, fitted, before)
+            before = fitted
             first = FIRST_SEED + number * AGENTS
             agents = {
-                f"inside-{seed}": learn_inside(task, before, seed)
+                f"inside-{seed}": learn_inside(task, fitted, seed)
                 for seed in range(first, first + AGENTS)
             }
             advance = bar("recording agents from inside", recipe.inside)
             record(advance, task, recipe.inside, dataset, policies=agents)
-        if recipe.imagined:
-            fitted = out.with_name(f"{out.name}-{recipe.passes}")
-            before = train(bar, task, dataset, recipe, fitted, before)
-            plan = partial(plan_outside, fitted=before, planned=IMAGINED_STEPS)
-            inside = {f"planner-inside-{index}": plan for index in range(PLANNERS)}
-            advance = bar("recording planners from inside", recipe.imagined)
-            record(advance, task, recipe.imagined, dataset, learners=inside)
         train(bar, task, dataset, recipe, out, before)
     print(f"wrote {out}; copy its {FILE_NAME} to {catalogue.shipped_weights(task)}")
 
@@ -187,8 +172,8 @@ def train(
     recipe: Recipe,
     out: Path,
     before: Path | None,
-) -> Path:
-    """Fit the model to what is recorded so far, a new one or the one before; return its folder."""
+) -> None:
+    """Fit the model to what is recorded so far: a new one, or the one before."""
     data = str(dataset.path)
     if before is None or recipe.onward is None:
         config = FitConfig(data=data, options=recipe.options, training=recipe.training)
@@ -197,7 +182,6 @@ def train(
     advance = bar("training", config.training.updates)
     observer = Observer(trained=lambda progress, _: advance(progress.update, ""))
     fit(task, out, config, resume=(out / CONFIG_FILE).exists(), observer=observer)
-    return out
 
 
 def learn_inside(task: str, fitted: Path, seed: int) -> SavedAgent:

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -161,9 +160,6 @@ class Collect:
     planners: int = 0
     """Planners that are recorded while they search in the real environment: for models to plan
     with."""
-    plan_in: Annotated[str | None, arg(metavar="RUN")] = None
-    """A fit's folder, a weights file or a task's name: the learned model that those planners search
-    in, which brings them to where it is wrong; the real environment if not given."""
     agent: Annotated[tuple[Path, ...], arg(metavar="PATH ...")] = ()
     """Trained agents to record: zips of SB3's PPO, or folders with an agent.zip."""
     add: bool = False
@@ -180,7 +176,6 @@ class Collect:
         from learned_envs.sb3 import SavedAgent, learn_outside
 
         learners = _learners(catalogue.task_of(self.task), self.learners)
-        plan = partial(plan_outside, fitted=self.plan_in)
         with bars() as bar:
             advance = bar("recording", self.steps)
             dataset = collect(
@@ -192,7 +187,7 @@ class Collect:
                 },
                 learners={
                     **{f"ppo-{index}": learn_outside for index in range(learners)},
-                    **{f"planner-{index}": plan for index in range(self.planners)},
+                    **{f"planner-{index}": plan_outside for index in range(self.planners)},
                 },
                 seed=self.seed,
                 on_progress=lambda done: advance(done, f"{done:,} of {self.steps:,} steps"),

@@ -1,10 +1,9 @@
-"""Planning in MuJoCo itself, the best that a model could be, and data for models to plan with."""
+"""Planning in MuJoCo itself: the best that a model could be, and data for models to plan with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -17,8 +16,7 @@ from torch import Tensor
 from learned_envs.catalogue import task_class
 from learned_envs.fit.recording import Array
 from learned_envs.fit.reference import describe
-from learned_envs.planning import CEM, Planner, Returns, imagined_returns
-from learned_envs.simulation import Simulation
+from learned_envs.planning import CEM, Planner, Returns
 from learned_envs.state import State
 from learned_envs.tasks.task import Task, Transition
 
@@ -26,44 +24,26 @@ SEARCH = CEM(horizon=30, candidates=32, iterations=2, elites=6)
 """How a planner that is recorded searches."""
 
 PLANNED_STEPS = 200
-"""After which it starts anew, if nothing else is said."""
+"""After which it starts anew."""
 
 FOLLOWED = 8
 """Sequences of actions that are followed from every state that it comes to."""
 
 
 def plan_outside(
-    task: str,
-    make_env: Callable[[], gym.Env[Array, Array]],
-    steps: int,
-    seed: int,
-    *,
-    fitted: str | Path | None = None,
-    planned: int = PLANNED_STEPS,
+    task: str, make_env: Callable[[], gym.Env[Array, Array]], steps: int, seed: int
 ) -> None:
-    """Act in the real environment by planning, for the sake of what is recorded on the way.
+    """Plan in the real environment, for the sake of what is recorded on the way.
 
     Plans lead where no agent goes. From every state that the planner comes to, some of the
     sequences that it considers are followed: they are what a search in a model will ask for. What
     is simulated to choose among them is not recorded. A `Learner` of `collect`.
-
-    Args:
-        task: name of the task.
-        make_env: makes its real environments, recorded.
-        steps: to record.
-        seed: decides everything that is drawn.
-        fitted: a learned model of the task to plan in, as `Simulation.load` takes it: its planner
-            goes where it is wrong. MuJoCo if not given.
-        planned: steps after which the planner starts anew.
     """
     rng = np.random.default_rng(seed)
     with closing(make_env()) as env, closing(make_env()) as aside:
         base: Any = env.unwrapped
         spec = describe(env)
-        if fitted is None:
-            pays = real_returns(task_class(task).create(spec, {}), env)
-        else:
-            pays = imagined_returns(Simulation.load(fitted))
+        pays = real_returns(task_class(task).create(spec, {}), env)
         considered: list[Tensor] = []
 
         def returns(state: State, actions: Tensor) -> Tensor:
@@ -75,7 +55,7 @@ def plan_outside(
         while taken < steps:
             env.reset(seed=int(rng.integers(2**31)))
             planner.reset()
-            for _ in range(planned):
+            for _ in range(PLANNED_STEPS):
                 q, v = base.data.qpos.copy(), base.data.qvel.copy()
                 action = planner(State(torch.from_numpy(q)[None], torch.from_numpy(v)[None]))
                 for index in rng.choice(SEARCH.candidates, FOLLOWED, replace=False):

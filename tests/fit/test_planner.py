@@ -1,8 +1,5 @@
 """Planning in MuJoCo pays what MuJoCo pays, and what a planner considers is recorded."""
 
-from functools import partial
-
-import numpy as np
 import pytest
 import torch
 
@@ -44,18 +41,6 @@ def test_what_planners_consider_is_recorded(task, steps, tmp_path):
     assert data.sources.keys() == {"learner:planner"}
     assert steps <= recording.steps <= steps + FOLLOWED * SEARCH.horizon
     assert recording.lengths.max() <= max(50, SEARCH.horizon)
-
-
-# A planner that searches in a learned model acts in the real environment all the same.
-def test_planners_in_a_model_are_recorded_outside(tmp_path):
-    task = "InvertedPendulum"
-    learners = {"planner": partial(plan_outside, fitted=task)}
-    recording = collect(task, 300, tmp_path, learners=learners, random=False, workers=1).load()
-    env = make_reference(task)
-    env.reset(seed=0)
-    env.unwrapped.set_state(recording.qpos[0], recording.qvel[0])
-    env.step(recording.actions[0])
-    np.testing.assert_array_equal(env.unwrapped.data.qpos, recording.qpos[1])
 
 
 def test_planners_need_actuators(tmp_path):
