@@ -230,6 +230,11 @@ class SystemSpec:
         return tuple(indices)
 
     @cached_property
+    def turning(self) -> tuple[int, ...]:
+        """Indices of q that count turns: the angles of hinges without limits."""
+        return tuple(j.q for j in self.joints if j.kind == "hinge" and j.limits is None)
+
+    @cached_property
     def heading(self) -> tuple[int, int, int] | None:
         """Indices, in q and in v, of x, y and angle where the motion depends on none of them.
 

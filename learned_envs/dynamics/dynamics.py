@@ -120,8 +120,7 @@ class Dynamics(nn.Module, ABC):
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from one-step transitions of the data, (n, .) each."""
-        turning = [j.q for j in self.spec.joints if j.kind == "hinge" and j.limits is None]
-        endless = [*self.spec.cyclic, *turning]
+        endless = [*self.spec.cyclic, *self.spec.turning]
         for name, values in (("q", state.q), ("v", state.v)):
             low, high = values.amin(0), values.amax(0)
             slack = (ENVELOPE - 1) / 2 * (high - low)

@@ -16,6 +16,9 @@ CONTACT_SCALES = (0.01, 0.1)
 LIMIT_SCALES = (0.01, 0.1)
 """Distances (metres or radians) over which a joint at its limit is told from a free one."""
 
+LIMIT_TIMES = (0.0, 1.0)
+"""When motion is shown joints' distances from their limits, in steps: now and after one."""
+
 LEAST_SPREAD = 1e-3
 """By which a feature is divided at least."""
 
@@ -57,7 +60,7 @@ class Features(nn.Module):
         self.contact_geometry = contact_geometry and kinematics.contact_count > 0
         self.dt = spec.dt
         self.fall = 0.5 * spec.gravity[2] * spec.dt**2
-        angles = [j.q for j in spec.joints if j.kind == "hinge" and j.limits is None]
+        angles = list(spec.turning)
         free = [j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)]
         hidden = {*spec.cyclic, *angles, *free}
         plain = [i for i in range(spec.nq) if i not in hidden]

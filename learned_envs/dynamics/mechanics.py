@@ -51,7 +51,7 @@ class Posture(nn.Module):
                 "belong to generalised coordinates. Take second_order, or write the joint as "
                 "slides and hinges in the MJCF."
             )
-        angles = [j.q for j in spec.joints if j.kind == "hinge" and j.limits is None]
+        angles = list(spec.turning)
         plain = [i for i in range(spec.nq) if i not in {*spec.cyclic, *angles}]
         self.size = len(plain) + 2 * len(angles)
         self.register_buffer("plain", torch.tensor(plain, dtype=torch.long), persistent=False)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from learned_envs.dynamics.dynamics import Family
-from learned_envs.dynamics.feature import Features
+from learned_envs.dynamics.feature import LIMIT_TIMES, Features
 from learned_envs.dynamics.field import FieldDynamics
 from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.mechanics import PositiveMatrix, Posture
@@ -50,7 +50,7 @@ class RigidBodyResidualDynamics(FieldDynamics):
         self.mobility = PositiveMatrix(self.posture.size, nv, config, members)
         self.motion = Features(spec, self.kinematics, contact_geometry=False)
         self.force = MLP(self.motion.size, nv, config.hidden, members, config.activation)
-        limit_times = (0.0, 1.0) if config.joint_limits else ()
+        limit_times = LIMIT_TIMES if config.joint_limits else ()
         self.features = Features(spec, self.kinematics, config.contact_geometry, limit_times)
         self.correctors = nn.ModuleList(
             MLP(self.features.size + nv, 2 * nv, config.hidden, members, config.activation)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Family
-from learned_envs.dynamics.feature import Features
+from learned_envs.dynamics.feature import LIMIT_TIMES, Features
 from learned_envs.dynamics.field import FieldDynamics
 from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.network import MLP
@@ -46,7 +46,7 @@ class SecondOrderDynamics(FieldDynamics):
     def __init__(self, config: SecondOrder, spec: SystemSpec, members: int | None) -> None:
         super().__init__(spec, config.integrator, config.substeps)
         self.config = config
-        limit_times = (0.0, 1.0) if config.joint_limits else ()
+        limit_times = LIMIT_TIMES if config.joint_limits else ()
         self.features = Features(spec, self.kinematics, config.contact_geometry, limit_times)
         self.acceleration = Increment(spec.nv)
         self.correction = Increment(spec.nv) if config.position_correction else None
