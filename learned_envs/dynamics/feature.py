@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,10 +44,8 @@ class Features(nn.Module):
     angles: Tensor
     free: Tensor
     squash: Tensor
-    limited: Tensor
-    limited_speeds: Tensor
-    limit_times: Tensor
-    limits: Tensor
+    limit_map: Tensor
+    limit_offset: Tensor
     limit_squash: Tensor
 
     def __init__(
@@ -64,28 +64,32 @@ class Features(nn.Module):
         free = [j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)]
         hidden = {*spec.cyclic, *angles, *free}
         plain = [i for i in range(spec.nq) if i not in hidden]
-        bounded = [j for j in spec.joints if j.limits is not None and limit_times]
-        columns = {
-            "plain": plain,
-            "angles": angles,
-            "free": free,
-            "limited": [j.q for j in bounded],
-            "limited_speeds": [j.v for j in bounded],
-        }
+        columns = {"plain": plain, "angles": angles, "free": free}
         for name, indices in columns.items():
             index = torch.tensor(indices, dtype=torch.long)
             self.register_buffer(name, index, persistent=False)
-        times = torch.tensor(limit_times)[:, None, None]
-        self.register_buffer("limit_times", times, persistent=False)
-        ends = torch.tensor([j.limits for j in bounded if j.limits is not None]).reshape(-1, 2)
-        self.register_buffer("limits", ends, persistent=False)
-        for name, scales in (("squash", CONTACT_SCALES), ("limit_squash", LIMIT_SCALES)):
-            self.register_buffer(name, 1 / torch.tensor(scales)[:, None], persistent=False)
+        heights = 2 * kinematics.contact_count
+        squash = (1 / torch.tensor(CONTACT_SCALES)).repeat_interleave(heights)
+        self.register_buffer("squash", squash, persistent=False)
+        self._register_limits(spec, limit_times)
         with torch.no_grad():
             q = torch.tensor(spec.q0, dtype=torch.float32)
             self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(spec.nu)).shape[-1]
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("scale", torch.ones(self.size))
+
+    def _register_limits(self, spec: SystemSpec, times: tuple[float, ...]) -> None:
+        """Lay out how far joints are beyond their limits, a linear map of (q, v)."""
+        limits = [(j, limit) for j in spec.joints if j.limits is not None for limit in j.limits]
+        seen = [(*when, *limit) for when in product(times, LIMIT_SCALES) for limit in limits]
+        beyond = torch.zeros(len(seen), spec.nq + spec.nv)
+        for row, (time, _, joint, _) in zip(beyond, seen, strict=True):
+            row[joint.q], row[spec.nq + joint.v] = 1.0, time * spec.dt
+        offset = torch.tensor([-limit for *_, limit in seen])
+        squash = torch.tensor([1 / scale for _, scale, *_ in seen])
+        self.register_buffer("limit_map", beyond, persistent=False)
+        self.register_buffer("limit_offset", offset, persistent=False)
+        self.register_buffer("limit_squash", squash, persistent=False)
 
     def forward(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
         """Return the features, (*batch, size), with zero mean and unit spread over the data."""
@@ -116,13 +120,17 @@ class Features(nn.Module):
             contacts = self.kinematics.contacts(q, v)
             height, velocity = contacts.height, contacts.velocity
             later = height + self.dt * velocity[..., 2] + self.fall
-            heights = torch.cat([height, later], -1).unsqueeze(-2)
-            squashed = torch.tanh(heights * self.squash).flatten(-2)
-            parts += [height, velocity.flatten(-2), squashed]
-        if len(self.limited):
-            # (*batch, times, limited, 2): how far beyond each limit.
-            place = q.index_select(-1, self.limited)[..., None, :, None]
-            travel = self.dt * v.index_select(-1, self.limited_speeds)[..., None, :, None]
-            beyond = (place + self.limit_times * travel - self.limits).flatten(-2)
-            parts.append(torch.tanh(beyond.unsqueeze(-2) * self.limit_squash).flatten(-3))
+            # Laid end to end: the compiler does not vectorise a broadcast within a row.
+            heights = torch.cat([height, later] * len(CONTACT_SCALES), -1)
+            parts += [height, velocity.flatten(-2), _squashed(heights * self.squash)]
+        if len(self.limit_map):
+            beyond = functional.linear(torch.cat([q, v], -1), self.limit_map, self.limit_offset)
+            parts.append(_squashed(beyond * self.limit_squash))
         return torch.cat(parts, -1)
+
+
+def _squashed(x: Tensor) -> Tensor:
+    """Return the hyperbolic tangent; compiled, to 1e-7 of one and in a fifth of its time."""
+    if torch.compiler.is_compiling():
+        return 2 * torch.sigmoid(2 * x) - 1
+    return torch.tanh(x)
