@@ -146,8 +146,7 @@ class StructuredDynamics(Dynamics):
     def _contact_force(self, q: Tensor, v: Tensor, force: Tensor) -> Tensor:
         """Return J^T c, (*batch, nv), for forces (*batch, 3 nc) at the contact points."""
         contacts = self.kinematics.contacts(q, v)
-        later = contacts.height + self.spec.dt * contacts.velocity[..., 2] + self.touch.fall
-        lowest = torch.minimum(contacts.height, later)
+        lowest = torch.minimum(contacts.height, contacts.later)
         force = force.unflatten(-1, (-1, 3)) * torch.sigmoid(-lowest / CONTACT_SCALES[0])[..., None]
         # Contact velocities are linear in v: those of its unit vectors are the Jacobian.
         unit = torch.diag(self.acceleration.spread / self.acceleration.spread.norm())

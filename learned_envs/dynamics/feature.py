@@ -46,7 +46,6 @@ class Features(nn.Module):
     squash: Tensor
     limit_map: Tensor
     limit_offset: Tensor
-    limit_squash: Tensor
 
     def __init__(
         self,
@@ -58,8 +57,6 @@ class Features(nn.Module):
         super().__init__()
         self.kinematics = kinematics
         self.contact_geometry = contact_geometry and kinematics.contact_count > 0
-        self.dt = spec.dt
-        self.fall = 0.5 * spec.gravity[2] * spec.dt**2
         angles = list(spec.turning)
         free = [j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)]
         hidden = {*spec.cyclic, *angles, *free}
@@ -68,28 +65,23 @@ class Features(nn.Module):
         for name, indices in columns.items():
             index = torch.tensor(indices, dtype=torch.long)
             self.register_buffer(name, index, persistent=False)
-        heights = 2 * kinematics.contact_count
-        squash = (1 / torch.tensor(CONTACT_SCALES)).repeat_interleave(heights)
-        self.register_buffer("squash", squash, persistent=False)
-        self._register_limits(spec, limit_times)
+        limits = [(j, limit) for j in spec.joints if j.limits is not None for limit in j.limits]
+        seen = [(*when, *limit) for when in product(limit_times, LIMIT_SCALES) for limit in limits]
+        beyond = torch.zeros(len(seen), spec.nq + spec.nv)
+        for row, (time, _, joint, _) in zip(beyond, seen, strict=True):
+            row[joint.q], row[spec.nq + joint.v] = 1.0, time * spec.dt
+        offset = torch.tensor([-limit for *_, limit in seen])
+        self.register_buffer("limit_map", beyond, persistent=False)
+        self.register_buffer("limit_offset", offset, persistent=False)
+        heights = 2 * kinematics.contact_count if self.contact_geometry else 0
+        scales = [scale for scale in CONTACT_SCALES for _ in range(heights)]
+        scales += [scale for _, scale, *_ in seen]
+        self.register_buffer("squash", 1 / torch.tensor(scales), persistent=False)
         with torch.no_grad():
             q = torch.tensor(spec.q0, dtype=torch.float32)
             self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(spec.nu)).shape[-1]
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("scale", torch.ones(self.size))
-
-    def _register_limits(self, spec: SystemSpec, times: tuple[float, ...]) -> None:
-        """Lay out how far joints are beyond their limits, a linear map of (q, v)."""
-        limits = [(j, limit) for j in spec.joints if j.limits is not None for limit in j.limits]
-        seen = [(*when, *limit) for when in product(times, LIMIT_SCALES) for limit in limits]
-        beyond = torch.zeros(len(seen), spec.nq + spec.nv)
-        for row, (time, _, joint, _) in zip(beyond, seen, strict=True):
-            row[joint.q], row[spec.nq + joint.v] = 1.0, time * spec.dt
-        offset = torch.tensor([-limit for *_, limit in seen])
-        squash = torch.tensor([1 / scale for _, scale, *_ in seen])
-        self.register_buffer("limit_map", beyond, persistent=False)
-        self.register_buffer("limit_offset", offset, persistent=False)
-        self.register_buffer("limit_squash", squash, persistent=False)
 
     def forward(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
         """Return the features, (*batch, size), with zero mean and unit spread over the data."""
@@ -116,16 +108,16 @@ class Features(nn.Module):
             quaternions = q.index_select(-1, self.free).reshape(*q.shape[:-1], -1, 4)
             quaternions = functional.normalize(quaternions, dim=-1)
             parts.append(rotation_matrix(quaternions)[..., :2, :].flatten(-3))
+        near = []
         if self.contact_geometry:
-            contacts = self.kinematics.contacts(q, v)
-            height, velocity = contacts.height, contacts.velocity
-            later = height + self.dt * velocity[..., 2] + self.fall
+            height, later, velocity = self.kinematics.contacts(q, v)
+            parts += [height, velocity.flatten(-2)]
             # Laid end to end: the compiler does not vectorise a broadcast within a row.
-            heights = torch.cat([height, later] * len(CONTACT_SCALES), -1)
-            parts += [height, velocity.flatten(-2), _squashed(heights * self.squash)]
+            near += [height, later] * len(CONTACT_SCALES)
         if len(self.limit_map):
-            beyond = functional.linear(torch.cat([q, v], -1), self.limit_map, self.limit_offset)
-            parts.append(_squashed(beyond * self.limit_squash))
+            near.append(functional.linear(torch.cat([q, v], -1), self.limit_map, self.limit_offset))
+        if near:
+            parts.append(_squashed(torch.cat(near, -1) * self.squash))
         return torch.cat(parts, -1)
 
 

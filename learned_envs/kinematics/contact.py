@@ -24,10 +24,12 @@ class Contacts(NamedTuple):
 
     Attributes:
         height: (*batch, nc) above the plane, metres; negative where it penetrates.
+        later: (*batch, nc) the height after one environment step of free flight.
         velocity: (*batch, nc, 3) of the body's material at the point, world axes, m/s.
     """
 
     height: Tensor
+    later: Tensor
     velocity: Tensor
 
 
@@ -50,6 +52,8 @@ class SpatialContacts(nn.Module):
     def __init__(self, spec: SystemSpec, links: Links) -> None:
         super().__init__()
         self.links = links
+        self.dt = spec.dt
+        self.drop = 0.5 * spec.gravity[2] * spec.dt**2
         dofs = [dof for joint in spec.joints for dof in _dofs(joint, links.link_of[joint.v])]
         planes = [g for g in spec.geoms if g.kind == "plane" and g.body == 0 and g.touches]
         points = [
@@ -109,11 +113,12 @@ class SpatialContacts(nn.Module):
         turn, slide = self.screws(links)
         spin = self.moves @ (turn * v.unsqueeze(-1))
         velocity = self.moves @ (slide * v.unsqueeze(-1)) + torch.linalg.cross(spin, point)
-        return Contacts(point @ self.normal - self.plane_height, velocity)
+        height = point @ self.normal - self.plane_height
+        return Contacts(height, height + self.dt * velocity[..., 2] + self.drop, velocity)
 
 
 class PlanarContacts(nn.Module):
-    """Contact points of a system whose hinges are parallel, by two small linear maps.
+    """Contact points of a system whose hinges are parallel, by one small linear map.
 
     With t the angles of the hinges' links, each the signed sum of the hinge angles up to it,
     heights are linear in (cos t, sin t, q, 1) and velocities in (t' sin t, t' cos t, v).
@@ -121,9 +126,8 @@ class PlanarContacts(nn.Module):
 
     angle: Tensor
     angle_offset: Tensor
-    height: Tensor
-    height_offset: Tensor
-    velocity: Tensor
+    contact: Tensor
+    contact_offset: Tensor
 
     def __init__(self, **constants: Tensor) -> None:
         super().__init__()
@@ -148,38 +152,42 @@ class PlanarContacts(nn.Module):
         noise = torch.randn(2, samples, spec.nq, generator=generator, dtype=torch.float64)
         q, v = q0 + 2 * noise[0], noise[1]
         truth = spatial(q, v)
-        still, motion = _planar_features(q, v, angle, -angle @ q0)
-        still = torch.cat([still, torch.ones_like(still[:, :1])], dim=-1)
+        basis = _planar_basis(q, v, angle, -angle @ q0)
+        half = basis.shape[-1] // 2
+        still = torch.cat([basis[:, :half], torch.ones_like(basis[:, :1])], dim=-1)
         maps = []
-        for features, target in ((still, truth.height), (motion, truth.velocity.flatten(-2))):
+        for features, target in ((still, truth.height), (basis[:, half:], truth.velocity)):
+            target = target.flatten(1)
             solution = torch.linalg.lstsq(features, target).solution
             # Rounding must not let heights see x, which grows without bound.
             solution = solution.where(solution.abs() > 1e-10, 0.0)
             if not torch.allclose(features @ solution, target, rtol=0.0, atol=1e-8):
                 return None
-            maps.append(solution.T.contiguous())
+            maps.append(solution.T)
         height, velocity = maps
+        offset, height = height[:, -1], functional.pad(height[:, :-1], (0, half))
+        velocity = functional.pad(velocity, (half, 0))
+        later = height + spatial.dt * velocity[2::3]
         return cls(
             angle=angle,
             angle_offset=-angle @ q0,
-            height=height[:, :-1].contiguous(),
-            height_offset=height[:, -1].contiguous(),
-            velocity=velocity,
+            contact=torch.cat([height, later, velocity]),
+            contact_offset=torch.cat([offset, offset + spatial.drop, 0 * velocity[:, 0]]),
         )
 
     def forward(self, q: Tensor, v: Tensor) -> Contacts:
         """Return the contact points at q (*batch, nq) and v (*batch, nv)."""
-        still, motion = _planar_features(q, v, self.angle, self.angle_offset)
-        height = functional.linear(still, self.height, self.height_offset)
-        velocity = functional.linear(motion, self.velocity)
-        return Contacts(height, velocity.reshape(*height.shape, 3))
+        basis = _planar_basis(q, v, self.angle, self.angle_offset)
+        found = functional.linear(basis, self.contact, self.contact_offset)
+        count = len(self.contact) // 5
+        height, later = found[..., :count], found[..., count : 2 * count]
+        return Contacts(height, later, found[..., 2 * count :].reshape(*height.shape, 3))
 
 
-def _planar_features(q: Tensor, v: Tensor, angle: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+def _planar_basis(q: Tensor, v: Tensor, angle: Tensor, offset: Tensor) -> Tensor:
     turned, rate = functional.linear(q, angle, offset), functional.linear(v, angle)
     cosine, sine = turned.cos(), turned.sin()
-    still = torch.cat([cosine, sine, q], dim=-1)
-    return still, torch.cat([rate * sine, rate * cosine, v], dim=-1)
+    return torch.cat([cosine, sine, q, rate * sine, rate * cosine, v], dim=-1)
 
 
 def _dofs(joint: Joint, link: int) -> list[tuple[int, int, Vector, Vector, float]]:

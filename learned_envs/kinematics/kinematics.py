@@ -79,7 +79,8 @@ class Kinematics(nn.Module):
         They do not depend on the spec's cyclic coordinates, to the last bit.
         """
         if not self.contact_count:
-            return Contacts(q.new_zeros(*q.shape[:-1], 0), q.new_zeros(*q.shape[:-1], 0, 3))
+            none = q.new_zeros(*q.shape[:-1], 0, 3)
+            return Contacts(none[..., 0], none[..., 0], none)
         contacts: Contacts = self._contacts(q, v)
         return contacts
 
