@@ -18,7 +18,7 @@ import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
-from throughput import measure
+from stepping import measure
 
 from learned_envs import Simulation
 from learned_envs.dynamics import Ensemble

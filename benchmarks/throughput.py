@@ -16,41 +16,40 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import cycle, product
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import mujoco
-import mujoco.rollout
-import numpy as np
 import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
+from stepping import (
+    ROLLOUTS,
+    ceiling,
+    cores,
+    envpool_env,
+    measure,
+    mujoco_rollout,
+    sb3_env,
+    simulation,
+    single_env,
+    vector_env,
+)
 
 from learned_envs import Simulation, catalogue
-from learned_envs.dynamics.ensemble import CACHED_ROWS
-from learned_envs.dynamics.network import MLP
 from learned_envs.fit import collect, evaluate
-from learned_envs.sb3 import make_vec_env
 
 HORIZONS = (1, 5, 10, 20)
 """Steps after which errors of rollouts are told."""
 
-REPEATS = 3
-"""Windows in a cell; the median is taken."""
-
 REAL_ENVS = (2, 16)
-
-ROLLOUTS = 64
-"""Rollouts at once of `mujoco.rollout`, and steps of each."""
+"""Real environments at once; 64 too where a library batches them itself."""
 
 CEILING = "matrix products of its layers alone"
 
@@ -61,13 +60,17 @@ ENGINES: dict[str, dict[str, Any]] = {
 }
 """How the learned environment can be stepped, beside as it comes."""
 
+PEERS = {
+    "the best real gym.make_vec": "real gym.make_vec",
+    "mujoco.rollout": "real mujoco.rollout",
+    "EnvPool": "real EnvPool",
+}
+"""What ratios are told to: the best of the cells whose names begin so."""
+
 CUTS: dict[str, dict[str, Any]] = {"": {}, ", max_disagreement=None": {"max_disagreement": None}}
 
 BUSY = 0.5
 """Average load from which other work would disturb the figures."""
-
-Stepper = Callable[[], object]
-"""Takes one step of all environments."""
 
 
 @dataclass(frozen=True)
@@ -101,111 +104,20 @@ class Cell:
     speed: float
 
 
-def measure(step: Stepper, envs: int, seconds: float) -> float:
-    """Return environment steps per second, the median of a few windows."""
-    begin = time.perf_counter()
-    step()
-    while time.perf_counter() - begin < seconds / 5:
-        step()
-    speeds = []
-    for _ in range(REPEATS):
-        begin, count = time.perf_counter(), 0
-        while (taken := time.perf_counter() - begin) < seconds / REPEATS:
-            step()
-            count += 1
-        speeds.append(count * envs / taken)
-    return statistics.median(speeds)
-
-
-def random_actions(space: gym.spaces.Box, envs: int | None) -> Iterator[np.ndarray]:
-    """Cycle through actions that were drawn beforehand: drawing them is not what is measured."""
-    shape = (16, *space.shape) if envs is None else (16, envs, *space.shape)
-    drawn = np.random.default_rng(0).uniform(space.low, space.high, shape)
-    return cycle(drawn.astype(np.float32))
-
-
-@contextmanager
-def simulation(loaded: Simulation, envs: int, disagreement: bool) -> Iterator[Stepper]:
-    drawn = random_actions(loaded.task.action_space, envs)
-    actions = cycle([torch.from_numpy(next(drawn)).to(loaded.device) for _ in range(16)])
-    start = loaded.reset(envs)
-    state, age = start, 0
-
-    @torch.no_grad()
-    def step() -> None:
-        nonlocal state, age
-        # Nothing resets a bare simulation; begun anew, its states stay what episodes look like.
-        state, age = (start, 0) if age == 50 else (state, age + 1)
-        state = loaded.step(state, next(actions), disagreement).state
-        if loaded.device.type == "cuda":
-            torch.cuda.synchronize()
-
-    yield step
-
-
-@torch.no_grad()
-def ceiling(loaded: Simulation, envs: int, seconds: float) -> float:
-    """Return how many rows a second pass through the products of one member's layers alone."""
-    network = next(m for m in loaded.dynamics.modules() if isinstance(m, MLP))
-    weights = [layer.weight[0] for layer in network.layers]
-    first = torch.randn(envs, len(weights[0]), device=loaded.device)
-
-    def step() -> None:
-        for rows in first.split(CACHED_ROWS):
-            for weight in weights:
-                rows = rows @ weight
-
-    return measure(step, envs, seconds)
-
-
-@contextmanager
-def vector_env(made: Any, space: Any, tensors: bool = False) -> Iterator[Stepper]:
-    """Step anything with Gymnasium's vector interface."""
-    with closing(made):
-        made.reset(seed=0)
-        actions = random_actions(space, made.num_envs)
-        if tensors:
-            device = made.unwrapped.state.q.device
-            actions = cycle([torch.from_numpy(next(actions)).to(device) for _ in range(16)])
-        yield lambda: made.step(next(actions))
-
-
-@contextmanager
-def single_env(env_id: str, **arguments: Any) -> Iterator[Stepper]:
-    with closing(gym.make(env_id, **arguments)) as env:
-        # Each member of an ensemble is got ready at its first episode.
-        for seed in range(20):
-            env.reset(seed=seed)
-        actions = random_actions(env.action_space, None)
-
-        def step() -> None:
-            _, _, terminated, truncated, _ = env.step(next(actions))
-            if terminated or truncated:
-                env.reset()
-
-        yield step
-
-
-@contextmanager
-def sb3_env(task: str, envs: int, arguments: dict[str, Any]) -> Iterator[Stepper]:
-    with closing(make_vec_env(task, envs, 0, arguments)) as made:
-        made.reset()
-        actions = random_actions(made.action_space, envs)
-        yield lambda: made.step(next(actions))
-
-
 def learned_cells(options: Options) -> Iterator[Cell]:
     env_id = catalogue.env_id(options.task)
     common = {"checkpoint": options.checkpoint, "device": options.device}
     plain = Simulation.load(options.checkpoint or options.task, options.device)
+    reduced = plain.reduced()
     for envs in options.envs:
         yield Cell(CEILING, envs, ceiling(plain, envs, options.seconds))
+        yield Cell(f"{CEILING}, bfloat16", envs, ceiling(reduced, envs, options.seconds))
     for cut, extra in CUTS.items():
         with single_env(env_id, **common, **extra) as step:
             yield Cell(f"learned gym.make{cut}", 1, measure(step, 1, options.seconds))
     for (engine, how), (cut, extra) in product(ENGINES.items(), CUTS.items()):
         arguments = {**common, **how, **extra}
-        loaded = plain.reduced() if "precision" in how else plain
+        loaded = reduced if "precision" in how else plain
         loaded = loaded.compiled() if how else loaded
         for envs in options.envs[1:] if how else options.envs:
 
@@ -234,44 +146,19 @@ def real_cells(options: Options) -> Iterator[Cell]:
             with vector_env(made, made.single_action_space) as step:
                 speed = measure(step, envs, options.seconds)
             yield Cell(f"real gym.make_vec, {mode}", envs, speed)
+    with mujoco_rollout(options.task) as step:
+        yield Cell("real mujoco.rollout", ROLLOUTS, measure(step, ROLLOUTS**2, options.seconds))
+    for envs in (*REAL_ENVS, 64) if find_spec("envpool") else ():
+        with envpool_env(options.task, envs) as step:
+            yield Cell("real EnvPool", envs, measure(step, envs, options.seconds))
 
 
-def rollout_cell(options: Options) -> Cell:
-    """Step MuJoCo's own threads, without observations, rewards and episodes."""
-    with closing(gym.make(catalogue.reference_id(options.task)).unwrapped) as env:
-        env.reset(seed=0)
-        model, skip, space = env.model, env.frame_skip, env.action_space
-        start = np.concatenate([[0.0], env.data.qpos, env.data.qvel])
-    starts = np.tile(start, (ROLLOUTS, 1))
-    shape = (ROLLOUTS, ROLLOUTS, *space.shape)
-    actions = np.random.default_rng(0).uniform(space.low, space.high, shape)
-    controls = actions.repeat(skip, 1)
-    data = [mujoco.MjData(model) for _ in range(cores())]
-    with mujoco.rollout.Rollout(nthread=cores()) as pool:
-        speed = measure(
-            lambda: pool.rollout(model, data, starts, controls), ROLLOUTS**2, options.seconds
-        )
-    return Cell("real mujoco.rollout", ROLLOUTS, speed)
-
-
-def envpool_cells(options: Options) -> Iterator[Cell]:
-    import envpool
-
-    env_id = catalogue.reference_id(options.task)
-    for envs in (*REAL_ENVS, 64):
-        made = envpool.make_gymnasium(env_id, num_envs=envs, num_threads=min(envs, cores()))
-        made.reset()
-        actions = random_actions(made.action_space, envs)
-        speed = measure(lambda m=made, a=actions: m.step(next(a)), envs, options.seconds)
-        made.close()
-        yield Cell("real EnvPool", envs, speed)
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def lay_out(options: Options, cells: list[Cell], peers: dict[str, Cell]) -> Table:
+def lay_out(options: Options, cells: list[Cell]) -> Table:
+    """Set out each cell's speed, and how many times its peers' it is."""
+    peers = {}
+    for peer, name in PEERS.items():
+        if chosen := [cell for cell in cells if cell.name.startswith(name)]:
+            peers[peer] = max(chosen, key=lambda cell: cell.speed)
     named = ", ".join(f"{name} {cell.speed:,.0f}/s" for name, cell in peers.items())
     table = Table(
         title=f"{options.task}: environment steps per second (times {' / '.join(peers)})",
@@ -318,9 +205,10 @@ def draw(options: Options, cells: list[Cell], path: Path) -> None:
     figure = Figure(figsize=(8, 6), layout="constrained")
     axes = figure.subplots()
     none = ", max_disagreement=None"
-    for name in [CEILING, *(f"learned gym.make_vec, tensors{e}{none}" for e in ENGINES)]:
+    ceilings = {CEILING: "k--", f"{CEILING}, bfloat16": "k:"}
+    for name in [*ceilings, *(f"learned gym.make_vec, tensors{e}{none}" for e in ENGINES)]:
         chosen = [cell for cell in cells if cell.name == name]
-        style = "k--" if name == CEILING else "o-"
+        style = ceilings.get(name, "o-")
         axes.plot([c.envs for c in chosen], [c.speed for c in chosen], style, label=name)
     for name in dict.fromkeys(cell.name for cell in cells if cell.name.startswith("real")):
         chosen = [cell for cell in cells if cell.name == name]
@@ -342,22 +230,13 @@ def main(options: Options) -> None:
             "Wait, or measure all the same with --force."
         )
         raise SystemExit(1)
-    cells = []
     with console.status("measuring"):
         # The real ones first: their processes start from one that holds nothing yet.
-        cells += real_cells(options)
-        best = max((c for c in cells if "make_vec" in c.name), key=lambda c: c.speed)
-        cells.append(rollout_cell(options))
-        peers = {"the best real gym.make_vec": best, "mujoco.rollout": cells[-1]}
-        try:
-            pool = list(envpool_cells(options))
-            peers["EnvPool"] = max(pool, key=lambda c: c.speed)
-            cells += pool
-        except ImportError:
-            console.print("EnvPool is not installed: pip install envpool to see it beside.")
-        cells += learned_cells(options)
+        cells = [*real_cells(options), *learned_cells(options)]
         effect = errors(options)
-    console.print(lay_out(options, cells, peers))
+    if not find_spec("envpool"):
+        console.print("EnvPool is not installed: pip install envpool to see it beside.")
+    console.print(lay_out(options, cells))
     console.print(effect)
     single = {cell.name: cell.speed for cell in cells if cell.envs == 1}
     for name in (f"learned gym.make{cut}" for cut in CUTS):
@@ -366,7 +245,9 @@ def main(options: Options) -> None:
     speeds = {(cell.name, cell.envs): cell.speed for cell in cells}
     for (name, envs), speed in speeds.items():
         if envs == 4096 and name.endswith("None"):
-            console.print(f"{name}: {speed / speeds[CEILING, envs]:.0%} of the ceiling at 4,096.")
+            limit = f"{CEILING}, bfloat16" if "bfloat16" in name else CEILING
+            share = speed / speeds[limit, envs]
+            console.print(f"{name}: {share:.0%} of the ceiling at 4,096.")
     if options.json is not None:
         options.json.write_text(json.dumps([vars(cell) for cell in cells], indent=1))
     if options.plot is not None:

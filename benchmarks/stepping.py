@@ -1,0 +1,170 @@
+"""Ways to step environments, learned and real ones, and how fast each is.
+
+Every way is a context that yields a `Stepper`; `measure` tells its environment steps per second.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import cycle
+from typing import Any
+
+import gymnasium as gym
+import mujoco
+import mujoco.rollout
+import numpy as np
+import torch
+
+from learned_envs import Simulation, catalogue
+from learned_envs.dynamics.ensemble import CACHED_ROWS
+from learned_envs.dynamics.network import MLP
+from learned_envs.sb3 import make_vec_env
+
+REPEATS = 3
+"""Windows in a measurement; the median is taken."""
+
+ROLLOUTS = 64
+"""Rollouts at once of `mujoco.rollout`, and steps of each."""
+
+Stepper = Callable[[], object]
+"""Takes one step of all environments."""
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def measure(step: Stepper, envs: int, seconds: float) -> float:
+    """Return environment steps per second, the median of a few windows."""
+    begin = time.perf_counter()
+    step()
+    while time.perf_counter() - begin < seconds / 5:
+        step()
+    speeds = []
+    for _ in range(REPEATS):
+        begin, count = time.perf_counter(), 0
+        while (taken := time.perf_counter() - begin) < seconds / REPEATS:
+            step()
+            count += 1
+        speeds.append(count * envs / taken)
+    return statistics.median(speeds)
+
+
+def random_actions(space: gym.spaces.Box, envs: int | None) -> Iterator[np.ndarray]:
+    """Cycle through actions that were drawn beforehand: drawing them is not what is measured."""
+    shape = (16, *space.shape) if envs is None else (16, envs, *space.shape)
+    drawn = np.random.default_rng(0).uniform(space.low, space.high, shape)
+    return cycle(drawn.astype(np.float32))
+
+
+@contextmanager
+def simulation(loaded: Simulation, envs: int, disagreement: bool) -> Iterator[Stepper]:
+    """Step a bare simulation."""
+    drawn = random_actions(loaded.task.action_space, envs)
+    actions = cycle([torch.from_numpy(next(drawn)).to(loaded.device) for _ in range(16)])
+    start = loaded.reset(envs)
+    state, age = start, 0
+
+    @torch.no_grad()
+    def step() -> None:
+        nonlocal state, age
+        # Nothing resets a bare simulation; begun anew, its states stay what episodes look like.
+        state, age = (start, 0) if age == 50 else (state, age + 1)
+        state = loaded.step(state, next(actions), disagreement).state
+        if loaded.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    yield step
+
+
+@torch.no_grad()
+def ceiling(loaded: Simulation, envs: int, seconds: float) -> float:
+    """Return how many rows a second pass through the products of one member's layers alone.
+
+    They are in the precision that the simulation's layers have.
+    """
+    network = next(m for m in loaded.dynamics.modules() if isinstance(m, MLP))
+    weights = [layer.weight[0] for layer in network.layers]
+    first = torch.randn(envs, len(weights[0]), device=loaded.device).to(weights[0].dtype)
+
+    def step() -> None:
+        for rows in first.split(CACHED_ROWS):
+            for weight in weights:
+                rows = rows @ weight
+
+    return measure(step, envs, seconds)
+
+
+@contextmanager
+def vector_env(made: Any, space: Any, tensors: bool = False) -> Iterator[Stepper]:
+    """Step anything with Gymnasium's vector interface."""
+    with closing(made):
+        made.reset(seed=0)
+        actions = random_actions(space, made.num_envs)
+        if tensors:
+            device = made.unwrapped.state.q.device
+            actions = cycle([torch.from_numpy(next(actions)).to(device) for _ in range(16)])
+        yield lambda: made.step(next(actions))
+
+
+@contextmanager
+def single_env(env_id: str, **arguments: Any) -> Iterator[Stepper]:
+    """Step one environment, begun anew where an episode ends."""
+    with closing(gym.make(env_id, **arguments)) as env:
+        # Each member of an ensemble is got ready at its first episode.
+        for seed in range(20):
+            env.reset(seed=seed)
+        actions = random_actions(env.action_space, None)
+
+        def step() -> None:
+            _, _, terminated, truncated, _ = env.step(next(actions))
+            if terminated or truncated:
+                env.reset()
+
+        yield step
+
+
+@contextmanager
+def sb3_env(task: str, envs: int, arguments: dict[str, Any]) -> Iterator[Stepper]:
+    """Step a learned environment as Stable-Baselines3 does."""
+    with closing(make_vec_env(task, envs, 0, arguments)) as made:
+        made.reset()
+        actions = random_actions(made.action_space, envs)
+        yield lambda: made.step(next(actions))
+
+
+@contextmanager
+def mujoco_rollout(task: str) -> Iterator[Stepper]:
+    """Step MuJoCo by its own threads, without observations, rewards and episodes.
+
+    What counts as one step here is `ROLLOUTS` steps of as many systems.
+    """
+    with closing(gym.make(catalogue.reference_id(task)).unwrapped) as env:
+        env.reset(seed=0)
+        model, skip, space = env.model, env.frame_skip, env.action_space
+        start = np.concatenate([[0.0], env.data.qpos, env.data.qvel])
+    starts = np.tile(start, (ROLLOUTS, 1))
+    shape = (ROLLOUTS, ROLLOUTS, *space.shape)
+    actions = np.random.default_rng(0).uniform(space.low, space.high, shape)
+    controls = actions.repeat(skip, 1)
+    data = [mujoco.MjData(model) for _ in range(cores())]
+    with mujoco.rollout.Rollout(nthread=cores()) as pool:
+        yield lambda: pool.rollout(model, data, starts, controls)
+
+
+@contextmanager
+def envpool_env(task: str, envs: int) -> Iterator[Stepper]:
+    """Step EnvPool's environments; an ImportError where it is not installed."""
+    import envpool
+
+    made = envpool.make_gymnasium(
+        catalogue.reference_id(task), num_envs=envs, num_threads=min(envs, cores())
+    )
+    with closing(made):
+        made.reset()
+        actions = random_actions(made.action_space, envs)
+        yield lambda: made.step(next(actions))
