@@ -1,11 +1,12 @@
 """How does the cost of a step grow, and what is it made of?
 
-    python benchmarks/cost.py --plot docs/cost.png   # about a minute
+    python benchmarks/cost.py --plot docs/cost.png   # about five minutes
 
-times steps of untrained models of a task's shipped configuration, one member an episode, while one
-thing grows: the batch, the width of the three hidden layers, the members whose disagreement is
-asked for, the length of a rollout. It prints what share of a step the contact geometry takes, what
-the disagreement of all members costs, and draws the four curves.
+times steps of untrained models of a task's shipped configuration, one member an episode, as they
+come and compiled in bfloat16, while one thing grows: the batch, the width of the three hidden
+layers, the members whose disagreement is asked for, the length of a rollout. It prints what share
+of a step the contact geometry takes, what the disagreement of all members costs, and draws the
+curves.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ BATCHES = (1, 16, 256, 1024, 4096, 16_384)
 WIDTHS = (32, 64, 128, 192, 256, 384)
 MEMBERS = (1, 2, 3, 5, 7)
 HORIZONS = (1, 10, 50, 200)
+
+ENGINES: dict[str, Callable[[Simulation], Simulation]] = {
+    "as it comes": lambda simulation: simulation,
+    "compiled, bfloat16": lambda simulation: simulation.reduced().compiled(),
+}
 
 
 @dataclass(frozen=True)
@@ -63,24 +69,27 @@ def main(options: Options) -> None:
     dynamics, envs, seconds = shipped.dynamics, options.envs, options.seconds
     assert isinstance(dynamics, Ensemble)
 
-    def made(width: int | None = None, members: int = 3) -> Simulation:
+    def made(engine: str, width: int | None = None, members: int = 3) -> Simulation:
         family = dynamics.family
         if width is not None:
             family = replace(family, hidden=(width,) * 3)
         untrained = Ensemble(family, dynamics.spec, members, dynamics.sensors)
-        return replace(shipped, dynamics=untrained.requires_grad_(False))
+        return ENGINES[engine](replace(shipped, dynamics=untrained.requires_grad_(False)))
 
-    panels: dict[str, tuple[tuple[int, ...], Callable[[int], float]]] = {
-        "environments at once": (BATCHES, lambda n: step_time(made(), n, seconds, False)),
-        "width of the layers": (WIDTHS, lambda n: step_time(made(n), envs, seconds, False)),
+    panels: dict[str, tuple[tuple[int, ...], Callable[[str, int], float]]] = {
+        "environments at once": (BATCHES, lambda e, n: step_time(made(e), n, seconds, False)),
+        "width of the layers": (WIDTHS, lambda e, n: step_time(made(e, n), envs, seconds, False)),
         "members that disagree": (
             MEMBERS,
-            lambda n: step_time(made(members=n), envs, seconds, n > 1),
+            lambda e, n: step_time(made(e, members=n), envs, seconds, n > 1),
         ),
-        "steps of a rollout": (HORIZONS, lambda n: rollout_time(made(), envs, seconds, n)),
+        "steps of a rollout": (HORIZONS, lambda e, n: rollout_time(made(e), envs, seconds, n)),
     }
     with console.status("measuring"):
-        times = {name: [time(n) for n in sizes] for name, (sizes, time) in panels.items()}
+        times = {
+            name: {engine: [time(engine, size) for size in sizes] for engine in ENGINES}
+            for name, (sizes, time) in panels.items()
+        }
         whole = step_time(shipped, envs, seconds, disagreement=False)
         three = step_time(shipped, envs, seconds, disagreement=True)
         state = shipped.reset(envs)
@@ -89,7 +98,8 @@ def main(options: Options) -> None:
         )
     for name, (sizes, _) in panels.items():
         table = Table(name, *(f"{size:,}" for size in sizes), title=f"{options.task}: ms")
-        table.add_row("time", *(f"{1000 * time:.3g}" for time in times[name]))
+        for engine, curve in times[name].items():
+            table.add_row(engine, *(f"{1000 * time:.3g}" for time in curve))
         console.print(table)
     console.print(
         f"At {envs:,} environments contact geometry takes {geometry / whole:.0%} of a step, and "
@@ -100,7 +110,8 @@ def main(options: Options) -> None:
 
         figure = Figure(figsize=(11, 3.4), layout="constrained")
         for axes, (name, (sizes, _)) in zip(figure.subplots(1, 4), panels.items(), strict=True):
-            axes.plot(sizes, [1000 * time for time in times[name]], "o-")
+            for engine, curve in times[name].items():
+                axes.plot(sizes, [1000 * time for time in curve], "o-", label=engine)
             axes.set(xlabel=name, xscale="log", yscale="log")
             axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45, minor=False)
             axes.set_xticks([], minor=True)
@@ -108,6 +119,7 @@ def main(options: Options) -> None:
             axes.yaxis.set_major_formatter("{x:g}")
             axes.grid(alpha=0.3)
         figure.axes[0].set_ylabel("milliseconds")
+        figure.axes[0].legend(fontsize=8)
         figure.suptitle(f"{options.task}, {envs:,} environments, {torch.get_num_threads()} threads")
         figure.savefig(options.plot, dpi=110)
 
