@@ -90,8 +90,8 @@ class RoundsConfig:
     fresh: bool = False
     """Begin each round with a new agent."""
     agreement: float = 0.1
-    """Stop where the returns inside and outside differ by less than this share for two rounds
-    that bring no better agent."""
+    """Where the returns inside and outside differ by less than this share for two rounds that
+    bring no better agent, try a new one; stop where that is no better by as much."""
 
     def check(self) -> None:
         """See that the settings make sense; see `TrainingConfig.check`.

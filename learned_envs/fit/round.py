@@ -21,7 +21,7 @@ ERROR_HORIZON = 10
 """Steps at which a round's held-out error is told."""
 
 SETTLED_ROUNDS = 2
-"""Rounds whose returns must agree, without a better one, before the fit stops early."""
+"""Rounds whose returns must agree, without a better one, before a new agent is tried."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Round:
             `real_steps`.
         episodes: how many those are.
         minutes: what the round took; where it was resumed, since then.
+        anew: whether its agent began anew, since the one before was settled.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Round:
     outside: float
     episodes: int
     minutes: float
+    anew: bool = False
 
     @property
     def gap(self) -> float:
@@ -57,7 +59,8 @@ class Round:
     def line(self) -> str:
         """Return the figures as a line of text."""
         return (
-            f"round {self.number}: {self.real_steps:,} real steps, held-out error {self.error:.2g} "
+            f"round {self.number}{', a new agent' if self.anew else ''}: "
+            f"{self.real_steps:,} real steps, held-out error {self.error:.2g} "
             f"at {ERROR_HORIZON} steps, return inside {self.inside:,.1f}, outside "
             f"{self.outside:,.1f} (episodes: {self.episodes}), gap {self.gap:.0%}, "
             f"{self.minutes:.1f} minutes"
@@ -65,13 +68,24 @@ class Round:
 
 
 def settled(history: Sequence[Round], agreement: float) -> bool:
-    """Return whether inside and outside agree and more rounds have stopped to help."""
+    """Return whether inside and outside agree and the agent has stopped to get better.
+
+    It may be good, or stuck: where it stands still, the model is soon right too.
+    """
     last, before = history[-SETTLED_ROUNDS:], history[:-SETTLED_ROUNDS]
-    if not before:
-        return False
+    agree = all(round.gap <= agreement for round in last)
+    return bool(before) and agree and not _better(last, before, agreement)
+
+
+def finished(history: Sequence[Round], agreement: float) -> bool:
+    """Return whether a new agent, tried in place of a settled one, is no better either."""
+    last, before = history[-1:], history[:-1]
+    return bool(before) and last[0].anew and not _better(last, before, agreement)
+
+
+def _better(last: Sequence[Round], before: Sequence[Round], agreement: float) -> bool:
     best = max(round.outside for round in before)
-    better = max(round.outside for round in last) > best + agreement * abs(best)
-    return not better and all(round.gap <= agreement for round in last)
+    return max(round.outside for round in last) > best + agreement * abs(best)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from learned_envs.fit.round import (
     ERROR_HORIZON,
     Round,
     Trial,
+    finished,
     return_inside,
     settled,
     whole_returns,
@@ -76,7 +77,7 @@ class Improve(Protocol):
         Args:
             checkpoint: the model.
             starts: recorded states, q (n, nq) and v (n, nv), that its episodes may begin from.
-            previous: the folder of the last round's agent; None in the first round.
+            previous: the folder of the last round's agent; None to begin with a new one.
             out: the folder that the agent is to be left in.
             seed: determines the training.
             on_progress: called with the steps that the agent has taken so far.
@@ -114,8 +115,9 @@ class Rounds:
         The best is the one whose agent returned most outside, on the fit's own real steps.
         """
         plan, history = self.config.rounds, self._history()
-        while len(history) < plan.rounds and not settled(history, plan.agreement):
-            history.append(self._round(len(history) + 1))
+        while len(history) < plan.rounds and not finished(history, plan.agreement):
+            anew = settled(history, plan.agreement)
+            history.append(self._round(len(history) + 1, anew))
             figures = [asdict(round) for round in history]
             write_whole(self.out / ROUNDS_FILE, json.dumps(figures, indent=1).encode())
             self._log(history[-1])
@@ -132,7 +134,7 @@ class Rounds:
         task = catalogue.task_class(self.task).create(dynamics.spec, {})
         return Simulation(task, dynamics, read_card(self.out / FILE_NAME))
 
-    def _round(self, number: int) -> Round:
+    def _round(self, number: int, anew: bool) -> Round:
         """Fit, train the agent, try it; and record what lies around it for the next round."""
         begin = time.monotonic()
         plan, seed = self.config.rounds, self.config.training.seed + number
@@ -141,10 +143,11 @@ class Rounds:
         if number == 1:
             self._collect(plan.steps_per_round - self._trial_steps, number, random=True)
         simulation = self._fit(number)
+        before = None if anew or number == 1 else self._folder(number - 1) / AGENT_FOLDER
         policy = self.improve(
             folder,
             self._starts(seed),
-            self._folder(number - 1) / AGENT_FOLDER if number > 1 else None,
+            before,
             folder / AGENT_FOLDER,
             seed,
             lambda done: self.observer.learned(done, plan.agent_steps),
@@ -165,6 +168,7 @@ class Rounds:
             float(np.mean(returns)),
             len(returns),
             round((time.monotonic() - begin) / 60, 2),
+            anew,
         )
 
     def _fit(self, number: int) -> Simulation:

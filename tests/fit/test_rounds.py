@@ -11,7 +11,7 @@ from learned_envs.errors import ParameterError
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, fit
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.fit.observer import Observer
-from learned_envs.fit.round import Round, settled, whole_returns
+from learned_envs.fit.round import Round, finished, settled, whole_returns
 from learned_envs.sb3 import Agent, Improver
 
 TASK = "InvertedPendulum"
@@ -125,8 +125,19 @@ def test_rounds_need_what_improves_an_agent_and_no_data(config, tmp_path, pendul
     ],
     ids=["too few", "agree", "still better", "a gap"],
 )
-def test_rounds_stop_where_returns_agree_and_nothing_gets_better(returns, expected):
-    history = [
+def test_an_agent_is_settled_where_returns_agree_and_nothing_gets_better(returns, expected):
+    assert settled(rounds_of(returns), agreement=0.1) is expected
+
+
+@pytest.mark.parametrize(("outside", "expected"), [(120, False), (105, True)])
+def test_rounds_stop_where_a_new_agent_is_no_better_than_a_settled_one(outside, expected):
+    history = rounds_of([(100, 100), (100, 101), (99, 100)])
+    assert not finished(history, agreement=0.1)
+    last = dataclasses.replace(history[-1], inside=300, outside=outside, anew=True)
+    assert finished([*history, last], agreement=0.1) is expected
+
+
+def rounds_of(returns):
+    return [
         Round(i, i, 0.0, inside, outside, 1, 0.0) for i, (inside, outside) in enumerate(returns)
     ]
-    assert settled(history, agreement=0.1) is expected
