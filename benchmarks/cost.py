@@ -107,6 +107,7 @@ def main(options: Options) -> None:
     )
     if options.plot is not None:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
 
         figure = Figure(figsize=(11, 3.4), layout="constrained")
         for axes, (name, (sizes, _)) in zip(figure.subplots(1, 4), panels.items(), strict=True):
@@ -115,6 +116,7 @@ def main(options: Options) -> None:
             axes.set(xlabel=name, xscale="log", yscale="log")
             axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45, minor=False)
             axes.set_xticks([], minor=True)
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_minor_formatter("")
             axes.yaxis.set_major_formatter("{x:g}")
             axes.grid(alpha=0.3)
