@@ -168,3 +168,33 @@ def envpool_env(task: str, envs: int) -> Iterator[Stepper]:
         made.reset()
         actions = random_actions(made.action_space, envs)
         yield lambda: made.step(next(actions))
+
+
+@contextmanager
+def mjx_physics(task: str, envs: int) -> Iterator[Stepper]:
+    """Step MJX on the device that JAX has: physics alone, as `mujoco_rollout`.
+
+    An ImportError where it is not installed.
+    """
+    import jax
+    from mujoco import mjx
+
+    with closing(gym.make(catalogue.reference_id(task)).unwrapped) as env:
+        env.reset(seed=0)
+        skip, drawn = env.frame_skip, random_actions(env.action_space, envs)
+        model, start = mjx.put_model(env.model), mjx.put_data(env.model, env.data)
+
+    def one(data: Any, action: Any) -> Any:
+        held = data.replace(ctrl=action)
+        return jax.lax.fori_loop(0, skip, lambda _, now: mjx.step(model, now), held)
+
+    every = jax.jit(jax.vmap(one))
+    actions = cycle([jax.numpy.asarray(next(drawn)) for _ in range(16)])
+    data = jax.tree.map(lambda leaf: jax.numpy.repeat(leaf[None], envs, 0), start)
+
+    def step() -> None:
+        nonlocal data
+        data = every(data, next(actions))
+        jax.block_until_ready(data.qpos)
+
+    yield step

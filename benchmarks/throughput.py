@@ -2,12 +2,13 @@
 
 The learned environment behind each of its faces, uncompiled, compiled, and compiled in bfloat16,
 with and without disagreement, beside what a user would pick instead: the real `gym.make`,
-`gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all cores and, where it
-is installed, EnvPool. Random actions; each cell is the median of a few windows after a warm-up, all
-in one run on one machine. Beside it stands how fast the matrix products of the model's own layers
-alone would be, and what compiling and bfloat16 do to the error of rollouts.
+`gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all cores and, where
+they are installed, EnvPool and MJX (on JAX's device). Random actions; each cell is the median of a
+few windows after a warm-up, all in one run on one machine. Beside it stands how fast the matrix
+products of the model's own layers alone would be, and what compiling and bfloat16 do to the error
+of rollouts.
 
-    python benchmarks/throughput.py                  # about ten minutes
+    python benchmarks/throughput.py                  # ten minutes, and two more with MJX
     python benchmarks/throughput.py --task HalfCheetah --envs 4096 --json throughput.json
     python benchmarks/throughput.py --checkpoint runs/hopper
 """
@@ -35,6 +36,7 @@ from stepping import (
     cores,
     envpool_env,
     measure,
+    mjx_physics,
     mujoco_rollout,
     sb3_env,
     simulation,
@@ -51,6 +53,9 @@ HORIZONS = (1, 5, 10, 20)
 REAL_ENVS = (2, 16)
 """Real environments at once; 64 too where a library batches them itself."""
 
+MJX_ENVS = {"cpu": 64, "gpu": 8192}
+"""Systems that MJX steps at once, by JAX's backend; on a CPU more of them only take longer."""
+
 CEILING = "matrix products of its layers alone"
 
 ENGINES: dict[str, dict[str, Any]] = {
@@ -64,8 +69,12 @@ PEERS = {
     "the best real gym.make_vec": "real gym.make_vec",
     "mujoco.rollout": "real mujoco.rollout",
     "EnvPool": "real EnvPool",
+    "MJX": "real MJX",
 }
 """What ratios are told to: the best of the cells whose names begin so."""
+
+OPTIONAL = {"envpool": "envpool", "mujoco.mjx": "mujoco-mjx"}
+"""Modules of peers that need not be there, and the packages that have them."""
 
 CUTS: dict[str, dict[str, Any]] = {"": {}, ", max_disagreement=None": {"max_disagreement": None}}
 
@@ -134,6 +143,10 @@ def learned_cells(options: Options) -> Iterator[Cell]:
             yield cell("SB3 VecEnv", sb3_env(options.task, envs, arguments))
 
 
+def installed(module: str) -> bool:
+    return find_spec(module) is not None
+
+
 def real_cells(options: Options) -> Iterator[Cell]:
     env_id = catalogue.reference_id(options.task)
     with single_env(env_id) as step:
@@ -148,9 +161,15 @@ def real_cells(options: Options) -> Iterator[Cell]:
             yield Cell(f"real gym.make_vec, {mode}", envs, speed)
     with mujoco_rollout(options.task) as step:
         yield Cell("real mujoco.rollout", ROLLOUTS, measure(step, ROLLOUTS**2, options.seconds))
-    for envs in (*REAL_ENVS, 64) if find_spec("envpool") else ():
+    for envs in (*REAL_ENVS, 64) if installed("envpool") else ():
         with envpool_env(options.task, envs) as step:
             yield Cell("real EnvPool", envs, measure(step, envs, options.seconds))
+    if installed("mujoco.mjx"):
+        import jax
+
+        envs = MJX_ENVS[jax.default_backend()]
+        with mjx_physics(options.task, envs) as step:
+            yield Cell("real MJX", envs, measure(step, envs, options.seconds))
 
 
 def lay_out(options: Options, cells: list[Cell]) -> Table:
@@ -234,8 +253,9 @@ def main(options: Options) -> None:
         # The real ones first: their processes start from one that holds nothing yet.
         cells = [*real_cells(options), *learned_cells(options)]
         effect = errors(options)
-    if not find_spec("envpool"):
-        console.print("EnvPool is not installed: pip install envpool to see it beside.")
+    for module, package in OPTIONAL.items():
+        if not installed(module):
+            console.print(f"pip install {package} to see it beside.")
     console.print(lay_out(options, cells))
     console.print(effect)
     single = {cell.name: cell.speed for cell in cells if cell.envs == 1}
