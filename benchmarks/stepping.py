@@ -54,18 +54,29 @@ def measure(step: Stepper, envs: int, seconds: float) -> float:
     return statistics.median(speeds)
 
 
-def random_actions(space: gym.spaces.Box, envs: int | None) -> Iterator[np.ndarray]:
-    """Cycle through actions that were drawn beforehand: drawing them is not what is measured."""
+def random_actions(
+    space: gym.spaces.Box, envs: int | None, put: Callable[[np.ndarray], Any] = np.asarray
+) -> Iterator[Any]:
+    """Cycle through actions that were drawn beforehand: drawing them is not what is measured.
+
+    Args:
+        space: of one environment's actions.
+        envs: environments at once; None for one without a batch.
+        put: brings actions to where they are taken, beforehand too.
+    """
     shape = (16, *space.shape) if envs is None else (16, envs, *space.shape)
     drawn = np.random.default_rng(0).uniform(space.low, space.high, shape)
-    return cycle(drawn.astype(np.float32))
+    return cycle([put(actions) for actions in drawn.astype(np.float32)])
+
+
+def on(device: torch.device) -> Callable[[np.ndarray], torch.Tensor]:
+    return lambda actions: torch.from_numpy(actions).to(device)
 
 
 @contextmanager
 def simulation(loaded: Simulation, envs: int, disagreement: bool) -> Iterator[Stepper]:
     """Step a bare simulation."""
-    drawn = random_actions(loaded.task.action_space, envs)
-    actions = cycle([torch.from_numpy(next(drawn)).to(loaded.device) for _ in range(16)])
+    actions = random_actions(loaded.task.action_space, envs, on(loaded.device))
     start = loaded.reset(envs)
     state, age = start, 0
 
@@ -104,10 +115,8 @@ def vector_env(made: Any, space: Any, tensors: bool = False) -> Iterator[Stepper
     """Step anything with Gymnasium's vector interface."""
     with closing(made):
         made.reset(seed=0)
-        actions = random_actions(space, made.num_envs)
-        if tensors:
-            device = made.unwrapped.state.q.device
-            actions = cycle([torch.from_numpy(next(actions)).to(device) for _ in range(16)])
+        put = on(made.unwrapped.state.q.device) if tensors else np.asarray
+        actions = random_actions(space, made.num_envs, put)
         yield lambda: made.step(next(actions))
 
 
@@ -181,7 +190,7 @@ def mjx_physics(task: str, envs: int) -> Iterator[Stepper]:
 
     with closing(gym.make(catalogue.reference_id(task)).unwrapped) as env:
         env.reset(seed=0)
-        skip, drawn = env.frame_skip, random_actions(env.action_space, envs)
+        skip, actions = env.frame_skip, random_actions(env.action_space, envs, jax.numpy.asarray)
         model, start = mjx.put_model(env.model), mjx.put_data(env.model, env.data)
 
     def one(data: Any, action: Any) -> Any:
@@ -189,7 +198,6 @@ def mjx_physics(task: str, envs: int) -> Iterator[Stepper]:
         return jax.lax.fori_loop(0, skip, lambda _, now: mjx.step(model, now), held)
 
     every = jax.jit(jax.vmap(one))
-    actions = cycle([jax.numpy.asarray(next(drawn)) for _ in range(16)])
     data = jax.tree.map(lambda leaf: jax.numpy.repeat(leaf[None], envs, 0), start)
 
     def step() -> None:

@@ -172,7 +172,9 @@ class PlanarContacts(nn.Module):
             angle=angle,
             angle_offset=-angle @ q0,
             contact=torch.cat([height, later, velocity]),
-            contact_offset=torch.cat([offset, offset + spatial.drop, 0 * velocity[:, 0]]),
+            contact_offset=torch.cat(
+                [offset, offset + spatial.drop, offset.new_zeros(len(velocity))]
+            ),
         )
 
     def forward(self, q: Tensor, v: Tensor) -> Contacts:
