@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 from learned_envs import Simulation, catalogue
-from learned_envs.dynamics.ensemble import CACHED_ROWS
 from learned_envs.dynamics.network import MLP
 from learned_envs.sb3 import make_vec_env
+from learned_envs.simulation import CACHED_ROWS
 
 REPEATS = 3
 """Windows in a measurement; the median is taken."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,17 @@ from torch import Tensor
 from learned_envs import catalogue
 from learned_envs.checkpoint import load_checkpoint
 from learned_envs.compilation import compiled
-from learned_envs.dynamics.dynamics import Dynamics, Prediction
+from learned_envs.dynamics.dynamics import Dynamics, Groups
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.state import State
 from learned_envs.tasks.task import Task, Transition, total
+
+CACHED_ROWS = 6144
+"""States, counted once for each member that steps them, that a CPU steps at once: more would leave
+its cache."""
+
+COMPILED_ROWS = 16384
+"""The same where steps are compiled."""
 
 Policy = Callable[[Tensor], Tensor]
 """Observations (batch, n) to actions (batch, nu), on the simulation's device."""
@@ -74,7 +81,7 @@ class Simulation:
         task: what is asked.
         dynamics: how state moves.
         card: where the model comes from and how good it is.
-        compile: whether what follows a prediction is compiled; see `compiled`.
+        compile: whether steps are compiled; see `compiled`.
     """
 
     task: Task
@@ -141,9 +148,14 @@ class Simulation:
                 f"Got actions of shape {tuple(action.shape)}, expected "
                 f"{(*state.q.shape[:-1], spec.nu)}: one for each of the states."
             )
-        model = self.dynamics
-        clamped = action.clamp(model.control_low, model.control_high)
-        return self._judge(state, action, model.step(state, clamped, disagreement))
+        rows = COMPILED_ROWS if self.compile else CACHED_ROWS
+        count = rows // self.dynamics.copies(state, disagreement)
+        if action.ndim != 2 or len(action) <= count or action.is_cuda or torch.is_grad_enabled():
+            return self._step_piece(state, action, disagreement)
+        cuts = [slice(start, start + count) for start in range(0, len(action), count)]
+        pieces = [self._step_piece(state[cut], action[cut], disagreement) for cut in cuts]
+        joined: Step = _join(pieces)
+        return joined
 
     def compiled(self) -> Simulation:
         """Return the same simulation with its steps compiled by `torch.compile`.
@@ -151,7 +163,7 @@ class Simulation:
         The first step takes 5 to 40 s; where it fails, for want of a C++ compiler, say, a warning
         says so and steps go on uncompiled.
         """
-        return replace(self, dynamics=self.dynamics.compiled(), compile=True)
+        return replace(self, compile=True)
 
     def reduced(self) -> Simulation:
         """Return the same simulation with its networks in bfloat16; all else stays float32.
@@ -161,15 +173,27 @@ class Simulation:
         """
         return replace(self, dynamics=self.dynamics.reduced())
 
-    @cached_property
-    def _judge(self) -> Callable[[State, Tensor, Prediction], Step]:
-        if not self.compile:
-            return self._judge_eagerly
-        return compiled(self._judge_eagerly, fullgraph=True, dynamic=True)
+    def _step_piece(self, state: State, action: Tensor, disagreement: bool) -> Step:
+        groups = None if disagreement else self.dynamics.group(state)
+        return self._advance(state, action, disagreement, groups)
 
-    def _judge_eagerly(self, state: State, action: Tensor, prediction: Prediction) -> Step:
-        """Return what the task and the envelope make of a prediction."""
-        inside, sensors = self.dynamics.inside(prediction.state), prediction.sensors
+    @cached_property
+    def _advance(self) -> Callable[[State, Tensor, bool, Groups | None], Step]:
+        if not self.compile:
+            return self._advance_eagerly
+        return compiled(self._advance_eagerly, fullgraph=True, dynamic=True)
+
+    def _advance_eagerly(
+        self, state: State, action: Tensor, disagreement: bool, groups: Groups | None
+    ) -> Step:
+        """Step, and judge what the model predicts by the task's rules and the envelope."""
+        model = self.dynamics
+        clamped = action.clamp(model.control_low, model.control_high)
+        if groups is None:
+            prediction = model.step(state, clamped, disagreement)
+        else:
+            prediction = model.step_grouped(state, clamped, groups)
+        inside, sensors = model.inside(prediction.state), prediction.sensors
         transition = Transition(
             state,
             action,
@@ -230,3 +254,17 @@ class Simulation:
             torch.stack(rewards, 1),
             torch.stack(living, 1),
         )
+
+
+def _join(parts: Sequence[Any]) -> Any:
+    """Concatenate tensors along the batch, or those that mappings and dataclasses hold."""
+    first = parts[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(parts))
+    if isinstance(first, Mapping):
+        return {name: _join([part[name] for part in parts]) for name in first}
+    if is_dataclass(first) and not isinstance(first, type):
+        names = [field.name for field in fields(first)]
+        joined = {name: _join([getattr(part, name) for part in parts]) for name in names}
+        return replace(first, **joined)
+    return first

@@ -35,6 +35,19 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """A batch of states, laid out in a row for each member of an ensemble.
+
+    Attributes:
+        rows: (members, width) int64, the index of the state in each place; some have none, and 0.
+        places: (batch) int64, the place of each state among all of `rows`.
+    """
+
+    rows: Tensor
+    places: Tensor
+
+
+@dataclass(frozen=True)
 class Family(ABC):
     """The configuration of a model family: its registry entry and what a card stores.
 
@@ -91,13 +104,20 @@ class Dynamics(nn.Module, ABC):
         """Fill the memory that an episode starts with."""
         return state
 
-    def compiled(self) -> Dynamics:
-        """Return the model, of the same weights, with its step compiled where it can be."""
-        return self
-
     def reduced(self) -> Dynamics:
         """Return a model of the same weights that computes in bfloat16 where it can."""
         return self
+
+    def copies(self, state: State, disagreement: bool = False) -> int:
+        """Return how many times a step computes the motion of each state."""
+        return 1
+
+    def group(self, state: State) -> Groups | None:
+        """Return what `step_grouped` needs, if that is faster than `step`; None if not.
+
+        To find it is all of a step that has to look at values: the rest can be compiled.
+        """
+        return None
 
     @abstractmethod
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
@@ -108,6 +128,10 @@ class Dynamics(nn.Module, ABC):
             action: (*batch, nu), within the actuators' range, held constant over the step.
             disagreement: whether to compute the disagreement.
         """
+
+    def step_grouped(self, state: State, action: Tensor, groups: Groups) -> Prediction:
+        """Predict as `step` does, without disagreement, with what `group` said of the state."""
+        return self.step(state, action)
 
     def priors(self) -> Iterator[tuple[nn.Parameter, float]]:
         """Return every parameter, and by how much more than others it is held near zero.

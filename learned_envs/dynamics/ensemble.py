@@ -9,8 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from learned_envs.compilation import compiled
-from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
+from learned_envs.dynamics.dynamics import Dynamics, Family, Groups, Prediction
 from learned_envs.dynamics.heading import Heading
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.sensor import SensorHead
@@ -21,13 +20,6 @@ GROUPING_PAYS = 64
 
 ROW = 64
 """States of a member are stepped in a multiple of this number, unless they are few."""
-
-CACHED_ROWS = 6144
-"""States, those of all members together, that pass through a model at once on a CPU, where more
-would leave the cache."""
-
-Advance = Callable[[State, Tensor], Prediction]
-"""(states, actions) -> every member's prediction, as `Ensemble.step_members`."""
 
 
 class Ensemble(Dynamics):
@@ -64,7 +56,6 @@ class Ensemble(Dynamics):
             SensorHead(spec, self.kinematics, len(self.sensors), members) if self.sensors else None
         )
         self.register_buffer("change_spread", torch.ones(spec.nv))
-        self._advance: Advance = self._readings_and_motion
 
     def alone(self, member: int) -> Ensemble:
         """Return an ensemble of one of the members, with weights that are views of this one's."""
@@ -76,19 +67,12 @@ class Ensemble(Dynamics):
             tensor.data = shared[member : member + 1] if each else shared
         return own.requires_grad_(False)
 
-    def compiled(self) -> Ensemble:
-        """Return the ensemble, of the same weights, with its members' step as a compiled graph."""
-        own = copy.copy(self)
-        own._advance = compiled(self._readings_and_motion, fullgraph=True, dynamic=True)
-        return own
-
     def reduced(self) -> Ensemble:
         """Return a copy whose networks compute in bfloat16."""
         own = copy.deepcopy(self).requires_grad_(False)
         for module in own.modules():
             if isinstance(module, MLP):
                 module.to(torch.bfloat16)
-        own._advance = own._readings_and_motion
         return own
 
     def begin(self, state: State, generator: torch.Generator | None = None) -> State:
@@ -98,16 +82,31 @@ class Ensemble(Dynamics):
         begun = self.model.begin(State(state.q[None], state.v[None]), generator)
         return state.remember(member=member, **self._members_last(begun))
 
+    def copies(self, state: State, disagreement: bool = False) -> int:
+        """Return how many members step each state; see `Dynamics.copies`."""
+        return 1 if self._grouping_pays(state) and not disagreement else self.members
+
+    def group(self, state: State) -> Groups | None:
+        """Sort states into a row a member where each is to step with its own; see `Groups`."""
+        if not self._grouping_pays(state):
+            return None
+        flat = state.memory["member"].flatten()
+        order = torch.arange(len(flat), device=flat.device)
+        every = torch.arange(self.members, device=flat.device)
+        before = (flat == every[:, None]).cumsum(1)
+        # Rounded up, so that batches of one size have rows of one size.
+        width = -(-int(before[:, -1].max()) // ROW) * ROW
+        place = flat * width + before.gather(0, flat[None])[0] - 1
+        rows = order.new_zeros(self.members * width).scatter_(0, place, order)
+        return Groups(rows.reshape(self.members, width), place)
+
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one environment step; see `Dynamics.step`."""
         member = state.memory.get("member")
         own = {name: value for name, value in state.memory.items() if name != "member"}
-        grouping = not (own or disagreement)
-        if member is not None and grouping and member.numel() >= GROUPING_PAYS:
-            return self._step_grouped(state, action, member)
         axis = state.q.ndim - 1
         memory = {name: value.movedim(axis, 0) for name, value in own.items()}
-        every = self._in_pieces(State(state.q[None], state.v[None], memory), action[None])
+        every = self._with_readings(State(state.q[None], state.v[None], memory), action[None])
 
         def choose(values: Tensor) -> Tensor:
             if member is None:
@@ -118,6 +117,19 @@ class Ensemble(Dynamics):
         return self._reduce(
             state, every, choose, self._disagreement(every) if disagreement else None
         )
+
+    def step_grouped(self, state: State, action: Tensor, groups: Groups) -> Prediction:
+        """Step every state with its own member only; see `Dynamics.step_grouped`."""
+        packed = torch.cat([state.q, state.v, action], -1).flatten(0, -2)
+        packed = packed.index_select(0, groups.rows.flatten())
+        rows = packed.reshape(*groups.rows.shape, -1)
+        q, v, u = torch.split(rows, [state.q.shape[-1], state.v.shape[-1], action.shape[-1]], -1)
+
+        def own(values: Tensor) -> Tensor:
+            chosen = values.flatten(0, 1).index_select(0, groups.places)
+            return chosen.reshape(*state.q.shape[:-1], -1)
+
+        return self._reduce(state, self._with_readings(State(q, v), u), own)
 
     def step_members(self, state: State, action: Tensor) -> Prediction:
         """Move each member, without its readings, from states of its own or all from the same.
@@ -157,25 +169,9 @@ class Ensemble(Dynamics):
             state, next_state = self.heading.enter_transition(self.kinematics, state, next_state)
         self.model.normalise(state, action, next_state)
 
-    def _step_grouped(self, state: State, action: Tensor, member: Tensor) -> Prediction:
-        """Step every state with its own member only, the states sorted into a row a member."""
-        flat = member.flatten()
-        order = torch.arange(len(flat), device=flat.device)
-        every = torch.arange(self.members, device=flat.device)
-        before = (flat == every[:, None]).cumsum(1)
-        # Rounded up, so that batches of one size have rows of one size, and compile once.
-        width = -(-int(before[:, -1].max()) // ROW) * ROW
-        place = flat * width + before.gather(0, flat[None])[0] - 1
-        table = order.new_zeros(self.members * width).scatter_(0, place, order)
-
-        packed = torch.cat([state.q, state.v, action], -1).flatten(0, -2)
-        rows = packed.index_select(0, table).reshape(self.members, width, -1)
-        q, v, u = torch.split(rows, [state.q.shape[-1], state.v.shape[-1], action.shape[-1]], -1)
-
-        def own(values: Tensor) -> Tensor:
-            return values.flatten(0, 1).index_select(0, place).reshape(*member.shape, -1)
-
-        return self._reduce(state, self._in_pieces(State(q, v), u), own)
+    def _grouping_pays(self, state: State) -> bool:
+        many = state.q.shape[:-1].numel() >= GROUPING_PAYS
+        return many and state.memory.keys() == {"member"}
 
     def _members_last(self, every: State) -> dict[str, Tensor]:
         """Move the members' axis of what they remember behind the batch's."""
@@ -185,28 +181,7 @@ class Ensemble(Dynamics):
             for name, value in every.memory.items()
         }
 
-    def _in_pieces(self, state: State, action: Tensor) -> Prediction:
-        """Step every member in pieces that fit the cache; the arguments are `step_members`'s."""
-        rows = CACHED_ROWS // self.members
-        count = action.shape[1] if action.ndim > 2 else 1
-        if torch.is_grad_enabled() or action.is_cuda or count <= rows:
-            return self._advance(state, action)
-        cuts = [slice(start, start + rows) for start in range(0, count, rows)]
-        pieces = [self._advance(state[:, cut], action[:, cut]) for cut in cuts]
-
-        sensors = [piece.sensors for piece in pieces if piece.sensors is not None]
-        remembered = [piece.state.memory for piece in pieces]
-        return Prediction(
-            State(
-                torch.cat([piece.state.q for piece in pieces], 1),
-                torch.cat([piece.state.v for piece in pieces], 1),
-                {n: torch.cat([memory[n] for memory in remembered], 1) for n in remembered[0]},
-            ),
-            torch.cat([piece.displacement for piece in pieces], 1),
-            torch.cat(sensors, 1) if sensors else None,
-        )
-
-    def _readings_and_motion(self, state: State, action: Tensor) -> Prediction:
+    def _with_readings(self, state: State, action: Tensor) -> Prediction:
         """Move each member as `step_members` does, and predict its sensors' readings."""
         every = self.step_members(state, action)
         if self.head is None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition, uniform_start
+from learned_envs.tasks.task import Task, Transition, uniform_start, within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +73,7 @@ class Hopper(Task):
 
     def healthy(self, state: State) -> Tensor:
         """Return whether the hopper stands upright and sane, (*batch) bool."""
-        # All bounds at once: one by one they cost more than the rest of the task.
-        values = torch.cat((state.q[..., 1:], state.v), dim=-1)
-        low, high = (values.new_tensor(bound) for bound in self._healthy_bounds)
-        return ((low < values) & (values < high)).all(dim=-1)
+        return within(torch.cat((state.q[..., 1:], state.v), dim=-1), *self._healthy_bounds)
 
     @property
     def _healthy_bounds(self) -> tuple[list[float], list[float]]:

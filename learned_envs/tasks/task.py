@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, reduce
 from typing import Any, ClassVar
@@ -175,3 +175,11 @@ def total(terms: Mapping[str, Tensor]) -> Tensor:
     """Return the sum of a reward's terms, at least one."""
     first, *rest = terms.values()
     return reduce(torch.add, rest, first)
+
+
+def within(values: Tensor, low: Sequence[float], high: Sequence[float]) -> Tensor:
+    """Return where all of `values` (*batch, n) lie between n bounds each, which are outside."""
+    # All at once: one by one they cost more than the rest of a task, and one by one is how a
+    # compiler sets what new_tensor makes.
+    like: Any = {"dtype": values.dtype, "device": values.device}
+    return ((torch.tensor(low, **like) < values) & (values < torch.tensor(high, **like))).all(-1)

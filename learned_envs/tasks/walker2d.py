@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition, uniform_start
+from learned_envs.tasks.task import Task, Transition, uniform_start, within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +70,7 @@ class Walker2d(Task):
     def healthy(self, state: State) -> Tensor:
         """Return whether the walker stands upright, (*batch) bool."""
         low, high = zip(self.healthy_z_range, self.healthy_angle_range, strict=True)
-        posture = state.q[..., 1:3]
-        return ((posture.new_tensor(low) < posture) & (posture < posture.new_tensor(high))).all(-1)
+        return within(state.q[..., 1:3], low, high)
 
     def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
         """Return the forward reward, the control cost as a negative number, and survival's."""

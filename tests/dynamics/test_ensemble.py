@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from learned_envs.dynamics import Ensemble
+from learned_envs.dynamics.ensemble import GROUPING_PAYS
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import ParameterError, UnknownNameError
 from learned_envs.state import State
@@ -35,7 +36,12 @@ def test_without_a_member_it_steps_with_the_mean(ensemble):
 def test_each_state_steps_with_its_own_member(ensemble, batch, fewest):
     state, action = states(ensemble, *batch)
     member = torch.randint(fewest, 3, batch, generator=torch.Generator().manual_seed(2))
-    got = ensemble.step(state.remember(member=member), action)
+    state = state.remember(member=member)
+    groups = ensemble.group(state)
+    assert (groups is None) == (member.numel() < GROUPING_PAYS)
+    got = ensemble.step(state, action)
+    if groups is not None:
+        got = ensemble.step_grouped(state, action, groups)
     every = ensemble.step_members(
         State(state.q.expand(3, *batch, 6), state.v.expand(3, *batch, 6)),
         action.expand(3, *batch, 3),
@@ -54,7 +60,11 @@ def test_readings_are_those_of_the_state_that_the_member_reached(spec, batch):
     hopper = spec("Hopper")
     ensemble = Ensemble(SecondOrder(hidden=(16,)), hopper, 3, ["one", "other"]).double()
     state, action = states(ensemble, *batch)
-    got = ensemble.step(ensemble.begin(state), action)
+    state = ensemble.begin(state)
+    groups = ensemble.group(state)
+    got = ensemble.step(state, action)
+    if groups is not None:
+        got = ensemble.step_grouped(state, action, groups)
     reached = State(got.state.q.expand(3, -1, -1), got.state.v.expand(3, -1, -1))
     every = ensemble.head(reached, action.expand(3, -1, -1))
     own = every.gather(0, got.state.memory["member"][None, :, None].expand(1, -1, 2))[0]
