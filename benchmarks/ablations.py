@@ -40,7 +40,7 @@ from rich.table import Table
 
 from learned_envs.catalogue import task_of
 from learned_envs.errors import ParameterError, UnknownNameError
-from learned_envs.fit.workers import run_in_order
+from learned_envs.fit.workers import run_in_order, usable_cores
 
 COMPARED = 25
 """Steps after which a variant's error is set beside the base's."""
@@ -68,7 +68,7 @@ class Options:
     """Trainings of each variant."""
     trajectories: int = 2000
     """Windows that errors are measured on."""
-    workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    workers: int = usable_cores()
     """Cells trained at once, each in a process of one thread."""
     json: Path | None = None
     """Where to write the figures as JSON."""

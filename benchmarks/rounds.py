@@ -31,7 +31,7 @@ from learned_envs.fit.config import RoundsConfig
 from learned_envs.fit.round import Round
 from learned_envs.fit.rounds import AGENT_FOLDER, ROUNDS_FILE
 from learned_envs.fit.run import CONFIG_FILE
-from learned_envs.fit.workers import run_in_order
+from learned_envs.fit.workers import run_in_order, usable_cores
 from learned_envs.sb3 import Agent, Improver
 from learned_envs.transfer import episode_returns
 
@@ -98,7 +98,7 @@ class Options:
     """Rounds at most; the task's own number if not given."""
     out: Path = Path("runs/rounds")
     """Where the fits are kept."""
-    workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    workers: int = usable_cores()
     """Fits at once."""
 
 

@@ -5,7 +5,6 @@ Every way is a context that yields a `Stepper`; `measure` tells its environment 
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ import torch
 
 from learned_envs import Simulation, catalogue
 from learned_envs.dynamics.network import MLP
+from learned_envs.fit.workers import usable_cores
 from learned_envs.sb3 import make_vec_env
 from learned_envs.simulation import CACHED_ROWS
 
@@ -32,10 +32,6 @@ ROLLOUTS = 64
 
 Stepper = Callable[[], object]
 """Takes one step of all environments."""
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def measure(step: Stepper, envs: int, seconds: float) -> float:
@@ -160,8 +156,8 @@ def mujoco_rollout(task: str) -> Iterator[Stepper]:
     shape = (ROLLOUTS, ROLLOUTS, *space.shape)
     actions = np.random.default_rng(0).uniform(space.low, space.high, shape)
     controls = actions.repeat(skip, 1)
-    data = [mujoco.MjData(model) for _ in range(cores())]
-    with mujoco.rollout.Rollout(nthread=cores()) as pool:
+    data = [mujoco.MjData(model) for _ in range(usable_cores())]
+    with mujoco.rollout.Rollout(nthread=usable_cores()) as pool:
         yield lambda: pool.rollout(model, data, starts, controls)
 
 
@@ -171,7 +167,7 @@ def envpool_env(task: str, envs: int) -> Iterator[Stepper]:
     import envpool
 
     made = envpool.make_gymnasium(
-        catalogue.reference_id(task), num_envs=envs, num_threads=min(envs, cores())
+        catalogue.reference_id(task), num_envs=envs, num_threads=min(envs, usable_cores())
     )
     with closing(made):
         made.reset()

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -42,7 +41,7 @@ from learned_envs.fit.evaluation import Yardstick, hold, model_of
 from learned_envs.fit.run import CONFIG_FILE
 from learned_envs.fit.shard import write_whole
 from learned_envs.fit.trajectories import Trajectories
-from learned_envs.fit.workers import run_in_order
+from learned_envs.fit.workers import run_in_order, usable_cores
 from learned_envs.kinematics import Inertia
 from learned_envs.sb3 import learn_outside
 from learned_envs.state import State
@@ -87,7 +86,7 @@ class Options:
     """Rollouts that errors are measured on."""
     out: Path = Path("runs/study")
     """Where data and cells are."""
-    workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    workers: int = usable_cores()
     """Cells trained at once, each in a process of one thread."""
     json: Path | None = None
     """Where to write the figures as JSON."""

@@ -37,7 +37,7 @@ from rich.table import Table
 from learned_envs import catalogue
 from learned_envs.checkpoint import find_checkpoint, load_checkpoint, read_card, save_checkpoint
 from learned_envs.fit.reference import make_reference
-from learned_envs.fit.workers import run_in_order
+from learned_envs.fit.workers import run_in_order, usable_cores
 from learned_envs.sb3 import AgentConfig
 from learned_envs.transfer import (
     Comparison,
@@ -71,7 +71,7 @@ class Options:
     """Where to train now; training outside needs no weights."""
     out: Path = Path("runs/transfer")
     """Where agents are kept."""
-    workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    workers: int = usable_cores()
     """Agents trained at once."""
     record: bool = False
     """Write the figures into the card of the weights."""

@@ -26,7 +26,7 @@ from learned_envs.fit.recorder import Explorer, Learner, Policy, Recorder
 from learned_envs.fit.recording import Array, Episode
 from learned_envs.fit.reference import describe, make_reference
 from learned_envs.fit.shard import read_shard
-from learned_envs.fit.workers import run_in_order
+from learned_envs.fit.workers import run_in_order, usable_cores
 
 __all__ = ["Learner", "Policy", "Recorder", "collect"]
 
@@ -106,7 +106,7 @@ def collect(
     starts = _starts(dataset, collection) if waiting else None
     work = ChunkRecorder(Explorer(task, dataset.spec, actors, learning, starts))
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        workers = usable_cores()
     with closing(run_in_order(work, waiting, workers)) as results:
         for chunk, episodes in zip(waiting, results, strict=True):
             dataset.append(episodes, {"collection": collection, "chunk": chunk.index})
