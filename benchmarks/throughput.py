@@ -33,7 +33,6 @@ from rich.table import Table
 from stepping import (
     ROLLOUTS,
     ceiling,
-    cores,
     envpool_env,
     measure,
     mjx_physics,
@@ -46,6 +45,7 @@ from stepping import (
 
 from learned_envs import Simulation, catalogue
 from learned_envs.fit import collect, evaluate
+from learned_envs.fit.workers import usable_cores
 
 HORIZONS = (1, 5, 10, 20)
 """Steps after which errors of rollouts are told."""
@@ -182,8 +182,8 @@ def lay_out(options: Options, cells: list[Cell]) -> Table:
     named = ", ".join(f"{name} {cell.speed:,.0f}/s" for name, cell in peers.items())
     table = Table(
         title=f"{options.task}: environment steps per second (times {' / '.join(peers)})",
-        caption=f"{named}. {cores()} cores, {torch.get_num_threads()} torch threads, learned "
-        f"environments on {options.device}. `gym.make_vec` and SB3 return numpy.",
+        caption=f"{named}. {usable_cores()} cores, {torch.get_num_threads()} torch threads, "
+        f"learned environments on {options.device}. `gym.make_vec` and SB3 return numpy.",
     )
     counts = sorted({cell.envs for cell in cells})
     table.add_column("environments at once")
