@@ -153,6 +153,19 @@ def test_wrong_shapes_say_what_fits(simulation):
         simulation.rollout(state, lambda observation: observation)
 
 
+# Tensors of the meta device have no values: whatever would wait for a GPU to look at one raises
+# there, and so does what is left on the CPU.
+@pytest.mark.parametrize("disagreement", [False, True])
+def test_off_the_cpu_a_step_looks_at_no_value(simulation, disagreement):
+    state = simulation.reset(100).to("meta")
+    action = random_actions(simulation, 100).to("meta")
+    simulation.dynamics.to("meta")
+    with torch.no_grad():
+        step = simulation.step(state, action, disagreement)
+    assert step.reward.device.type == "meta"
+    assert (step.disagreement is None) == (not disagreement)
+
+
 @pytest.mark.parametrize("disagreement", [False, True])
 def test_a_large_batch_steps_in_pieces_as_it_would_at_once(monkeypatch, disagreement):
     loaded = Simulation.load("Hopper")

@@ -171,7 +171,8 @@ class Ensemble(Dynamics):
 
     def _grouping_pays(self, state: State) -> bool:
         many = state.q.shape[:-1].numel() >= GROUPING_PAYS
-        return many and state.memory.keys() == {"member"}
+        # A GPU would be waited for, to count the states of each member.
+        return many and state.memory.keys() == {"member"} and state.q.device.type == "cpu"
 
     def _members_last(self, every: State) -> dict[str, Tensor]:
         """Move the members' axis of what they remember behind the batch's."""
