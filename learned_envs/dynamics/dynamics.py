@@ -113,9 +113,9 @@ class Dynamics(nn.Module, ABC):
         return 1
 
     def group(self, state: State) -> Groups | None:
-        """Return what `step_grouped` needs, if that is faster than `step`; None if not.
+        """Return how `step` would lay the states out by members; None where it would not.
 
-        To find it is all of a step that has to look at values: the rest can be compiled.
+        To find that is all of a step that has to look at values: the rest can be compiled.
         """
         return None
 
@@ -130,7 +130,7 @@ class Dynamics(nn.Module, ABC):
         """
 
     def step_grouped(self, state: State, action: Tensor, groups: Groups) -> Prediction:
-        """Predict as `step` does, without disagreement, with what `group` said of the state."""
+        """Go on as `step` does, without disagreement, from what `group` returned."""
         return self.step(state, action)
 
     def priors(self) -> Iterator[tuple[nn.Parameter, float]]:

@@ -102,6 +102,9 @@ class Ensemble(Dynamics):
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one environment step; see `Dynamics.step`."""
+        groups = None if disagreement else self.group(state)
+        if groups is not None:
+            return self.step_grouped(state, action, groups)
         member = state.memory.get("member")
         own = {name: value for name, value in state.memory.items() if name != "member"}
         axis = state.q.ndim - 1
@@ -170,9 +173,10 @@ class Ensemble(Dynamics):
         self.model.normalise(state, action, next_state)
 
     def _grouping_pays(self, state: State) -> bool:
-        many = state.q.shape[:-1].numel() >= GROUPING_PAYS
         # A GPU would be waited for, to count the states of each member.
-        return many and state.memory.keys() == {"member"} and state.q.device.type == "cpu"
+        if state.memory.keys() != {"member"} or state.q.device.type != "cpu":
+            return False
+        return state.q.shape[:-1].numel() >= GROUPING_PAYS
 
     def _members_last(self, every: State) -> dict[str, Tensor]:
         """Move the members' axis of what they remember behind the batch's."""

@@ -111,7 +111,7 @@ def _silu(x: Tensor) -> Tensor:
         return F.layer_norm(F.silu(x), x.shape[-1:])
     # What layer_norm does, in half its time on a CPU.
     if torch.compiler.is_compiling():
-        wide = F.silu(x.float())
+        wide = F.silu(x.to(torch.promote_types(x.dtype, torch.float32)))
         mean = wide.mean(-1, keepdim=True)
         # In the loop that sums for the mean.
         variance = (wide.square().mean(-1, keepdim=True) - mean.square()).clamp_min(0.0)

@@ -37,11 +37,8 @@ def test_each_state_steps_with_its_own_member(ensemble, batch, fewest):
     state, action = states(ensemble, *batch)
     member = torch.randint(fewest, 3, batch, generator=torch.Generator().manual_seed(2))
     state = state.remember(member=member)
-    groups = ensemble.group(state)
-    assert (groups is None) == (member.numel() < GROUPING_PAYS)
+    assert (ensemble.group(state) is None) == (member.numel() < GROUPING_PAYS)
     got = ensemble.step(state, action)
-    if groups is not None:
-        got = ensemble.step_grouped(state, action, groups)
     every = ensemble.step_members(
         State(state.q.expand(3, *batch, 6), state.v.expand(3, *batch, 6)),
         action.expand(3, *batch, 3),
@@ -60,11 +57,7 @@ def test_readings_are_those_of_the_state_that_the_member_reached(spec, batch):
     hopper = spec("Hopper")
     ensemble = Ensemble(SecondOrder(hidden=(16,)), hopper, 3, ["one", "other"]).double()
     state, action = states(ensemble, *batch)
-    state = ensemble.begin(state)
-    groups = ensemble.group(state)
-    got = ensemble.step(state, action)
-    if groups is not None:
-        got = ensemble.step_grouped(state, action, groups)
+    got = ensemble.step(ensemble.begin(state), action)
     reached = State(got.state.q.expand(3, -1, -1), got.state.v.expand(3, -1, -1))
     every = ensemble.head(reached, action.expand(3, -1, -1))
     own = every.gather(0, got.state.memory["member"][None, :, None].expand(1, -1, 2))[0]
