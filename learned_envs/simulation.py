@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,16 @@ from torch import Tensor
 from learned_envs import catalogue
 from learned_envs.checkpoint import load_checkpoint
 from learned_envs.compilation import compiled
-from learned_envs.dynamics.dynamics import Dynamics, Groups
+from learned_envs.dynamics import Dynamics, Ensemble
 from learned_envs.errors import ParameterError, ShapeError
+from learned_envs.native_step import NativeStep
 from learned_envs.state import State
 from learned_envs.tasks.task import Task, Transition, total
+from learned_envs.tree import leaves, rebuilt
 
 CACHED_ROWS = 6144
 """States, counted once for each member that steps them, that a CPU steps at once: more would leave
 its cache."""
-
-COMPILED_ROWS = 16384
-"""The same where steps are compiled."""
 
 Policy = Callable[[Tensor], Tensor]
 """Observations (batch, n) to actions (batch, nu), on the simulation's device."""
@@ -148,51 +147,67 @@ class Simulation:
                 f"Got actions of shape {tuple(action.shape)}, expected "
                 f"{(*state.q.shape[:-1], spec.nu)}: one for each of the states."
             )
-        rows = COMPILED_ROWS if self.compile else CACHED_ROWS
-        count = rows // self.dynamics.copies(state, disagreement)
-        if action.ndim != 2 or len(action) <= count or action.is_cuda or torch.is_grad_enabled():
-            return self._step_piece(state, action, disagreement)
-        cuts = [slice(start, start + count) for start in range(0, len(action), count)]
-        pieces = [self._step_piece(state[cut], action[cut], disagreement) for cut in cuts]
-        joined: Step = _join(pieces)
-        return joined
+        if self.compile:
+            compiled_step: Step = self._compiled[disagreement](state, action)
+            return compiled_step
+        return self._step(state, action, disagreement)
 
     def compiled(self) -> Simulation:
-        """Return the same simulation with its steps compiled by `torch.compile`.
+        """Return the same simulation with its steps compiled.
 
-        The first step takes 5 to 40 s; where it fails, for want of a C++ compiler, say, a warning
-        says so and steps go on uncompiled.
+        On a CPU they become native code of our own, which takes 4 to 10 s at the first step and is
+        kept on disk; see `NativeStep` for what is stepped uncompiled all the same. On a GPU
+        `torch.compile` makes the code. Where that fails, for want of a C++ compiler, say, a
+        warning says so and steps go on uncompiled.
         """
         return replace(self, compile=True)
 
     def reduced(self) -> Simulation:
         """Return the same simulation with its networks in bfloat16; all else stays float32.
 
-        That pays where the processor has instructions for it, and only with `compiled`, which is
-        to come after. `benchmarks/throughput.py` shows what it costs in accuracy.
+        That pays where the processor has instructions for it, and only with `compiled`.
+        `benchmarks/throughput.py` shows what it costs in accuracy.
         """
         return replace(self, dynamics=self.dynamics.reduced())
 
-    def _step_piece(self, state: State, action: Tensor, disagreement: bool) -> Step:
-        groups = None if disagreement else self.dynamics.group(state)
-        return self._advance(state, action, disagreement, groups)
+    def alone(self, member: int) -> Simulation:
+        """Return the simulation with one member of its ensemble; see `Ensemble.alone`."""
+        dynamics = self.dynamics
+        own = dynamics.alone(member) if isinstance(dynamics, Ensemble) else dynamics
+        return replace(self, dynamics=own)
 
     @cached_property
-    def _advance(self) -> Callable[[State, Tensor, bool, Groups | None], Step]:
-        if not self.compile:
-            return self._advance_eagerly
-        return compiled(self._advance_eagerly, fullgraph=True, dynamic=True)
+    def _compiled(self) -> dict[bool, Callable[[State, Tensor], Step]]:
+        """How to step, with disagreement and without."""
+        return {disagreement: self._compile(disagreement) for disagreement in (False, True)}
 
-    def _advance_eagerly(
-        self, state: State, action: Tensor, disagreement: bool, groups: Groups | None
-    ) -> Step:
+    def _compile(self, disagreement: bool) -> Callable[[State, Tensor], Step]:
+        if self.device.type != "cpu":
+            step = partial(self._advance, disagreement=disagreement)
+            return compiled(step, fullgraph=True, dynamic=True)
+        step = partial(self._step, disagreement=disagreement)
+        return NativeStep(step, None if disagreement else self._steps_apart)
+
+    def _steps_apart(self) -> list[Callable[[State, Tensor], Step]]:
+        members = self.dynamics.members if isinstance(self.dynamics, Ensemble) else 1
+        return [partial(self.alone(m)._step, disagreement=False) for m in range(members)]
+
+    def _step(self, state: State, action: Tensor, disagreement: bool) -> Step:
+        """Step uncompiled, large batches in pieces."""
+        count = CACHED_ROWS // self.dynamics.copies(state, disagreement)
+        if action.ndim != 2 or len(action) <= count or action.is_cuda or torch.is_grad_enabled():
+            return self._advance(state, action, disagreement)
+        cuts = [slice(start, start + count) for start in range(0, len(action), count)]
+        pieces = [self._advance(state[cut], action[cut], disagreement) for cut in cuts]
+        tensors = map(torch.cat, zip(*map(leaves, pieces), strict=True))
+        whole: Step = rebuilt(pieces[0], tensors)
+        return whole
+
+    def _advance(self, state: State, action: Tensor, disagreement: bool) -> Step:
         """Step, and judge what the model predicts by the task's rules and the envelope."""
         model = self.dynamics
         clamped = action.clamp(model.control_low, model.control_high)
-        if groups is None:
-            prediction = model.step(state, clamped, disagreement)
-        else:
-            prediction = model.step_grouped(state, clamped, groups)
+        prediction = model.step(state, clamped, disagreement)
         inside, sensors = model.inside(prediction.state), prediction.sensors
         transition = Transition(
             state,
@@ -254,17 +269,3 @@ class Simulation:
             torch.stack(rewards, 1),
             torch.stack(living, 1),
         )
-
-
-def _join(parts: Sequence[Any]) -> Any:
-    """Concatenate tensors along the batch, or those that mappings and dataclasses hold."""
-    first = parts[0]
-    if isinstance(first, Tensor):
-        return torch.cat(list(parts))
-    if isinstance(first, Mapping):
-        return {name: _join([part[name] for part in parts]) for name in first}
-    if is_dataclass(first) and not isinstance(first, type):
-        names = [field.name for field in fields(first)]
-        joined = {name: _join([getattr(part, name) for part in parts]) for name in names}
-        return replace(first, **joined)
-    return first

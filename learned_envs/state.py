@@ -52,6 +52,8 @@ class State:
         """
 
         def choose(yes: Tensor, no: Tensor) -> Tensor:
+            if yes is no:
+                return yes
             return torch.where(mask.reshape(mask.shape + (1,) * (yes.ndim - mask.ndim)), yes, no)
 
         memory = {

@@ -35,19 +35,6 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Groups:
-    """A batch of states, laid out in a row for each member of an ensemble.
-
-    Attributes:
-        rows: (members, width) int64, the index of the state in each place; some have none, and 0.
-        places: (batch) int64, the place of each state among all of `rows`.
-    """
-
-    rows: Tensor
-    places: Tensor
-
-
-@dataclass(frozen=True)
 class Family(ABC):
     """The configuration of a model family: its registry entry and what a card stores.
 
@@ -112,13 +99,6 @@ class Dynamics(nn.Module, ABC):
         """Return how many times a step computes the motion of each state."""
         return 1
 
-    def group(self, state: State) -> Groups | None:
-        """Return how `step` would lay the states out by members; None where it would not.
-
-        To find that is all of a step that has to look at values: the rest can be compiled.
-        """
-        return None
-
     @abstractmethod
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one environment step.
@@ -128,10 +108,6 @@ class Dynamics(nn.Module, ABC):
             action: (*batch, nu), within the actuators' range, held constant over the step.
             disagreement: whether to compute the disagreement.
         """
-
-    def step_grouped(self, state: State, action: Tensor, groups: Groups) -> Prediction:
-        """Go on as `step` does, without disagreement, from what `group` returned."""
-        return self.step(state, action)
 
     def priors(self) -> Iterator[tuple[nn.Parameter, float]]:
         """Return every parameter, and by how much more than others it is held near zero.

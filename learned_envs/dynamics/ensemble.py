@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from learned_envs.dynamics.dynamics import Dynamics, Family, Groups, Prediction
+from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.heading import Heading
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.sensor import SensorHead
@@ -86,25 +86,10 @@ class Ensemble(Dynamics):
         """Return how many members step each state; see `Dynamics.copies`."""
         return 1 if self._grouping_pays(state) and not disagreement else self.members
 
-    def group(self, state: State) -> Groups | None:
-        """Sort states into a row a member where each is to step with its own; see `Groups`."""
-        if not self._grouping_pays(state):
-            return None
-        flat = state.memory["member"].flatten()
-        order = torch.arange(len(flat), device=flat.device)
-        every = torch.arange(self.members, device=flat.device)
-        before = (flat == every[:, None]).cumsum(1)
-        # Rounded up, so that batches of one size have rows of one size.
-        width = -(-int(before[:, -1].max()) // ROW) * ROW
-        place = flat * width + before.gather(0, flat[None])[0] - 1
-        rows = order.new_zeros(self.members * width).scatter_(0, place, order)
-        return Groups(rows.reshape(self.members, width), place)
-
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one environment step; see `Dynamics.step`."""
-        groups = None if disagreement else self.group(state)
-        if groups is not None:
-            return self.step_grouped(state, action, groups)
+        if self._grouping_pays(state) and not disagreement:
+            return self._step_grouped(state, action)
         member = state.memory.get("member")
         own = {name: value for name, value in state.memory.items() if name != "member"}
         axis = state.q.ndim - 1
@@ -120,19 +105,6 @@ class Ensemble(Dynamics):
         return self._reduce(
             state, every, choose, self._disagreement(every) if disagreement else None
         )
-
-    def step_grouped(self, state: State, action: Tensor, groups: Groups) -> Prediction:
-        """Step every state with its own member only; see `Dynamics.step_grouped`."""
-        packed = torch.cat([state.q, state.v, action], -1).flatten(0, -2)
-        packed = packed.index_select(0, groups.rows.flatten())
-        rows = packed.reshape(*groups.rows.shape, -1)
-        q, v, u = torch.split(rows, [state.q.shape[-1], state.v.shape[-1], action.shape[-1]], -1)
-
-        def own(values: Tensor) -> Tensor:
-            chosen = values.flatten(0, 1).index_select(0, groups.places)
-            return chosen.reshape(*state.q.shape[:-1], -1)
-
-        return self._reduce(state, self._with_readings(State(q, v), u), own)
 
     def step_members(self, state: State, action: Tensor) -> Prediction:
         """Move each member, without its readings, from states of its own or all from the same.
@@ -171,6 +143,26 @@ class Ensemble(Dynamics):
         if self.heading is not None:
             state, next_state = self.heading.enter_transition(self.kinematics, state, next_state)
         self.model.normalise(state, action, next_state)
+
+    def _step_grouped(self, state: State, action: Tensor) -> Prediction:
+        """Step every state with its own member only, sorted into a row for each."""
+        flat = state.memory["member"].flatten()
+        every = torch.arange(self.members, device=flat.device)
+        before = (flat == every[:, None]).cumsum(1)
+        # Rounded up, so that batches of one size have rows of one size.
+        width = -(-int(before[:, -1].max()) // ROW) * ROW
+        places = flat * width + before.gather(0, flat[None])[0] - 1
+        order = torch.arange(len(flat), device=flat.device)
+        rows = order.new_zeros(self.members * width).scatter_(0, places, order)
+        packed = torch.cat([state.q, state.v, action], -1).flatten(0, -2).index_select(0, rows)
+        sizes = [state.q.shape[-1], state.v.shape[-1], action.shape[-1]]
+        q, v, u = torch.split(packed.reshape(self.members, width, -1), sizes, -1)
+
+        def own(values: Tensor) -> Tensor:
+            chosen = values.flatten(0, 1).index_select(0, places)
+            return chosen.reshape(*state.q.shape[:-1], -1)
+
+        return self._reduce(state, self._with_readings(State(q, v), u), own)
 
     def _grouping_pays(self, state: State) -> bool:
         # A GPU would be waited for, to count the states of each member.

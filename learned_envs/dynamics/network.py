@@ -40,10 +40,7 @@ class Linear(nn.Module):
             return F.linear(x, self.weight.mT, self.bias[0])
         members, _, outputs = self.weight.shape
         flat = x.reshape(x.shape[0], -1, x.shape[-1]).expand(members, -1, -1)
-        if torch.compiler.is_compiling():
-            # The sum becomes part of the loop that follows it.
-            mapped = torch.bmm(flat, self.weight) + self.bias
-        elif torch.is_grad_enabled() or x.is_cuda:
+        if torch.is_grad_enabled() or x.is_cuda:
             mapped = torch.baddbmm(self.bias, flat, self.weight)
         else:
             # A few threads share one large product better than a few batched ones.
@@ -110,12 +107,6 @@ def _silu(x: Tensor) -> Tensor:
     if torch.is_grad_enabled() or x.is_cuda:
         return F.layer_norm(F.silu(x), x.shape[-1:])
     # What layer_norm does, in half its time on a CPU.
-    if torch.compiler.is_compiling():
-        wide = F.silu(x.to(torch.promote_types(x.dtype, torch.float32)))
-        mean = wide.mean(-1, keepdim=True)
-        # In the loop that sums for the mean.
-        variance = (wide.square().mean(-1, keepdim=True) - mean.square()).clamp_min(0.0)
-        return ((wide - mean) * torch.rsqrt(variance + EPSILON)).to(x.dtype)
     x = F.silu(x, inplace=True)
     x.sub_(x.mean(-1, keepdim=True))
     square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +18,9 @@ from torch import Tensor
 
 from learned_envs import catalogue
 from learned_envs.card import read_card
-from learned_envs.dynamics import Ensemble
 from learned_envs.envs.argument import is_number, numbers
 from learned_envs.errors import ActionError, ParameterError, ShapeError
+from learned_envs.native_step import NativeStep
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 from learned_envs.tasks.task import Task
@@ -89,7 +89,9 @@ class Episodes:
         simulation = Simulation.load(source, device, **parameters)
         if precision == "bfloat16":
             simulation = simulation.reduced()
-        self.simulation = simulation.compiled() if compile else simulation
+        # A whole step is native code on a CPU, and not the simulation's part of it alone.
+        native = compile and simulation.device.type == "cpu"
+        self.simulation = simulation.compiled() if compile and not native else simulation
         self.max_disagreement = _threshold(max_disagreement, self.simulation.card)
         self._mean = ensemble == "mean"
         self._penalty = float(disagreement_penalty)
@@ -98,6 +100,7 @@ class Episodes:
         )
         self._generator: torch.Generator | None = None
         self._like = self.simulation.dynamics.q_low
+        self._native = NativeStep(self._step, self._steps_apart) if native else None
 
     @property
     def task(self) -> Task:
@@ -140,15 +143,19 @@ class Episodes:
 
         They are needed where members' disagreement is.
         """
-        dynamics = self.simulation.dynamics
-        if self._disagreement or not isinstance(dynamics, Ensemble):
+        if self._disagreement:
             return self
         own = copy.copy(self)
-        own.simulation = replace(self.simulation, dynamics=dynamics.alone(member))
+        own.simulation = self.simulation.alone(member)
         return own
 
     def step(self, state: State, action: Tensor) -> Outcome:
         """Advance a batch of episodes by one step; the action is (batch, nu)."""
+        step = self._step if self._native is None else self._native
+        outcome: Outcome = step(state, action)
+        return outcome
+
+    def _step(self, state: State, action: Tensor) -> Outcome:
         step = self.simulation.step(state, action, self._disagreement)
         reward = step.reward
         out_of_support = torch.zeros_like(step.diverged)
@@ -226,6 +233,12 @@ class Episodes:
             raise ShapeError("Got starts without a single state, expected at least one.")
         q = numbers("starts.q", state.q, (count, spec.nq), self._like)
         return State(q, numbers("starts.v", state.v, (count, spec.nv), self._like))
+
+    def _steps_apart(self) -> list[Callable[[State, Tensor], Outcome]]:
+        """List the step for each member, or the one where each state needs all members."""
+        members = getattr(self.simulation.dynamics, "members", 1)
+        every = range(1 if self._disagreement else members)
+        return [self.alone(m)._step for m in every]
 
 
 def _threshold(asked: object, card: Mapping[str, Any]) -> float | None:

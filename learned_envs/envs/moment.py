@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -47,31 +47,32 @@ class Moment:
     def put(self, rows: Tensor, other: Moment) -> Moment:
         """Take `other`, of as many episodes as `rows` (k) names, for those, and this for the rest.
 
-        It is `where` for a few episodes, at a fraction of the cost.
+        It is `where` for a few episodes, at a fraction of the cost: all but the info, which may
+        share memory with the state, is overwritten.
         """
+        kept, new = self.state, other.state
+        tensors = (
+            (kept.q, new.q),
+            (kept.v, new.v),
+            (self.observation, other.observation),
+            (self.elapsed, other.elapsed),
+            *((value, new.memory.get(name)) for name, value in kept.memory.items()),
+        )
+        for ours, theirs in tensors:
+            if theirs is None:
+                ours.index_fill_(0, rows, 0)
+            else:
+                ours.index_copy_(0, rows, theirs)
         info = {}
         for name in {**self.info, **other.info}:
-            ours, theirs = self.info.get(name), other.info.get(name)
-            if ours is None and theirs is not None:
-                ours = theirs.new_zeros(len(self.elapsed))
-            if ours is not None:
-                info[name] = _put(ours, rows, theirs)
-        memory = other.state.memory
-        return Moment(
-            State(
-                _put(self.state.q, rows, other.state.q),
-                _put(self.state.v, rows, other.state.v),
-                {name: _put(v, rows, memory.get(name)) for name, v in self.state.memory.items()},
-            ),
-            _put(self.observation, rows, other.observation),
-            info,
-            _put(self.elapsed, rows, other.elapsed),
-        )
-
-
-def _put(ours: Tensor, rows: Tensor, theirs: Tensor | None) -> Tensor:
-    """Return `ours` with `theirs`, or zeros, at some rows."""
-    return ours.index_fill(0, rows, 0) if theirs is None else ours.index_copy(0, rows, theirs)
+            column, begun = self.info.get(name), other.info.get(name)
+            if column is None:
+                column = torch.zeros_like(self.elapsed, dtype=other.info[name].dtype)
+            if begun is None:
+                info[name] = column.index_fill(0, rows, 0)
+            else:
+                info[name] = column.index_copy(0, rows, begun)
+        return replace(self, info=info)
 
 
 def select(mask: Tensor, ours: Columns, theirs: Columns) -> Columns:

@@ -258,7 +258,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
                 moment = self._begin_anew(moment, ended)
             ended = torch.zeros_like(ended)
 
-        self._moment, self._ended = moment, ended
+        self._moment, self._ended = replace(moment, info={}), ended
         if self.render_mode == "human":
             self.render()
         observation, infos = self._hand_out(moment.observation, {**moment.info, **signals})
@@ -332,7 +332,13 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def _hand_out(self, observation: Tensor, columns: Columns) -> tuple[Any, Infos]:
         """Return what the user gets: nothing in it shares memory with what is kept."""
         if self._tensors:
-            return observation.clone(), {name: value.clone() for name, value in columns.items()}
+            state = self._running().state
+            kept = {x.untyped_storage().data_ptr() for x in (state.q, state.v)}
+            own = {
+                name: column.clone() if column.untyped_storage().data_ptr() in kept else column
+                for name, column in columns.items()
+            }
+            return observation.clone(), own
         array, host = to_host(observation, columns)
         nobodys = [name for name in host if f"_{name}" in host and not host[f"_{name}"].any()]
         for name in nobodys:

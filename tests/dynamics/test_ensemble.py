@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from learned_envs.dynamics import Ensemble
-from learned_envs.dynamics.ensemble import GROUPING_PAYS
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import ParameterError, UnknownNameError
 from learned_envs.state import State
@@ -37,7 +36,6 @@ def test_each_state_steps_with_its_own_member(ensemble, batch, fewest):
     state, action = states(ensemble, *batch)
     member = torch.randint(fewest, 3, batch, generator=torch.Generator().manual_seed(2))
     state = state.remember(member=member)
-    assert (ensemble.group(state) is None) == (member.numel() < GROUPING_PAYS)
     got = ensemble.step(state, action)
     every = ensemble.step_members(
         State(state.q.expand(3, *batch, 6), state.v.expand(3, *batch, 6)),
