@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -69,8 +70,8 @@ def main(options: Options) -> None:
     dynamics, envs, seconds = shipped.dynamics, options.envs, options.seconds
     assert isinstance(dynamics, Ensemble)
 
-    def made(engine: str, width: int | None = None, members: int = 3) -> Simulation:
-        family = dynamics.family
+    def made(engine: str, width: int | None = None, members: int = 3, **changes: Any) -> Simulation:
+        family = replace(dynamics.family, **changes)
         if width is not None:
             family = replace(family, hidden=(width,) * 3)
         untrained = Ensemble(family, dynamics.spec, members, dynamics.sensors)
@@ -90,21 +91,21 @@ def main(options: Options) -> None:
             name: {engine: [time(engine, size) for size in sizes] for engine in ENGINES}
             for name, (sizes, time) in panels.items()
         }
-        whole = step_time(shipped, envs, seconds, disagreement=False)
-        three = step_time(shipped, envs, seconds, disagreement=True)
-        state = shipped.reset(envs)
-        geometry = envs / measure(
-            lambda: dynamics.kinematics.contacts(state.q, state.v), envs, seconds
-        )
+        shares = {}
+        for engine in ENGINES:
+            whole, three = (step_time(made(engine), envs, seconds, each) for each in (False, True))
+            blind = step_time(made(engine, contact_geometry=False), envs, seconds, False)
+            shares[engine] = 1 - blind / whole, three / whole
     for name, (sizes, _) in panels.items():
         table = Table(name, *(f"{size:,}" for size in sizes), title=f"{options.task}: ms")
         for engine, curve in times[name].items():
             table.add_row(engine, *(f"{1000 * time:.3g}" for time in curve))
         console.print(table)
-    console.print(
-        f"At {envs:,} environments contact geometry takes {geometry / whole:.0%} of a step, and "
-        f"a step with all {dynamics.members} members' disagreement {three / whole:.2f} times one's."
-    )
+    for engine, (geometry, three) in shares.items():
+        console.print(
+            f"At {envs:,} environments, {engine}, contact geometry takes {geometry:.0%} of a step, "
+            f"and a step with 3 members' disagreement {three:.2f} times one's."
+        )
     if options.plot is not None:
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator

@@ -79,6 +79,13 @@ OPTIONAL = {"envpool": "envpool", "mujoco.mjx": "mujoco-mjx"}
 
 CUTS: dict[str, dict[str, Any]] = {"": {}, ", max_disagreement=None": {"max_disagreement": None}}
 
+SINGLE: dict[str, dict[str, Any]] = {
+    engine + cut: {**how, **extra}
+    for (engine, how), (cut, extra) in product(ENGINES.items(), CUTS.items())
+    if "precision" not in how
+}
+"""How one learned environment can be stepped."""
+
 BUSY = 0.5
 """Average load from which other work would disturb the figures."""
 
@@ -122,9 +129,9 @@ def learned_cells(options: Options) -> Iterator[Cell]:
     for envs in options.envs:
         yield Cell(CEILING, envs, ceiling(plain, envs, options.seconds))
         yield Cell(REDUCED_CEILING, envs, ceiling(reduced, envs, options.seconds))
-    for cut, extra in CUTS.items():
-        with single_env(env_id, **common, **extra) as step:
-            yield Cell(f"learned gym.make{cut}", 1, measure(step, 1, options.seconds))
+    for label, how in SINGLE.items():
+        with single_env(env_id, **common, **how) as step:
+            yield Cell(f"learned gym.make{label}", 1, measure(step, 1, options.seconds))
     for (engine, how), (cut, extra) in product(ENGINES.items(), CUTS.items()):
         arguments = {**common, **how, **extra}
         loaded = reduced if "precision" in how else plain
@@ -260,7 +267,7 @@ def main(options: Options) -> None:
     console.print(lay_out(options, cells))
     console.print(effect)
     single = {cell.name: cell.speed for cell in cells if cell.envs == 1}
-    for name in (f"learned gym.make{cut}" for cut in CUTS):
+    for name in (f"learned gym.make{label}" for label in SINGLE):
         ratio = single[name] / single["real gym.make"]
         console.print(f"{name}: {ratio:.2f} times the steps of one real environment.")
     speeds = {(cell.name, cell.envs): cell.speed for cell in cells}

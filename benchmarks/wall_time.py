@@ -44,6 +44,8 @@ class Options:
     """Transitions in one gradient step."""
     n_epochs: int = 6
     """Passes over the transitions of a round."""
+    compile: bool = False
+    """Compile the learned environments' step, in place of their default settings."""
     seed: int = 0
     """Of the agent and the environments."""
     json: Path | None = None
@@ -81,7 +83,9 @@ def train(envs: VecEnv, options: Options) -> tuple[float, float]:
 def main(options: Options) -> None:
     console = Console()
     places = {
-        "inside": lambda: make_vec_env(options.task, options.n_envs, options.seed),
+        "inside": lambda: make_vec_env(
+            options.task, options.n_envs, options.seed, {"compile": options.compile}
+        ),
         "outside": lambda: make_real_vec_env(
             catalogue.reference_id(options.task), options.n_envs, options.seed
         ),

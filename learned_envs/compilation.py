@@ -11,10 +11,6 @@ from torch._dynamo.exc import TorchDynamoException
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OPTIONS: dict[str, Any] = {"cpp.min_chunk_size": 1}
-"""Share every loop among threads: whether that pays would be judged by the first call's sizes,
-or, from the cache on disk, by those of an earlier run."""
-
 
 def compiled(function: F, **settings: Any) -> F:
     """Return `function` compiled, or as it is where the first call shows that it cannot be.
@@ -32,7 +28,7 @@ def compiled(function: F, **settings: Any) -> F:
 
     # Torch allows so many compilations for each code object, and this one would be everybody's.
     own.__code__ = own.__code__.replace()
-    fast = torch.compile(own, options=OPTIONS, **settings)
+    fast = torch.compile(own, **settings)
     chosen: list[Callable[..., Any]] = []
 
     def run(*arguments: Any) -> Any:

@@ -49,13 +49,20 @@ class NativeStep:
         return self._plain(state, action) if derived is None else derived(state, action)
 
     def _derive(self, state: State, action: Tensor) -> _Derived | None:
-        own = self._apart is not None and state.memory.keys() == {"member"}
+        apart = self._apart if state.memory.keys() == {"member"} else None
         try:
-            return _Derived(self._apart() if own and self._apart else [self._plain], state, action)
+            # Steps may be taken in inference mode, whose tensors cannot be traced.
+            with torch.inference_mode(False):
+                return _Derived([self._plain] if apart is None else apart(), state, action)
         except (UntraceableError, RuntimeError, OSError) as error:
-            first = str(error).strip().splitlines()[0]
-            warnings.warn(f"No native code ({first}); stepping uncompiled.", stacklevel=4)
+            warn_of(error)
             return None
+
+
+def warn_of(error: Exception) -> None:
+    """Warn that steps go on uncompiled."""
+    first = str(error).strip().splitlines()[0]
+    warnings.warn(f"No native code ({first}); stepping uncompiled.", stacklevel=5)
 
 
 class _Derived:
@@ -72,11 +79,9 @@ class _Derived:
 
             return function
 
-        # Steps may be taken in inference mode, whose tensors cannot be traced.
-        with torch.inference_mode(False):
-            given = [state.q, state.v, action, *state.memory.values()]
-            examples = [torch.zeros((1, *t.shape[1:]), dtype=t.dtype) for t in given]
-            self._program = NativeProgram([flat(step) for step in steps], examples)
+        given = [state.q, state.v, action, *state.memory.values()]
+        examples = [torch.zeros((1, *t.shape[1:]), dtype=t.dtype) for t in given]
+        self._program = NativeProgram([flat(step) for step in steps], examples)
         self._several = len(steps) > 1
 
     def __call__(self, state: State, action: Tensor) -> Any:

@@ -53,6 +53,7 @@ class Episodes:
 
     Attributes:
         simulation: what they take place in.
+        native: whether steps are native code, as they are where they are compiled on a CPU.
         max_disagreement: the disagreement past which an episode is truncated; None for never.
     """
 
@@ -90,8 +91,8 @@ class Episodes:
         if precision == "bfloat16":
             simulation = simulation.reduced()
         # A whole step is native code on a CPU, and not the simulation's part of it alone.
-        native = compile and simulation.device.type == "cpu"
-        self.simulation = simulation.compiled() if compile and not native else simulation
+        self.native = compile and simulation.device.type == "cpu"
+        self.simulation = simulation.compiled() if compile and not self.native else simulation
         self.max_disagreement = _threshold(max_disagreement, self.simulation.card)
         self._mean = ensemble == "mean"
         self._penalty = float(disagreement_penalty)
@@ -100,7 +101,7 @@ class Episodes:
         )
         self._generator: torch.Generator | None = None
         self._like = self.simulation.dynamics.q_low
-        self._native = NativeStep(self._step, self._steps_apart) if native else None
+        self._fast = NativeStep(self._step, self._steps_apart) if self.native else self._step
 
     @property
     def task(self) -> Task:
@@ -147,12 +148,12 @@ class Episodes:
             return self
         own = copy.copy(self)
         own.simulation = self.simulation.alone(member)
+        own._fast = own._step
         return own
 
     def step(self, state: State, action: Tensor) -> Outcome:
         """Advance a batch of episodes by one step; the action is (batch, nu)."""
-        step = self._step if self._native is None else self._native
-        outcome: Outcome = step(state, action)
+        outcome: Outcome = self._fast(state, action)
         return outcome
 
     def _step(self, state: State, action: Tensor) -> Outcome:

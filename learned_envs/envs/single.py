@@ -43,6 +43,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         *,
         checkpoint: str | Path | None = None,
         device: str | torch.device = "cpu",
+        compile: bool = False,
         ensemble: Literal["member", "mean"] = "member",
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
@@ -56,6 +57,7 @@ class LearnedEnv(gym.Env[Array, Array]):
             task: the catalogue's name of the task; `gym.make` fills it in.
             checkpoint: a weights file or a fit's folder; the shipped weights if None.
             device: where the model runs.
+            compile: step in code that a C++ compiler makes; see `Simulation.compiled`.
             ensemble: "member" steps each episode with one member drawn at its start, "mean" with
                 the mean of all.
             max_disagreement: truncate where the members disagree by more; "auto" takes the
@@ -78,7 +80,7 @@ class LearnedEnv(gym.Env[Array, Array]):
             parameters,
             checkpoint=checkpoint,
             device=device,
-            compile=False,
+            compile=compile,
             precision="float32",
             ensemble=ensemble,
             max_disagreement=max_disagreement,

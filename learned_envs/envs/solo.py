@@ -1,4 +1,4 @@
-"""One episode, stepped by numpy code where its model can be written so."""
+"""One episode, stepped by code of its own where its model can be written so."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from learned_envs.envs.argument import array
 from learned_envs.envs.episode import Episodes
 from learned_envs.envs.moment import Array, to_host
 from learned_envs.errors import ActionError, UntraceableError
+from learned_envs.native import NativeRow
+from learned_envs.native_step import warn_of
 from learned_envs.program import Program, array_of
 from learned_envs.state import State
 
@@ -21,9 +23,10 @@ SIGNALS = ("reward", "terminated", "truncated")
 class Solo:
     """An episode at a batch of one, where torch's overhead would be most of a step.
 
-    The numpy code is derived from the torch code that batches run, anew for each member of the
-    ensemble that an episode has; see `Program`. On other devices, and for models that it cannot
-    be derived from, torch steps.
+    Numpy code is derived from the torch code that batches run, anew for each member of the
+    ensemble that an episode has; see `Program`. Where it is to be compiled it is C++ code, the same
+    for all members; see `NativeRow`. On other devices, and for models that no code can be derived
+    from, torch steps.
     """
 
     def __init__(self, episodes: Episodes, state: State) -> None:
@@ -45,7 +48,7 @@ class Solo:
 
     @property
     def source(self) -> str | None:
-        """The numpy code of a step; None where torch steps."""
+        """The code of a step; None where torch steps."""
         return None if self._code is None else self._code.source
 
     def begin(self, state: State) -> None:
@@ -94,7 +97,7 @@ class Solo:
 
 
 class _Code:
-    """The numpy code of a step with one member.
+    """The code of a step with one member.
 
     Attributes:
         memory: names of what the model remembers, behind q and v among the program's inputs, and
@@ -104,16 +107,20 @@ class _Code:
         run: the code as a function of q, v, action and memory.
     """
 
-    def __init__(self, episodes: Episodes, state: State, member: int | None) -> None:
-        self.memory = tuple(name for name in state.memory if name != "member")
+    def __init__(
+        self, episodes: Episodes, state: State, member: int | None, compiled: bool
+    ) -> None:
+        # Compiled code is told the member, so that it is the same code for all of them.
+        self.memory = tuple(name for name in state.memory if compiled or name != "member")
         self.names: tuple[str, ...] = ()
-        if member is not None and not self.memory:
+        known = {} if member is None or compiled else {"member": torch.tensor([member])}
+        if member is not None and state.memory.keys() == {"member"}:
             # Of the only one there is, where the others are not needed.
             whole, episodes = episodes, episodes.alone(member)
-            member = member if episodes is whole else 0
+            if episodes is not whole and not compiled:
+                known = {"member": torch.tensor([0])}
 
         def step(q: Tensor, v: Tensor, action: Tensor, *memory: Tensor) -> list[Tensor]:
-            known = {} if member is None else {"member": torch.tensor([member])}
             before = State(q, v, {**known, **dict(zip(self.memory, memory, strict=True))})
             outcome = episodes.step(before, action)
             after = outcome.state
@@ -123,16 +130,22 @@ class _Code:
             return [outcome.observation, *kept, *columns.values()]
 
         action = torch.zeros(1, episodes.task.spec.nu)
-        memory = (state.memory[name] for name in self.memory)
-        program = Program(step, (state.q, state.v, action, *memory))
+        remembered = (torch.zeros_like(state.memory[name]) for name in self.memory)
+        examples = (state.q, state.v, action, *remembered)
+        program = NativeRow(step, examples) if compiled else Program(step, examples)
         self.source, self.run = program.source, program.run
 
 
 def _code(episodes: Episodes, state: State, member: int | None) -> _Code | None:
-    """Derive the numpy code; None where torch must step."""
+    """Derive the code; None where torch must step."""
     if state.q.device.type != "cpu":
         return None
+    if episodes.native:
+        try:
+            return _Code(episodes, state, member, compiled=True)
+        except (UntraceableError, RuntimeError, OSError) as error:
+            warn_of(error)
     try:
-        return _Code(episodes, state, member)
+        return _Code(episodes, state, member, compiled=False)
     except UntraceableError:
         return None

@@ -77,7 +77,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             start_fraction: the fraction of episodes that begin from a random row of `starts`.
             checkpoint: see `LearnedEnv`, as for all that follows.
             device: where the model runs.
-            compile: step in code that `torch.compile` makes; see `Simulation.compiled`.
+            compile: step in code that a C++ compiler makes; see `Simulation.compiled`.
             precision: of the networks; see `Simulation.reduced`.
             ensemble: "member" or "mean".
             max_disagreement: truncate where the ensemble's members disagree by more.

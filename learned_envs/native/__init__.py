@@ -1,5 +1,5 @@
-"""C++ code derived from traced torch functions, for large batches on a CPU."""
+"""C++ code derived from traced torch functions, for a CPU."""
 
-from learned_envs.native.program import NativeProgram
+from learned_envs.native.program import NativeProgram, NativeRow
 
-__all__ = ["NativeProgram"]
+__all__ = ["NativeProgram", "NativeRow"]

@@ -35,6 +35,14 @@ def elementwise(template: str, takes: bool = False, gives: bool = False) -> Oper
     return operation
 
 
+def multiply(writer: Writer, node: fx.Node, x: Operand, y: Operand) -> Value:
+    """Write a product, which of true and false is what both are."""
+    logical = is_logical(x) and is_logical(y)
+    template = "({} & {})" if logical else "({} * {})"
+    result: Value = elementwise(template, logical, logical)(writer, node, x, y)
+    return result
+
+
 def move(writer: Writer, node: fx.Node, x: Operand, *arguments: Any, **keywords: Any) -> Any:
     """Apply an operation that only moves numbers to where they are."""
     value, target = writer.stored(x), node.target
@@ -197,7 +205,6 @@ _NUMBERS = {
     "add": "({} + {})",
     "sub": "({} - {})",
     "rsub": "({1} - {0})",
-    "mul": "({} * {})",
     "div": "({} / {})",
     "neg": "({}).neg()",
     "abs": "({}).abs()",
@@ -219,7 +226,7 @@ _NAMED: dict[str, Operation] = {
     **{name: elementwise(template) for name, template in _NUMBERS.items()},
     **{n: elementwise(f"({{}} {s} {{}})", gives=True) for n, s in _COMPARISONS.items()},
     **dict.fromkeys(_MOVES, move),
-    "isfinite": elementwise("(({0} - {0}) == V(0.0f))", gives=True),
+    "mul": multiply,
     "bitwise_not": elementwise("(~{})", True, True),
     "logical_not": elementwise("(~{})", True, True),
     "bitwise_and": elementwise("({} & {})", True, True),

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx
+from torch import Tensor
 from torch._inductor.codecache import CppCodeCache
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -23,10 +24,14 @@ from learned_envs.errors import UntraceableError
 from learned_envs.native.operation import OPERATIONS
 from learned_envs.native.writer import Writer
 
+Array = NDArray[Any]
 Function = Callable[..., Sequence[Tensor]]
 
 ALIGNMENT = 64
 """Bytes: a line of the cache, and a row of a tile register."""
+
+WIDE = torch.backends.cpu.get_cpu_capability() == "AVX512"
+"""Whether vectors hold sixteen numbers and there are thirty-two of them, and not half of that."""
 
 
 class NativeProgram:
@@ -52,27 +57,15 @@ class NativeProgram:
         """
         # For the process, once, where the processor has tile registers.
         tiles = torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
-        block = 12 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 6
-        sources, self._constants = [], []
-        for function in functions:
-            graph = _traced(function, examples)
-            inputs = [node for node in graph.graph.nodes if node.op == "placeholder"]
-            results = list(next(iter(reversed(graph.graph.nodes))).args[0])
-            computed = list(dict.fromkeys(node for node in results if node not in inputs))
-            writer = Writer(graph, OPERATIONS, block, tiles)
-            sources.append(writer.write(computed))
-            self._constants.append([_aligned(writer.constants(name)) for name in "ch"])
-        if len(set(sources)) != 1:
+        codes = [_Code(f, examples, 12 if WIDE else 6, tiles) for f in functions]
+        if any(code.step != codes[0].step for code in codes):
             raise UntraceableError("The functions differ in more than their constants.")
-        self.source = "\n".join((_part("kernel.h"), sources[0], _part("driver.h")))
+        self._code = codes[0]
+        self.source = self._code.source("many.h")
         self._run = CppCodeCache.load(self.source).run
-        self._kinds = [example.dtype for example in examples]
-        kept = [(node.meta["val"].shape[1:], node.meta["val"].dtype) for node in computed]
-        self._outputs = kept
-        self._places = [
-            inputs.index(node) if node in inputs else len(inputs) + computed.index(node)
-            for node in results
-        ]
+        # Kept for what is at the pointers.
+        self._constants = [code.constants for code in codes]
+        self._pointers = [_pointers(each) for each in zip(*self._constants, strict=True)]
 
     def run(self, inputs: Sequence[Tensor], which: Tensor | None = None) -> list[Tensor]:
         """Compute a batch; an output that is an input is that very tensor.
@@ -80,42 +73,106 @@ class NativeProgram:
         Args:
             inputs: (batch, ...) each, of the types of the examples.
             which: (batch) int64, the function that computes each row; None where there is one.
+
+        Raises:
+            IndexError: where `which` names no function.
         """
         batch = len(inputs[0])
         given = [x.contiguous() for x in inputs]
-        made = [torch.empty((batch, *shape), dtype=kind) for shape, kind in self._outputs]
-        self._run(
+        made = [torch.empty((batch, *shape), dtype=kind) for shape, kind in self._code.outputs]
+        rows = None if which is None else which.contiguous()
+        failed = self._run(
             ctypes.c_int64(batch),
             torch.get_num_threads(),
             _pointers(given),
             _pointers(made),
-            None if which is None else ctypes.c_void_p(which.contiguous().data_ptr()),
+            None if rows is None else ctypes.c_void_p(rows.data_ptr()),
             len(self._constants),
-            *(_pointers(each) for each in zip(*self._constants, strict=True)),
+            *self._pointers,
         )
-        every = [*inputs, *made]
+        if failed:
+            raise IndexError(f"Got a row of function {which}, of {len(self._constants)}.")
+        return self._code.chosen([*inputs, *made])
+
+
+class NativeRow:
+    """A function of one row, as numpy arrays: what `Program` is, compiled.
+
+    Attributes:
+        source: the C++ code.
+    """
+
+    def __init__(self, function: Function, examples: Sequence[Tensor]) -> None:
+        """Trace the function; see `NativeProgram`."""
+        code = self._code = _Code(function, examples, 16 if WIDE else 8, False)
+        self.source = code.source("one.h")
+        run = CppCodeCache.load(self.source).run
+        # Memory that every step uses again, so that its addresses are found but once.
+        self._inputs = [torch.zeros(x.shape[1:] or (1,), dtype=x.dtype) for x in examples]
+        self._outputs = [torch.zeros(shape or (1,), dtype=kind) for shape, kind in code.outputs]
+        self._arrays = [x.numpy() for x in self._inputs], [x.numpy() for x in self._outputs]
+        constants = [_pointers([each]) for each in code.constants]
+        pointers = _pointers(self._inputs), _pointers(self._outputs)
+        self._call = partial(run, ctypes.c_int64(1), 1, *pointers, None, 1, *constants)
+
+    def run(self, *inputs: Array) -> list[Array]:
+        """Compute a row; arrays have no dimension of a batch, but at least one."""
+        given, made = self._arrays
+        for place, array in zip(given, inputs, strict=True):
+            place[:] = array
+        self._call()
+        return self._code.chosen([*inputs, *(array.copy() for array in made)])
+
+
+class _Code:
+    """The code of a function, and where its outputs are.
+
+    Attributes:
+        step: the code of a tile.
+        constants: float32 and bfloat16 ones.
+        outputs: the shape, without the batch, and type of each output that is computed.
+    """
+
+    def __init__(
+        self, function: Function, examples: Sequence[Tensor], block: int, tiles: bool
+    ) -> None:
+        try:
+            # Where gradients are possible, nothing is computed in place.
+            with torch.enable_grad():
+                graph = make_fx(function)(*examples)
+        except RuntimeError as error:
+            raise UntraceableError(f"The function cannot be traced: {error}") from error
+        nodes = list(graph.graph.nodes)
+        inputs = [node for node in nodes if node.op == "placeholder"]
+        results = list(nodes[-1].args[0])
+        computed = list(dict.fromkeys(node for node in results if node not in inputs))
+        every = [*inputs, *computed]
+        self._places = [every.index(node) for node in results]
+        self.outputs = [(n.meta["val"].shape[1:], n.meta["val"].dtype) for n in computed]
+        writer = Writer(graph, OPERATIONS, block, tiles)
+        self.step = writer.write(computed)
+        self.constants = [_aligned(writer.constants(name)) for name in "ch"]
+
+    def source(self, vectors: str) -> str:
+        """Return all of the code, for one way to compute rows."""
+        first, second, last = (_part(name) for name in ("vector.h", vectors, "kernel.h"))
+        return "\n".join((first, second, last, self.step, _part("driver.h")))
+
+    def chosen(self, every: Sequence[Any]) -> list[Any]:
+        """List the outputs among the inputs and what was computed."""
         return [every[place] for place in self._places]
-
-
-def _traced(function: Function, examples: Sequence[Tensor]) -> fx.GraphModule:
-    try:
-        # Where gradients are possible, nothing is computed in place.
-        with torch.enable_grad():
-            return make_fx(function)(*examples)
-    except RuntimeError as error:
-        raise UntraceableError(f"The function cannot be traced: {error}") from error
 
 
 def _part(name: str) -> str:
     return Path(__file__).with_name(name).read_text()
 
 
-def _aligned(array: NDArray[np.generic]) -> Tensor:
-    """Copy an array to memory that begins with a line of the cache."""
-    kind = torch.from_numpy(array).dtype
-    room = torch.empty(array.size + ALIGNMENT // array.itemsize, dtype=kind)
-    start = -room.data_ptr() % ALIGNMENT // array.itemsize
-    own = room[start : start + array.size]
+def _aligned(array: Array) -> Tensor:
+    """Copy an array to memory that begins with a line of the cache, and has one more behind it."""
+    kind, room = torch.from_numpy(array).dtype, ALIGNMENT // array.itemsize
+    memory = torch.zeros(array.size + 2 * room, dtype=kind)
+    start = -memory.data_ptr() % ALIGNMENT // array.itemsize
+    own = memory[start : start + array.size]
     own.numpy()[:] = array
     return own
 

@@ -1,5 +1,6 @@
-"""A single environment's numpy code gives what the batched torch code gives."""
+"""A single environment's own code gives what the batched torch code gives."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,25 +23,27 @@ MODES: dict[str, dict[str, Any]] = {
     "penalty": {"disagreement_penalty": 1.0},
 }
 
+SHIPPED = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).exists()]
+
+COMPILER = shutil.which("g++") or shutil.which("clang++")
+
 
 def solo_of(env: gym.Env[Any, Any]) -> Solo:
     solo: Solo = env.unwrapped._solo  # type: ignore[attr-defined]
     return solo
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "task", [task for task in catalogue.TASKS if catalogue.shipped_weights(task).exists()]
-)
-def test_a_step_in_numpy_is_the_step_in_torch(task: str, mode: str) -> None:
-    env = gym.make(catalogue.env_id(task), **MODES[mode]).unwrapped
+def check(task: str, mode: str, compiled: bool) -> None:
+    """Step an environment by code of its own, and beside it in torch."""
+    env = gym.make(catalogue.env_id(task), compile=compiled, **MODES[mode]).unwrapped
+    plain = gym.make(catalogue.env_id(task), **MODES[mode]).unwrapped
     env.reset(seed=0)
     env.action_space.seed(0)
     for _ in range(50):
         solo = solo_of(env)
-        assert solo.source is not None
+        assert solo.source is not None and ("#include" in solo.source) == compiled
         action = (1.3 * env.action_space.sample()).astype(np.float32)
-        outcome = env._episodes.step(solo.state, torch.from_numpy(action)[None])
+        outcome = plain._episodes.step(solo.state, torch.from_numpy(action)[None])
         observation, reward, terminated, truncated, info = env.step(action)
         expected = outcome.observation[0].numpy()
         # Rounding of float32 in two orders of summation: 2e-5 of the largest numbers measured.
@@ -53,6 +56,19 @@ def test_a_step_in_numpy_is_the_step_in_torch(task: str, mode: str) -> None:
             assert type(info[name]) is type(value.item())
         if terminated or truncated:
             env.reset()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_step_in_numpy_is_the_step_in_torch(task: str, mode: str) -> None:
+    check(task, mode, compiled=False)
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize("mode", ["default", "one member"])
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_compiled_step_is_the_step_in_torch(task: str, mode: str) -> None:
+    check(task, mode, compiled=True)
 
 
 @pytest.mark.parametrize("name", catalogue.FAMILIES)

@@ -1,0 +1,63 @@
+"""Compiled vector environments give what uncompiled ones give."""
+
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from learned_envs import Simulation, catalogue
+from learned_envs.checkpoint import save_checkpoint
+from learned_envs.dynamics import Ensemble
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("g++") is None and shutil.which("clang++") is None, reason="needs a C++ compiler"
+)
+
+SHIPPED = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).exists()]
+
+
+def check(env_id: str, steps: int, **arguments: Any) -> None:
+    """Step environments compiled and uncompiled, from the same states."""
+    ours = gym.make_vec(env_id, 70, compile=True, **arguments)
+    theirs = gym.make_vec(env_id, 70, **arguments)
+    ours.reset(seed=0), theirs.reset(seed=0)
+    ours.action_space.seed(0)
+    for _ in range(steps):
+        action = ours.action_space.sample()
+        state = theirs.unwrapped.state
+        ours.unwrapped.set_state(state.q, state.v)
+        got, expected = ours.step(action), theirs.step(action)
+        # Rounding of float32 in two orders of summation.
+        scale = 2e-5 * (1 + np.abs(expected[0]).max())
+        np.testing.assert_allclose(got[0], expected[0], rtol=0, atol=scale)
+        np.testing.assert_allclose(got[1], expected[1], rtol=1e-3, atol=1e-4)
+        np.testing.assert_array_equal(got[2], expected[2])
+        np.testing.assert_array_equal(got[3], expected[3])
+        assert got[4].keys() == expected[4].keys()
+        for name, column in expected[4].items():
+            np.testing.assert_allclose(got[4][name], column, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+@pytest.mark.parametrize("cut", ["auto", None])
+def test_a_compiled_step_is_the_uncompiled_one(task: str, cut: str | None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        check(catalogue.env_id(task), 20, max_disagreement=cut)
+
+
+# Some have no native code, and say so.
+@pytest.mark.filterwarnings("ignore:No native code:UserWarning")
+@pytest.mark.parametrize("name", catalogue.FAMILIES)
+def test_every_family_may_be_compiled(
+    name: str, checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    spec = Simulation.load(checkpoint("Hopper")).dynamics.spec
+    model = Ensemble(catalogue.family_class(name)(hidden=(16, 16)), spec, 2)
+    save_checkpoint(tmp_path / "model.safetensors", model, {"task": "Hopper"})
+    check("LearnedSim-Hopper-v0", 2, checkpoint=tmp_path / "model.safetensors")
