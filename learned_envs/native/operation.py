@@ -210,7 +210,7 @@ _NUMBERS = {
     "abs": "({}).abs()",
     "sin": "({}).sin()",
     "cos": "({}).cos()",
-    "tanh": "({}).tanh()",
+    "tanh": "tanh({})",
     "exp": "({}).exp()",
     "sqrt": "({}).sqrt()",
     "atan2": "({}).atan2({})",
