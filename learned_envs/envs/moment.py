@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learned_envs.state import State
+from learned_envs.tree import leaves, rebuilt
 
 Array = NDArray[Any]
 
@@ -34,6 +35,11 @@ class Moment:
     observation: Tensor
     info: Columns
     elapsed: Tensor
+
+    def __getitem__(self, rows: slice) -> Moment:
+        """Take some of the episodes."""
+        part: Moment = rebuilt(self, (tensor[rows] for tensor in leaves(self)))
+        return part
 
     def where(self, mask: Tensor, other: Moment) -> Moment:
         """Take this moment for the episodes in `mask` and `other` for the rest."""
@@ -63,16 +69,26 @@ class Moment:
                 ours.index_fill_(0, rows, 0)
             else:
                 ours.index_copy_(0, rows, theirs)
-        info = {}
+        info: Columns = {}
+        done: dict[tuple[int, int], Tensor] = {}
         for name in {**self.info, **other.info}:
             column, begun = self.info.get(name), other.info.get(name)
-            if column is None:
-                column = torch.zeros_like(self.elapsed, dtype=other.info[name].dtype)
-            if begun is None:
-                info[name] = column.index_fill(0, rows, 0)
-            else:
-                info[name] = column.index_copy(0, rows, begun)
+            # Many share a column: the masks above all.
+            key = id(column), id(begun)
+            if key not in done:
+                done[key] = _put(column, rows, begun, self.elapsed)
+            info[name] = done[key]
         return replace(self, info=info)
+
+
+def _put(ours: Tensor | None, rows: Tensor, theirs: Tensor | None, like: Tensor) -> Tensor:
+    """Return a column with another, or zeros, at some rows, and zeros where it is not there."""
+    if theirs is None:
+        assert ours is not None
+        return ours.index_fill(0, rows, 0)
+    if ours is None:
+        ours = torch.zeros_like(like, dtype=theirs.dtype)
+    return ours.index_copy(0, rows, theirs)
 
 
 def select(mask: Tensor, ours: Columns, theirs: Columns) -> Columns:

@@ -130,6 +130,9 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
         self._moment: Moment | None = None
+        # Episodes to begin, and how many of them have begun.
+        self._drawn: Moment | None = None
+        self._taken = 0
         self._ended = torch.zeros(num_envs, dtype=torch.bool, device=self._device)
 
     @property
@@ -201,6 +204,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
                 raise ParameterError("Got reset_mask without a true entry, expected at least one.")
         reseeded = self._reseed(seed)
         self._episodes.seed(self.np_random, reseeded)
+        self._drawn = None
         moment = self._begin(self.num_envs)
         if others is not None and mask is not None:
             moment = moment.where(mask, others)
@@ -292,7 +296,15 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         if self._blind:
             return self._begin(self.num_envs).where(ended, moment)
         rows = ended.nonzero()[:, 0]
-        return moment.put(rows, self._begin(len(rows)))
+        return moment.put(rows, self._take(len(rows)))
+
+    def _take(self, count: int) -> Moment:
+        """Return episodes that begin: to draw many at a time costs little more than a few."""
+        if self._drawn is None or self._taken + count > self.num_envs:
+            self._drawn, self._taken = self._begin(self.num_envs), 0
+        taken = slice(self._taken, self._taken + count)
+        self._taken += count
+        return self._drawn[taken]
 
     def _begin(self, batch: int) -> Moment:
         state = self._episodes.begin(batch, self._starts, self._start_fraction)
