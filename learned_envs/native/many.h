@@ -27,7 +27,7 @@ inline void product(const float* weights, const V* x, V* y, int k, int n) {
   }
 }
 
-#ifdef __AMX_BF16__
+#if defined(__AMX_BF16__) && defined(CPU_CAPABILITY_AVX512)
 struct alignas(64) TileRegisters {
   uint8_t palette = 1, start = 0, reserved[14] = {};
   uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};

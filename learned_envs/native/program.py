@@ -56,7 +56,7 @@ class NativeProgram:
             RuntimeError: where the code cannot be compiled, for want of a compiler, say.
         """
         # For the process, once, where the processor has tile registers.
-        tiles = torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
+        tiles = WIDE and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
         codes = [_Code(f, examples, 12 if WIDE else 6, tiles) for f in functions]
         if any(code.step != codes[0].step for code in codes):
             raise UntraceableError("The functions differ in more than their constants.")
