@@ -113,6 +113,11 @@ class Simulation:
         """Where the model is."""
         return self.dynamics.q_low.device
 
+    @property
+    def members(self) -> int:
+        """How many models the ensemble has; 1 where there is none."""
+        return self.dynamics.members if isinstance(self.dynamics, Ensemble) else 1
+
     def reset(
         self, batch: int, generator: torch.Generator | None = None, mean: bool = False
     ) -> State:
@@ -155,10 +160,10 @@ class Simulation:
     def compiled(self) -> Simulation:
         """Return the same simulation with its steps compiled.
 
-        On a CPU they become native code of our own, which takes 4 to 10 s at the first step and is
-        kept on disk; see `NativeStep` for what is stepped uncompiled all the same. On a GPU
-        `torch.compile` makes the code. Where that fails, for want of a C++ compiler, say, a
-        warning says so and steps go on uncompiled.
+        On a CPU they become native code of our own, which takes 2 to 4 s at the first step, is kept
+        on disk, and has copies of the weights; see `NativeStep` for what is stepped uncompiled all
+        the same. On a GPU `torch.compile` makes the code. Where that fails, for want of a C++
+        compiler, say, a warning says so and steps go on uncompiled.
         """
         return replace(self, compile=True)
 
@@ -189,8 +194,8 @@ class Simulation:
         return NativeStep(step, None if disagreement else self._steps_apart)
 
     def _steps_apart(self) -> list[Callable[[State, Tensor], Step]]:
-        members = self.dynamics.members if isinstance(self.dynamics, Ensemble) else 1
-        return [partial(self.alone(m)._step, disagreement=False) for m in range(members)]
+        every = map(self.alone, range(self.members))
+        return [partial(one._step, disagreement=False) for one in every]
 
     def _step(self, state: State, action: Tensor, disagreement: bool) -> Step:
         """Step uncompiled, large batches in pieces."""

@@ -237,9 +237,8 @@ class Episodes:
 
     def _steps_apart(self) -> list[Callable[[State, Tensor], Outcome]]:
         """List the step for each member, or the one where each state needs all members."""
-        members = getattr(self.simulation.dynamics, "members", 1)
-        every = range(1 if self._disagreement else members)
-        return [self.alone(m)._step for m in every]
+        members = 1 if self._disagreement else self.simulation.members
+        return [self.alone(member)._step for member in range(members)]
 
 
 def _threshold(asked: object, card: Mapping[str, Any]) -> float | None:

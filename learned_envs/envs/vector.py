@@ -253,11 +253,12 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         ended = signals["terminated"] | signals["truncated"]
 
         final: Infos = {}
-        if self._mode is AutoresetMode.NEXT_STEP and self._worthwhile(self._ended):
-            signals = {name: s.masked_fill(self._ended, 0) for name, s in signals.items()}
+        if self._mode is AutoresetMode.NEXT_STEP:
+            # An episode that begins has no reward, and does not end.
+            moment = replace(moment, info={**moment.info, **signals})
             moment, ended = self._begin_anew(moment, self._ended), ended & ~self._ended
         elif self._mode is AutoresetMode.SAME_STEP:
-            if self._worthwhile(ended):
+            if self._blind or ended.any():
                 final = self._final(moment, ended)
                 moment = self._begin_anew(moment, ended)
             ended = torch.zeros_like(ended)
@@ -265,7 +266,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._moment, self._ended = replace(moment, info={}), ended
         if self.render_mode == "human":
             self.render()
-        observation, infos = self._hand_out(moment.observation, {**moment.info, **signals})
+        observation, infos = self._hand_out(moment.observation, {**signals, **moment.info})
         return observation, *(infos.pop(name) for name in signals), infos | final
 
     def render(self) -> tuple[Any, ...] | None:
@@ -294,9 +295,10 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def _begin_anew(self, moment: Moment, ended: Tensor) -> Moment:
         """Begin new episodes in place of those that have ended."""
         if self._blind:
+            # On a GPU, drawing costs less than looking.
             return self._begin(self.num_envs).where(ended, moment)
         rows = ended.nonzero()[:, 0]
-        return moment.put(rows, self._take(len(rows)))
+        return moment.put(rows, self._take(len(rows))) if len(rows) else moment
 
     def _take(self, count: int) -> Moment:
         """Return episodes that begin: to draw many at a time costs little more than a few."""
@@ -319,10 +321,6 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         outcome = self._episodes.step(state, action.masked_fill(broken[:, None], 0.0))
         info = {**outcome.info, "diverged": outcome.info["diverged"] | broken}
         return replace(outcome, truncated=outcome.truncated | broken, info=info)
-
-    def _worthwhile(self, resets: Tensor) -> bool:
-        """Return whether to draw new episodes: on a GPU, drawing costs less than looking."""
-        return self._blind or bool(resets.any())
 
     def _final(self, moment: Moment, ended: Tensor) -> Infos:
         """Return the last observations and infos of the episodes that ended."""

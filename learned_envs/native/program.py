@@ -20,7 +20,7 @@ from torch import Tensor
 from torch._inductor.codecache import CppCodeCache
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from learned_envs.errors import UntraceableError
+from learned_envs.errors import ShapeError, UntraceableError
 from learned_envs.native.operation import OPERATIONS
 from learned_envs.native.writer import Writer
 
@@ -75,12 +75,18 @@ class NativeProgram:
             which: (batch) int64, the function that computes each row; None where there is one.
 
         Raises:
+            ShapeError: where an input has another shape than its example.
             IndexError: where `which` names no function.
         """
         batch = len(inputs[0])
-        given = [x.contiguous() for x in inputs]
+        for place, (x, shape) in enumerate(zip(inputs, self._code.inputs, strict=True)):
+            if x.shape != (batch, *shape):
+                raise ShapeError(
+                    f"Got input {place} of shape {tuple(x.shape)}, expected {(batch, *shape)}."
+                )
+        given = [x.to(k).contiguous() for x, k in zip(inputs, self._code.kinds, strict=True)]
         made = [torch.empty((batch, *shape), dtype=kind) for shape, kind in self._code.outputs]
-        rows = None if which is None else which.contiguous()
+        rows = None if which is None else which.to(torch.int64).contiguous()
         failed = self._run(
             ctypes.c_int64(batch),
             torch.get_num_threads(),
@@ -91,7 +97,7 @@ class NativeProgram:
             *self._pointers,
         )
         if failed:
-            raise IndexError(f"Got a row of function {which}, of {len(self._constants)}.")
+            raise IndexError(f"Got rows of other functions than 0 to {len(self._constants) - 1}.")
         return self._code.chosen([*inputs, *made])
 
 
@@ -130,6 +136,8 @@ class _Code:
     Attributes:
         step: the code of a tile.
         constants: float32 and bfloat16 ones.
+        inputs: the shape, without the batch, of each input.
+        kinds: the type of each input.
         outputs: the shape, without the batch, and type of each output that is computed.
     """
 
@@ -142,6 +150,8 @@ class _Code:
                 graph = make_fx(function)(*examples)
         except RuntimeError as error:
             raise UntraceableError(f"The function cannot be traced: {error}") from error
+        self.inputs = [x.shape[1:] for x in examples]
+        self.kinds = [x.dtype for x in examples]
         nodes = list(graph.graph.nodes)
         inputs = [node for node in nodes if node.op == "placeholder"]
         results = list(nodes[-1].args[0])
