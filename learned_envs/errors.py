@@ -11,7 +11,7 @@ LearnedEnvsError
 ├── DeviceError          (RuntimeError)  a device that this machine does not have
 ├── CheckpointError      (OSError)       weights that are missing, broken, or of something else
 │   └── WeightsNotShippedError           an id whose weights do not exist yet
-├── UntraceableError     (NotImplementedError)  a step that cannot be written as numpy code
+├── UntraceableError     (NotImplementedError)  a step that cannot be written as numpy or C++ code
 ├── DatasetError         (OSError)       a dataset that is missing, broken, or of something else
 ├── OutputError          (OSError)       a place that cannot be written to
 └── DependencyError      (ImportError)   an optional dependency that is not installed
@@ -75,7 +75,7 @@ class WeightsNotShippedError(CheckpointError):
 
 
 class UntraceableError(LearnedEnvsError, NotImplementedError):
-    """A function does what a program of numpy code cannot."""
+    """A function does what code that is derived from it cannot."""
 
 
 class DatasetError(LearnedEnvsError, OSError):

@@ -14,8 +14,7 @@ from torch import Tensor, fx
 from learned_envs.errors import UntraceableError
 from learned_envs.native.product import matmul, matmul_add
 from learned_envs.native.writer import Operand, Operation, Value, Writer, is_logical, shape_of
-
-aten: Any = torch.ops.aten
+from learned_envs.trace import by_overload
 
 
 def elementwise(template: str, takes: bool = False, gives: bool = False) -> Operation:
@@ -255,10 +254,6 @@ _NAMED: dict[str, Operation] = {
 
 OPERATIONS: dict[Callable[..., Any], Operation] = {
     operator.getitem: getitem,
-    **{
-        getattr(getattr(aten, name), overload): operation
-        for name, operation in _NAMED.items()
-        for overload in getattr(aten, name).overloads()
-    },
+    **by_overload(_NAMED),
 }
 """What writes each of the operations that a traced graph is made of."""

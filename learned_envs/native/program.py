@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch._inductor.codecache import CppCodeCache
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from learned_envs.errors import ShapeError, UntraceableError
 from learned_envs.native.operation import OPERATIONS
 from learned_envs.native.writer import Writer
+from learned_envs.trace import traced
 
 Array = NDArray[Any]
 Function = Callable[..., Sequence[Tensor]]
@@ -144,12 +144,7 @@ class _Code:
     def __init__(
         self, function: Function, examples: Sequence[Tensor], block: int, tiles: bool
     ) -> None:
-        try:
-            # Where gradients are possible, nothing is computed in place.
-            with torch.enable_grad():
-                graph = make_fx(function)(*examples)
-        except RuntimeError as error:
-            raise UntraceableError(f"The function cannot be traced: {error}") from error
+        graph = traced(function, examples)
         self.inputs = [x.shape[1:] for x in examples]
         self.kinds = [x.dtype for x in examples]
         nodes = list(graph.graph.nodes)

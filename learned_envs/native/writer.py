@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx
 
 from learned_envs.errors import UntraceableError
+from learned_envs.native.memory import placed
 
 Shape = tuple[int, ...]
 
@@ -101,7 +101,7 @@ class Writer:
                 self._values[node] = self._apply(node)
         for place, node in enumerate(outputs):
             self._store(node, place)
-        offsets, scratch = _placed(self._lines, self._sizes)
+        offsets, scratch = placed(self._lines, self._sizes)
         names = [f"V* const {name} = s + {offset};" for name, offset in offsets.items()]
         tables = [f"constexpr int {name}[] = {{{text}}};" for text, name in self._tables.items()]
         body = "".join(f"  {line}\n" for line in (*tables, *names, *self._lines))
@@ -249,27 +249,6 @@ _HEAD = """\
 inline void step(const Tile& tile, const void* const* in, void* const* out, const float* c,
                  const uint16_t* h, V* s) {
 """
-
-
-def _placed(lines: Sequence[str], sizes: Mapping[str, int]) -> tuple[dict[str, int], int]:
-    """Lay arrays out in memory that they share where one is dead before another is born.
-
-    Returns:
-        The offset of each that the lines name, and the size of it all.
-    """
-    lives: dict[str, list[int]] = {}
-    for number, line in enumerate(lines):
-        for name in re.findall(r"\bx\d+\b", line):
-            lives.setdefault(name, []).append(number)
-    offsets: dict[str, int] = {}
-    for name, (born, *_) in lives.items():
-        offset = 0
-        for other in sorted((o for o in offsets if lives[o][-1] >= born), key=offsets.__getitem__):
-            if offsets[other] - offset >= sizes[name]:
-                break
-            offset = max(offset, offsets[other] + sizes[other])
-        offsets[name] = offset
-    return offsets, max((offsets[name] + sizes[name] for name in offsets), default=0)
 
 
 def _index(value: Value) -> Tensor:

@@ -36,8 +36,7 @@ from learned_envs.program.writer import (
     shape_of,
     shifted,
 )
-
-aten: Any = torch.ops.aten
+from learned_envs.trace import by_overload
 
 
 def elementwise(template: str) -> Callable[..., Value]:
@@ -304,10 +303,6 @@ _NAMED: dict[str, Operation] = {
 
 OPERATIONS: dict[Callable[..., Any], Operation] = {
     operator.getitem: getitem,
-    **{
-        getattr(getattr(aten, name), overload): operation
-        for name, operation in _NAMED.items()
-        for overload in getattr(aten, name).overloads()
-    },
+    **by_overload(_NAMED),
 }
 """What writes each of the operations that a traced graph is made of."""

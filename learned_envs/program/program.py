@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
-from learned_envs.errors import UntraceableError
 from learned_envs.program import kernel
 from learned_envs.program.kernel import Array
 from learned_envs.program.operation import OPERATIONS
 from learned_envs.program.writer import Writer
+from learned_envs.trace import traced
 
 
 class Program:
@@ -47,13 +45,7 @@ class Program:
             UntraceableError: where the function asks for the value of a tensor, or needs an
                 operation that has no numpy code here.
         """
-        # Where gradients are possible, nothing is computed in place.
-        try:
-            with torch.enable_grad():
-                graph = make_fx(function)(*examples)
-        except RuntimeError as error:
-            raise UntraceableError(f"The function cannot be traced: {error}") from error
-        writer = Writer(graph, OPERATIONS)
+        writer = Writer(traced(function, examples), OPERATIONS)
         self.source = writer.write("program")
         namespace: dict[str, Any] = {**vars(kernel), **writer.constants}
         exec(compile(self.source, "<program>", "exec"), namespace)
