@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -200,5 +201,45 @@ def mjx_physics(task: str, envs: int) -> Iterator[Stepper]:
         nonlocal data
         data = every(data, next(actions))
         jax.block_until_ready(data.qpos)
+
+    yield step
+
+
+@contextmanager
+def warp_physics(task: str, envs: int) -> Iterator[Stepper]:
+    """Step MuJoCo Warp on the device that Warp prefers, as `mjx_physics`; on a GPU as one graph.
+
+    An ImportError where it is not installed.
+    """
+    import mujoco_warp
+    import warp
+
+    with closing(gym.make(catalogue.reference_id(task)).unwrapped) as env:
+        env.reset(seed=0)
+        skip = env.frame_skip
+        put = partial(warp.array, dtype=warp.float32)
+        actions = random_actions(env.action_space, envs, put)
+        model = mujoco_warp.put_model(env.model)
+        data = mujoco_warp.put_data(env.model, env.data, nworld=envs)
+
+    def advance() -> None:
+        for _ in range(skip):
+            mujoco_warp.step(model, data)
+
+    graph = None
+    if warp.get_device().is_cuda:
+        # Kernels are compiled before, which cannot be recorded.
+        advance()
+        with warp.ScopedCapture() as capture:
+            advance()
+        graph = capture.graph
+
+    def step() -> None:
+        warp.copy(data.ctrl, next(actions))
+        if graph is None:
+            advance()
+        else:
+            warp.capture_launch(graph)
+        warp.synchronize()
 
     yield step

@@ -3,12 +3,12 @@
 The learned environment behind each of its faces, uncompiled, compiled, and compiled in bfloat16,
 with and without disagreement, beside what a user would pick instead: the real `gym.make`,
 `gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all cores and, where
-they are installed, EnvPool and MJX (on JAX's device). Random actions; each cell is the median of a
-few windows after a warm-up, all in one run on one machine. Beside it stands how fast the matrix
-products of the model's own layers alone would be, and what compiling and bfloat16 do to the error
-of rollouts.
+they are installed, EnvPool, MJX (on JAX's device) and MuJoCo Warp. Random actions; each cell is the
+median of a few windows after a warm-up, all in one run on one machine. Beside it stands how fast
+the matrix products of the model's own layers alone would be, and what compiling and bfloat16 do to
+the error of rollouts.
 
-    python benchmarks/throughput.py                  # ten minutes, and two more with MJX
+    python benchmarks/throughput.py                  # ten minutes, with MJX and Warp more
     python benchmarks/throughput.py --task HalfCheetah --envs 4096 --json throughput.json
     python benchmarks/throughput.py --checkpoint runs/hopper
 """
@@ -41,6 +41,7 @@ from stepping import (
     simulation,
     single_env,
     vector_env,
+    warp_physics,
 )
 
 from learned_envs import Simulation, catalogue
@@ -53,8 +54,8 @@ HORIZONS = (1, 5, 10, 20)
 REAL_ENVS = (2, 16)
 """Real environments at once; 64 too where a library batches them itself."""
 
-MJX_ENVS = {"cpu": 64, "gpu": 8192}
-"""Systems that MJX steps at once, by JAX's backend; on a CPU more of them only take longer."""
+PHYSICS_ENVS = {"cpu": 64, "gpu": 8192}
+"""Systems that MJX and MuJoCo Warp step at once; on a CPU more of them only take longer."""
 
 CEILING = "matrix products of its layers alone"
 REDUCED_CEILING = f"{CEILING}, bfloat16"
@@ -71,10 +72,11 @@ PEERS = {
     "mujoco.rollout": "real mujoco.rollout",
     "EnvPool": "real EnvPool",
     "MJX": "real MJX",
+    "MuJoCo Warp": "real MuJoCo Warp",
 }
 """What ratios are told to: the best of the cells whose names begin so."""
 
-OPTIONAL = {"envpool": "envpool", "mujoco.mjx": "mujoco-mjx"}
+OPTIONAL = {"envpool": "envpool", "mujoco.mjx": "mujoco-mjx", "mujoco_warp": "mujoco-warp"}
 """Modules of peers that need not be there, and the packages that have them."""
 
 CUTS: dict[str, dict[str, Any]] = {"": {}, ", max_disagreement=None": {"max_disagreement": None}}
@@ -175,9 +177,16 @@ def real_cells(options: Options) -> Iterator[Cell]:
     if installed("mujoco.mjx"):
         import jax
 
-        envs = MJX_ENVS[jax.default_backend()]
+        envs = PHYSICS_ENVS[jax.default_backend()]
         with mjx_physics(options.task, envs) as step:
             yield Cell("real MJX", envs, measure(step, envs, options.seconds))
+    if installed("mujoco_warp"):
+        import warp
+
+        warp.config.quiet = True
+        envs = PHYSICS_ENVS["gpu" if warp.is_cuda_available() else "cpu"]
+        with warp_physics(options.task, envs) as step:
+            yield Cell("real MuJoCo Warp", envs, measure(step, envs, options.seconds))
 
 
 def lay_out(options: Options, cells: list[Cell]) -> Table:
