@@ -4,14 +4,15 @@ import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from traceable import FUNCTIONS, MEMBERS, OFFSET, WEIGHT
 
-from learned_envs.errors import UntraceableError
-from learned_envs.native import NativeProgram
+from learned_envs.errors import ShapeError, UntraceableError
+from learned_envs.native import NativeProgram, NativeRow
 
 pytestmark = pytest.mark.skipif(
     shutil.which("g++") is None and shutil.which("clang++") is None, reason="needs a C++ compiler"
@@ -55,6 +56,25 @@ def test_the_code_gives_what_the_functions_give(threads: int, request: pytest.Fi
             # Some hundred roundings of float32 on numbers of size 1.
             message = f"{name}: {{}}".format
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=3e-5, msg=message)
+
+
+def test_a_row_of_numpy_is_computed_as_a_batch_of_one():
+    row = NativeRow(everything, [torch.zeros(1, 5)])
+    for seed in range(3):
+        x = torch.randn(1, 5, generator=torch.Generator().manual_seed(seed))
+        for ours, theirs in zip(row.run(x.numpy()[0]), everything(x), strict=True):
+            expected = theirs.numpy().reshape(ours.shape)
+            np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=3e-5)
+
+
+def test_what_is_not_shaped_like_the_examples_is_an_error():
+    program = NativeProgram([lambda x, y: [x + y]], [torch.zeros(1, 5), torch.zeros(1, 5)])
+    with pytest.raises(ShapeError, match="input 0"):
+        program.run([torch.zeros(8, 4), torch.zeros(8, 5)])
+    with pytest.raises(ShapeError, match="input 1"):
+        program.run([torch.zeros(8, 5), torch.zeros(7, 5)])
+    with pytest.raises(IndexError):
+        program.run([torch.zeros(8, 5), torch.zeros(8, 5)], torch.ones(8, dtype=torch.long))
 
 
 def test_each_row_is_computed_with_the_constants_of_its_own_function():
