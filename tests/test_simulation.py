@@ -203,6 +203,19 @@ def test_compiled_steps_are_the_eager_ones(disagreement):
         assert (ours.disagreement is None) == (not disagreement)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_gpu_steps_as_the_cpu_does(compiled):
+    cpu, gpu = Simulation.load("Hopper"), Simulation.load("Hopper", "cuda")
+    gpu = gpu.compiled() if compiled else gpu
+    state = cpu.reset(300, torch.Generator().manual_seed(0))
+    action = random_actions(cpu, 300).float()
+    with torch.no_grad():
+        ours, theirs = gpu.step(state.to("cuda"), action.cuda()), cpu.step(state, action)
+    torch.testing.assert_close(ours.state.v.cpu(), theirs.state.v, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours.reward.cpu(), theirs.reward, rtol=1e-4, atol=1e-4)
+
+
 @torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)})
 def test_without_a_compiler_steps_run_uncompiled_after_one_warning():
     eager = Simulation.load("Hopper")
