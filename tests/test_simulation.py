@@ -1,10 +1,10 @@
-import shutil
 import warnings
 from dataclasses import asdict
 
 import pytest
 import torch
 import torch._inductor.config
+from marks import needs_compiler
 
 from learned_envs import catalogue
 from learned_envs.dynamics import Ensemble
@@ -180,9 +180,7 @@ def test_a_large_batch_steps_in_pieces_as_it_would_at_once(monkeypatch, disagree
     torch.testing.assert_close(asdict(pieces), asdict(whole), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.skipif(
-    shutil.which("g++") is None and shutil.which("clang++") is None, reason="needs a C++ compiler"
-)
+@needs_compiler
 @pytest.mark.parametrize("disagreement", [False, True])
 def test_compiled_steps_are_the_eager_ones(disagreement):
     eager = Simulation.load("Hopper")

@@ -101,7 +101,9 @@ class Episodes:
         )
         self._generator: torch.Generator | None = None
         self._like = self.simulation.dynamics.q_low
-        self._fast = NativeStep(self._step, self._steps_apart) if self.native else self._step
+        self._fast: Callable[[State, Tensor], Any] = self._step
+        if self.native:
+            self._fast = NativeStep(self._step, None if self._disagreement else self._steps_apart)
 
     @property
     def task(self) -> Task:
@@ -236,9 +238,7 @@ class Episodes:
         return State(q, numbers("starts.v", state.v, (count, spec.nv), self._like))
 
     def _steps_apart(self) -> list[Callable[[State, Tensor], Outcome]]:
-        """List the step for each member, or the one where each state needs all members."""
-        members = 1 if self._disagreement else self.simulation.members
-        return [self.alone(member)._step for member in range(members)]
+        return [self.alone(member)._step for member in range(self.simulation.members)]
 
 
 def _threshold(asked: object, card: Mapping[str, Any]) -> float | None:

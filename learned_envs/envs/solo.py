@@ -113,16 +113,16 @@ class _Code:
         # Compiled code is told the member, so that it is the same code for all of them.
         self.memory = tuple(name for name in state.memory if compiled or name != "member")
         self.names: tuple[str, ...] = ()
-        known = {} if member is None or compiled else {"member": torch.tensor([member])}
+        own = episodes
         if member is not None and state.memory.keys() == {"member"}:
             # Of the only one there is, where the others are not needed.
-            whole, episodes = episodes, episodes.alone(member)
-            if episodes is not whole and not compiled:
-                known = {"member": torch.tensor([0])}
+            own = episodes.alone(member)
+        index = member if own is episodes else 0
+        known = {} if index is None or compiled else {"member": torch.tensor([index])}
 
         def step(q: Tensor, v: Tensor, action: Tensor, *memory: Tensor) -> list[Tensor]:
             before = State(q, v, {**known, **dict(zip(self.memory, memory, strict=True))})
-            outcome = episodes.step(before, action)
+            outcome = own.step(before, action)
             after = outcome.state
             columns = {name: getattr(outcome, name) for name in SIGNALS} | outcome.info
             self.names = tuple(columns)

@@ -13,8 +13,8 @@ from torch import Tensor, fx
 
 from learned_envs.errors import UntraceableError
 from learned_envs.native.product import matmul, matmul_add
-from learned_envs.native.writer import Operand, Operation, Value, Writer, is_logical, shape_of
-from learned_envs.trace import by_overload
+from learned_envs.native.writer import Operand, Value, Writer, is_logical, shape_of
+from learned_envs.trace import Operation, by_overload, filled
 
 
 def elementwise(template: str, takes: bool = False, gives: bool = False) -> Operation:
@@ -188,16 +188,6 @@ def cast(writer: Writer, node: fx.Node, x: Operand, **_: Any) -> Operand:
     code, gives = ("({} != V(0.0f))", True) if kind is torch.bool else ("{}", False)
     result: Value = elementwise(code, gives=gives)(writer, node, x)
     return result
-
-
-def filled(value: float) -> Operation:
-    """Return the operation that makes a constant of the node's shape."""
-
-    def operation(writer: Writer, node: fx.Node, *_: Any, **__: Any) -> Tensor:
-        result = node.meta["val"]
-        return torch.full(tuple(result.shape), value, dtype=result.dtype)
-
-    return operation
 
 
 _NUMBERS = {

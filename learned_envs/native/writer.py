@@ -8,8 +8,7 @@ applied, as the code is written, to the indices of where the numbers are.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch import Tensor, fx
 
 from learned_envs.errors import UntraceableError
 from learned_envs.native.memory import placed
+from learned_envs.trace import Operation, Reader
 
 Shape = tuple[int, ...]
 
@@ -49,17 +49,17 @@ class Value:
 Operand = Value | Tensor | float | int | bool
 """What an operation is applied to: numbers that are computed, or known beforehand."""
 
-Operation = Callable[..., Any]
-"""(writer, node, *arguments, **keywords) -> a value, or a list of them."""
 
-
-class Writer:
+class Writer(Reader):
     """The code of a graph, as far as it is written.
 
     Attributes:
         block: how many columns of float32 weights a product takes at a time.
         tiles: whether there are tile registers for products in bfloat16.
     """
+
+    language = "native"
+    computed = Value
 
     def __init__(
         self,
@@ -76,10 +76,8 @@ class Writer:
             block: see the class.
             tiles: see the class.
         """
-        graph.graph.eliminate_dead_code()
+        super().__init__(graph, operations)
         self.block, self.tiles = block, tiles
-        self._graph, self._operations = graph, operations
-        self._values: dict[fx.Node, Any] = {}
         self._lines: list[str] = []
         self._sizes: dict[str, int] = {}
         self._tables: dict[str, str] = {}
@@ -91,14 +89,7 @@ class Writer:
         Raises:
             UntraceableError: where there is no code for an operation or a type.
         """
-        places = [node for node in self._graph.graph.nodes if node.op == "placeholder"]
-        for node in self._graph.graph.nodes:
-            if node.op == "placeholder":
-                self._values[node] = self._loaded(node, places.index(node))
-            elif node.op == "get_attr":
-                self._values[node] = operator.attrgetter(node.target)(self._graph)
-            elif node.op != "output":
-                self._values[node] = self._apply(node)
+        self._read()
         for place, node in enumerate(outputs):
             self._store(node, place)
         offsets, scratch = placed(self._lines, self._sizes)
@@ -142,9 +133,9 @@ class Writer:
         self.loop(math.prod(shape), f"{x}[i] = {self.term(operand, shape, logical)};")
         return Value(shape, logical, x, torch.arange(math.prod(shape)).reshape(shape))
 
-    def address(self, value: Value) -> str:
-        """Return the address of a value's numbers, one behind the other."""
-        value = self.stored(value)
+    def address(self, operand: Operand) -> str:
+        """Return the address of an operand's numbers, one behind the other."""
+        value = self.stored(operand)
         flat = _index(value).flatten()
         if not torch.equal(flat, flat[:1] + torch.arange(len(flat))):
             term = self.term(value, value.shape, value.logical)
@@ -190,7 +181,7 @@ class Writer:
             array = np.where(array != 0, np.uint32(2**32 - 1), np.uint32(0)).view(np.float32)
         return f"V(*({self.constant('c', array)} + i))"
 
-    def _loaded(self, node: fx.Node, place: int) -> Value:
+    def _input(self, node: fx.Node, place: int) -> Value:
         example = node.meta["val"]
         if example.dtype not in INPUTS:
             raise UntraceableError(f"There is no native code for {example.dtype}.")
@@ -208,28 +199,12 @@ class Writer:
         example = node.meta["val"]
         if example.dtype not in OUTPUTS:
             raise UntraceableError(f"There is no native code for {example.dtype}.")
-        x = self.address(self.stored(self._values[node]))
+        x = self.address(self._values[node])
         target = f"static_cast<{OUTPUTS[example.dtype]}*>(out[{place}])"
         self.line(f"store({x}, {target}, {example.numel()}, tile);")
 
-    def _resolve(self, argument: Any) -> Any:
-        if isinstance(argument, fx.Node):
-            return self._values[argument]
-        if isinstance(argument, (list, tuple)):
-            return [self._resolve(entry) for entry in argument]
-        return argument
-
     def _apply(self, node: fx.Node) -> Any:
-        arguments = [self._resolve(argument) for argument in node.args]
-        if callable(node.target) and not any(isinstance(x, Value) for x in _flat(arguments)):
-            return node.target(*arguments, **node.kwargs)
-        operation = self._operations.get(node.target)
-        if operation is None:
-            raise UntraceableError(f"There is no native code for {node.target}.")
-        try:
-            result = operation(self, node, *arguments, **node.kwargs)
-        except TypeError as error:
-            raise UntraceableError(f"There is no native code for this {node.target}.") from error
+        result = super()._apply(node)
         # What one operation needs is part of its loop.
         once = len(node.users) == 1
         return result if once or not isinstance(result, Value) else self.stored(result)
@@ -262,9 +237,3 @@ def _tensor(operand: Tensor | float) -> Tensor:
 
 def _once(text: str) -> str:
     return f"{{ constexpr int i = 0; {text} }}"
-
-
-def _flat(arguments: Any) -> list[Any]:
-    if isinstance(arguments, list):
-        return [entry for argument in arguments for entry in _flat(argument)]
-    return [arguments]

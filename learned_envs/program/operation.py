@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, fx
 
 from learned_envs.errors import UntraceableError
@@ -28,7 +27,6 @@ from learned_envs.program.layout import (
 )
 from learned_envs.program.writer import (
     Operand,
-    Operation,
     Value,
     Writer,
     array_of,
@@ -36,7 +34,7 @@ from learned_envs.program.writer import (
     shape_of,
     shifted,
 )
-from learned_envs.trace import by_overload
+from learned_envs.trace import Operation, by_overload, filled
 
 
 def elementwise(template: str) -> Callable[..., Value]:
@@ -224,16 +222,6 @@ def cast(writer: Writer, node: fx.Node, x: Value, **_: Any) -> Value:
     if node.args[0].meta["val"].dtype == kind:  # type: ignore[union-attr]
         return x
     return writer.emit(f"{writer.name(x)}.astype(np.{str(kind).removeprefix('torch.')})", x.shape)
-
-
-def filled(value: float) -> Operation:
-    """Return the operation that makes a constant of the node's shape."""
-
-    def operation(writer: Writer, node: fx.Node, *_: Any, **__: Any) -> Tensor:
-        result = node.meta["val"]
-        return torch.full(tuple(result.shape), value, dtype=result.dtype)
-
-    return operation
 
 
 _TEMPLATES: dict[str, str] = {

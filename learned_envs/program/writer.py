@@ -9,9 +9,8 @@ constant weights takes the scale, or a layer normalisation, into the weights.
 from __future__ import annotations
 
 import math
-import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from learned_envs.errors import UntraceableError
 from learned_envs.program.kernel import Array
+from learned_envs.trace import Operation, Reader
 
 Shape = tuple[int, ...]
 
@@ -46,16 +45,16 @@ class Value:
 Operand = Value | Tensor | float | int | bool
 """What an operation is applied to: an array of the program, or something known beforehand."""
 
-Operation = Callable[..., Any]
-"""(writer, node, *arguments, **keywords) -> an array of the program, or a list of them."""
 
-
-class Writer:
+class Writer(Reader):
     """The code of a graph, as far as it is written.
 
     Attributes:
         constants: the arrays that the code refers to, by name.
     """
+
+    language = "numpy"
+    computed = Value
 
     def __init__(self, graph: fx.GraphModule, operations: Mapping[Any, Operation]) -> None:
         """Prepare to write.
@@ -64,11 +63,9 @@ class Writer:
             graph: as traced, with the shapes of its values.
             operations: what writes the code of each kind of node.
         """
-        graph.graph.eliminate_dead_code()
+        super().__init__(graph, operations)
         self.constants: dict[str, Array] = {}
-        self._graph, self._operations = graph, operations
         self._lines: dict[str, str] = {}
-        self._values: dict[fx.Node, Any] = {}
 
     def write(self, function: str) -> str:
         """Return the code of a function of that name.
@@ -76,17 +73,10 @@ class Writer:
         Raises:
             UntraceableError: where there is no code for an operation.
         """
-        inputs, outputs = [], ""
-        for node in self._graph.graph.nodes:
-            if node.op == "placeholder":
-                inputs.append(node.name)
-                self._values[node] = Value(node.name, shape_of(node))
-            elif node.op == "get_attr":
-                self._values[node] = operator.attrgetter(node.target)(self._graph)
-            elif node.op == "output":
-                outputs = ", ".join(self.name(value) for value in self._resolve(node.args[0]))
-            else:
-                self._values[node] = self._apply(node)
+        self._read()
+        nodes = list(self._graph.graph.nodes)
+        inputs = [node.name for node in nodes if node.op == "placeholder"]
+        outputs = ", ".join(self.name(value) for value in self._resolve(nodes[-1].args[0]))
         needed = set(_names(outputs))
         body: list[str] = []
         for expression, name in reversed(self._lines.items()):
@@ -156,28 +146,8 @@ class Writer:
         self.constants[name] = array
         return name
 
-    def _resolve(self, argument: Any) -> Any:
-        if isinstance(argument, fx.Node):
-            return self._values[argument]
-        if isinstance(argument, (list, tuple)):
-            return [self._resolve(entry) for entry in argument]
-        return argument
-
-    def _apply(self, node: fx.Node) -> Any:
-        arguments = [self._resolve(argument) for argument in node.args]
-        known = not any(isinstance(entry, Value) for entry in _flat(arguments))
-        if known and callable(node.target):
-            return node.target(*arguments, **node.kwargs)
-        result = node.meta.get("val")
-        if isinstance(result, Tensor) and result.numel() == 0:
-            return torch.empty(tuple(result.shape), dtype=result.dtype)
-        operation = self._operations.get(node.target)
-        if operation is None:
-            raise UntraceableError(f"There is no numpy code for {node.target}.")
-        try:
-            return operation(self, node, *arguments, **node.kwargs)
-        except TypeError as error:
-            raise UntraceableError(f"There is no numpy code for this {node.target}.") from error
+    def _input(self, node: fx.Node, place: int) -> Value:
+        return Value(node.name, shape_of(node))
 
 
 def scaled(value: Value, factor: Array) -> Value:
@@ -216,12 +186,6 @@ def without_ones(shape: Sequence[int]) -> Shape:
     while len(sizes) > 1 and sizes[0] == 1:
         sizes = sizes[1:]
     return sizes or (1,)
-
-
-def _flat(arguments: Any) -> list[Any]:
-    if isinstance(arguments, list):
-        return [entry for argument in arguments for entry in _flat(argument)]
-    return [arguments]
 
 
 def _names(code: str) -> list[str]:

@@ -1,14 +1,10 @@
-import shutil
-
-import pytest
 import torch
+from marks import needs_compiler
 
 from learned_envs.dynamics.network import MLP
 
 
-@pytest.mark.skipif(
-    shutil.which("g++") is None and shutil.which("clang++") is None, reason="needs a C++ compiler"
-)
+@needs_compiler
 def test_compiled_layers_keep_their_precision():
     torch.manual_seed(0)
     network = MLP(5, 2, (16, 16), members=3).double()

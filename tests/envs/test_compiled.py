@@ -1,6 +1,5 @@
 """Compiled vector environments give what uncompiled ones give."""
 
-import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +8,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from marks import needs_compiler
 
 from learned_envs import Simulation, catalogue
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("g++") is None and shutil.which("clang++") is None, reason="needs a C++ compiler"
-)
+pytestmark = needs_compiler
 
 SHIPPED = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).exists()]
 

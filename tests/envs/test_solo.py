@@ -1,6 +1,5 @@
 """A single environment's own code gives what the batched torch code gives."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from marks import needs_compiler
 
 from learned_envs import Simulation, catalogue
 from learned_envs.checkpoint import save_checkpoint
@@ -24,8 +24,6 @@ MODES: dict[str, dict[str, Any]] = {
 }
 
 SHIPPED = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).exists()]
-
-COMPILER = shutil.which("g++") or shutil.which("clang++")
 
 
 def solo_of(env: gym.Env[Any, Any]) -> Solo:
@@ -64,7 +62,7 @@ def test_a_step_in_numpy_is_the_step_in_torch(task: str, mode: str) -> None:
     check(task, mode, compiled=False)
 
 
-@pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler")
+@needs_compiler
 @pytest.mark.parametrize("mode", ["default", "one member"])
 @pytest.mark.parametrize("task", SHIPPED)
 def test_a_compiled_step_is_the_step_in_torch(task: str, mode: str) -> None:

@@ -1,6 +1,5 @@
 """C++ code that is derived from torch functions gives what they give."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -8,15 +7,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from marks import needs_compiler
 from torch import Tensor
 from traceable import FUNCTIONS, MEMBERS, OFFSET, WEIGHT
 
 from learned_envs.errors import ShapeError, UntraceableError
 from learned_envs.native import NativeProgram, NativeRow
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("g++") is None and shutil.which("clang++") is None, reason="needs a C++ compiler"
-)
+pytestmark = needs_compiler
 
 WIDE = torch.linspace(-1, 1, 5 * 40).reshape(5, 40)
 
