@@ -32,7 +32,7 @@ HORIZONS = (1, 10, 50, 200)
 
 ENGINES: dict[str, Callable[[Simulation], Simulation]] = {
     "as it comes": lambda simulation: simulation,
-    "compiled, bfloat16": lambda simulation: simulation.reduced().compiled(),
+    "compiled, bfloat16": lambda simulation: simulation.to_bfloat16().compiled(),
 }
 
 

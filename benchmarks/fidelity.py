@@ -43,14 +43,20 @@ from rich.console import Console
 
 from learned_envs import Simulation, State, catalogue
 from learned_envs.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
-from learned_envs.fit.collection import collect
-from learned_envs.fit.dataset import Dataset
-from learned_envs.fit.evaluation import HORIZONS, Predictor, compare, model_of, stay_at_the_end
-from learned_envs.fit.recording import Recording
-from learned_envs.fit.reference import make_reference, replay
-from learned_envs.fit.report import TWIN, Curve, Report
-from learned_envs.fit.trajectories import Window
+from learned_envs.collect.collection import collect
+from learned_envs.data.dataset import Dataset
+from learned_envs.data.recording import Recording
+from learned_envs.data.trajectories import Window
+from learned_envs.evaluation.evaluation import (
+    HORIZONS,
+    Predictor,
+    compare,
+    model_of,
+    stay_at_the_end,
+)
+from learned_envs.evaluation.report import TWIN, Curve, Report
 from learned_envs.sb3 import Agent, learn_outside
+from learned_envs.systems.reference import make_reference, replay
 from learned_envs.tasks import Task
 from learned_envs.transfer import long_run, summary
 

@@ -6,7 +6,7 @@
 At every real step the planner imagines `iterations` times `candidates` sequences of `horizon`
 actions. "learned" imagines with the shipped model (with every member of the ensemble), "MuJoCo"
 with MuJoCo itself (`mujoco.rollout`, all cores) and the task's own reward: the best that a model
-could be. The share is (learned - random) / (MuJoCo - random). Episodes are side by side where the
+could be. The share is (learned - random) / (MuJoCo - random). EnvCore are side by side where the
 model is learned: they are one batch.
 """
 
@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from learned_envs import Simulation, catalogue
-from learned_envs.fit.planner import real_returns
-from learned_envs.fit.reference import make_reference
+from learned_envs.collect.planner import real_returns
 from learned_envs.planning import CEM, MPPI, Planner, Search, imagined_returns
 from learned_envs.state import State
+from learned_envs.systems.reference import make_reference
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,11 @@ from rich.table import Table
 from learned_envs import catalogue
 from learned_envs.fit import FitConfig, TrainingConfig, fit
 from learned_envs.fit.config import RoundsConfig
+from learned_envs.fit.folder import AGENT_FOLDER, CONFIG_FILE, ROUNDS_FILE
 from learned_envs.fit.round import Round
-from learned_envs.fit.rounds import AGENT_FOLDER, ROUNDS_FILE
-from learned_envs.fit.run import CONFIG_FILE
-from learned_envs.fit.workers import run_in_order, usable_cores
 from learned_envs.sb3 import Agent, Improver
 from learned_envs.transfer import episode_returns
+from learned_envs.workers import run_in_order, usable_cores
 
 EPISODES = 20
 """Of the score of the agent that a fit keeps."""

@@ -35,16 +35,16 @@ from rich.console import Console
 from rich.table import Table
 
 from learned_envs import Simulation, catalogue
+from learned_envs.data.trajectories import Trajectories
 from learned_envs.errors import LearnedEnvsError
+from learned_envs.evaluation.evaluation import Yardstick, hold, model_of
+from learned_envs.files import write_whole
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
-from learned_envs.fit.evaluation import Yardstick, hold, model_of
-from learned_envs.fit.run import CONFIG_FILE
-from learned_envs.fit.shard import write_whole
-from learned_envs.fit.trajectories import Trajectories
-from learned_envs.fit.workers import run_in_order, usable_cores
+from learned_envs.fit.folder import CONFIG_FILE
 from learned_envs.kinematics import Inertia
 from learned_envs.sb3 import learn_outside
 from learned_envs.state import State
+from learned_envs.workers import run_in_order, usable_cores
 
 Protocol = Literal["paper", "ours"]
 

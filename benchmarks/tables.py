@@ -16,7 +16,7 @@ from typing import Any
 
 from learned_envs import catalogue
 from learned_envs.card import read_card
-from learned_envs.fit.report import JUDGED, TWIN, Report
+from learned_envs.evaluation.report import JUDGED, TWIN, Report
 from learned_envs.transfer import Comparison
 
 README = Path(__file__).parents[1] / "README.md"

@@ -46,7 +46,7 @@ from stepping import (
 
 from learned_envs import Simulation, catalogue
 from learned_envs.fit import collect, evaluate
-from learned_envs.fit.workers import usable_cores
+from learned_envs.workers import usable_cores
 
 HORIZONS = (1, 5, 10, 20)
 """Steps after which errors of rollouts are told."""
@@ -127,7 +127,7 @@ def learned_cells(options: Options) -> Iterator[Cell]:
     env_id = catalogue.env_id(options.task)
     common = {"checkpoint": options.checkpoint, "device": options.device}
     plain = Simulation.load(options.checkpoint or options.task, options.device)
-    reduced = plain.reduced()
+    reduced = plain.to_bfloat16()
     for envs in options.envs:
         yield Cell(CEILING, envs, ceiling(plain, envs, options.seconds))
         yield Cell(REDUCED_CEILING, envs, ceiling(reduced, envs, options.seconds))
@@ -219,7 +219,7 @@ def lay_out(options: Options, cells: list[Cell]) -> Table:
 def errors(options: Options) -> Table:
     """Set the errors of rollouts of each engine side by side, along a random actor's episodes."""
     plain = Simulation.load(options.checkpoint or options.task, options.device)
-    reduced = plain.reduced()
+    reduced = plain.to_bfloat16()
     engines = [plain, plain.compiled(), reduced.compiled()]
     table = Table("median (mean) error after", title="What compiling and bfloat16 do to rollouts")
     with tempfile.TemporaryDirectory() as folder:

@@ -36,9 +36,8 @@ from rich.table import Table
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import find_checkpoint, load_checkpoint, read_card, save_checkpoint
-from learned_envs.fit.reference import make_reference
-from learned_envs.fit.workers import run_in_order, usable_cores
 from learned_envs.sb3 import AgentConfig
+from learned_envs.systems.reference import make_reference
 from learned_envs.transfer import (
     Comparison,
     episode_returns,
@@ -46,6 +45,7 @@ from learned_envs.transfer import (
     train_inside,
     train_outside,
 )
+from learned_envs.workers import run_in_order, usable_cores
 
 Place = Literal["random", "inside", "outside"]
 
@@ -64,7 +64,7 @@ class Options:
     seeds: int = 3
     """How many agents are trained inside, and how many outside."""
     episodes: int = 20
-    """Episodes of each score."""
+    """EnvCore of each score."""
     checkpoint: Path | None = None
     """Weights or a fit's folder, of one task; the shipped weights by default."""
     trained: tuple[Literal["inside", "outside"], ...] = ("inside", "outside")

@@ -27,11 +27,11 @@ from tyro.conf import Positional
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import FILE_NAME
+from learned_envs.collect.planner import plan_outside
 from learned_envs.errors import UnknownNameError
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
+from learned_envs.fit.folder import CONFIG_FILE
 from learned_envs.fit.observer import Observer
-from learned_envs.fit.planner import plan_outside
-from learned_envs.fit.run import CONFIG_FILE
 from learned_envs.sb3 import AgentConfig, SavedAgent, learn_outside
 from learned_envs.sb3.agent import AGENT_FILE
 from learned_envs.terminal import Advance, bars

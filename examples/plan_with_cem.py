@@ -5,7 +5,7 @@ import torch
 import tyro
 
 from learned_envs import Simulation, State, catalogue
-from learned_envs.fit.planner import real_returns
+from learned_envs.collect.planner import real_returns
 from learned_envs.planning import CEM, Planner, imagined_returns
 
 

@@ -18,7 +18,7 @@ from learned_envs import catalogue
 from learned_envs.card import FILE_NAME, FORMAT, broken, find_checkpoint, read_card, write_card
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import CheckpointError, DeviceError, OutputError
-from learned_envs.state import SystemSpec
+from learned_envs.systems.spec import SystemSpec
 
 __all__ = [
     "FILE_NAME",

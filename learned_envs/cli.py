@@ -115,7 +115,7 @@ class Fit:
             training=self.training,
             rounds=self.improvement,
         )
-        from learned_envs.fit.report import Report
+        from learned_envs.evaluation.report import Report
         from learned_envs.fit.run import fit
         from learned_envs.sb3 import Improver, learn_outside
 
@@ -170,9 +170,9 @@ class Collect:
 
     def run(self) -> None:
         """Record and say what there is."""
-        from learned_envs.fit.collection import collect
-        from learned_envs.fit.dataset import Dataset
-        from learned_envs.fit.planner import plan_outside
+        from learned_envs.collect.collection import collect
+        from learned_envs.collect.planner import plan_outside
+        from learned_envs.data.dataset import Dataset
         from learned_envs.sb3 import SavedAgent, learn_outside
 
         learners = _learners(catalogue.task_of(self.task), self.learners)
@@ -202,7 +202,7 @@ class Evaluate:
     run_or_id: Annotated[Positional[str], arg(metavar="RUN")]
     """A fit's folder, a weights file, or the name or id of a task with shipped weights."""
     data: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Episodes to measure on; those that the fit held out if not given."""
+    """EnvCore to measure on; those that the fit held out if not given."""
     trajectories: int = 2000
     """How many stretches to roll out."""
     plot: Annotated[Path | None, arg(metavar="PATH")] = None
@@ -212,7 +212,7 @@ class Evaluate:
 
     def run(self) -> None:
         """Measure, print and draw."""
-        from learned_envs.fit.model import PLOT_FILE
+        from learned_envs.fit.folder import PLOT_FILE
         from learned_envs.fit.run import evaluate_run
 
         report, where = evaluate_run(self.run_or_id, self.data, self.trajectories, self.device)
@@ -236,7 +236,7 @@ class Info:
         from rich.table import Table
 
         from learned_envs.card import find_checkpoint, read_card
-        from learned_envs.fit.report import Report
+        from learned_envs.evaluation.report import Report
 
         card = read_card(self.run_or_id)
         table = Table(show_header=False, box=None)
@@ -265,8 +265,8 @@ class ExportMinari:
 
     def run(self) -> None:
         """Write it."""
-        from learned_envs.fit.dataset import Dataset
-        from learned_envs.fit.minari_exchange import export_minari
+        from learned_envs.data.dataset import Dataset
+        from learned_envs.data.minari import export_minari
 
         export_minari(Dataset.open(self.data), self.out)
         print(f"wrote {self.out}")

@@ -18,7 +18,8 @@ from torch import Tensor
 from learned_envs.dynamics import Ensemble
 from learned_envs.errors import ParameterError
 from learned_envs.simulation import Simulation
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 Returns = Callable[[State, Tensor], Tensor]
 """(states (batch), actions (batch, candidates, time, nu)) -> returns (batch, candidates)."""

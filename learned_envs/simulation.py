@@ -16,16 +16,15 @@ from learned_envs.checkpoint import load_checkpoint
 from learned_envs.compilation import compiled
 from learned_envs.dynamics import Dynamics, Ensemble
 from learned_envs.errors import ParameterError, ShapeError
-from learned_envs.native_step import NativeStep
-from learned_envs.state import State
+from learned_envs.state import State, leaves, rebuilt
+from learned_envs.stepping import NativeStep
 from learned_envs.tasks.task import Task, Transition, total
-from learned_envs.tree import leaves, rebuilt
 
 CACHED_ROWS = 6144
 """States, counted once for each member that steps them, that a CPU steps at once: more would leave
 its cache."""
 
-Policy = Callable[[Tensor], Tensor]
+TensorPolicy = Callable[[Tensor], Tensor]
 """Observations (batch, n) to actions (batch, nu), on the simulation's device."""
 
 
@@ -56,7 +55,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Trajectory:
+class Rollout:
     """A batch of rollouts.
 
     Attributes:
@@ -167,18 +166,18 @@ class Simulation:
         """
         return replace(self, compile=True)
 
-    def reduced(self) -> Simulation:
+    def to_bfloat16(self) -> Simulation:
         """Return the same simulation with its networks in bfloat16; all else stays float32.
 
         That pays where the processor has instructions for it, and only with `compiled`.
         `benchmarks/throughput.py` shows what it costs in accuracy.
         """
-        return replace(self, dynamics=self.dynamics.reduced())
+        return replace(self, dynamics=self.dynamics.to_bfloat16())
 
-    def alone(self, member: int) -> Simulation:
-        """Return the simulation with one member of its ensemble; see `Ensemble.alone`."""
+    def with_member(self, member: int) -> Simulation:
+        """Return the simulation with one member of its ensemble; see `Ensemble.with_member`."""
         dynamics = self.dynamics
-        own = dynamics.alone(member) if isinstance(dynamics, Ensemble) else dynamics
+        own = dynamics.with_member(member) if isinstance(dynamics, Ensemble) else dynamics
         return replace(self, dynamics=own)
 
     @cached_property
@@ -194,7 +193,7 @@ class Simulation:
         return NativeStep(step, None if disagreement else self._steps_apart)
 
     def _steps_apart(self) -> list[Callable[[State, Tensor], Step]]:
-        every = map(self.alone, range(self.members))
+        every = map(self.with_member, range(self.members))
         return [partial(one._step, disagreement=False) for one in every]
 
     def _step(self, state: State, action: Tensor, disagreement: bool) -> Step:
@@ -235,8 +234,8 @@ class Simulation:
         )
 
     def rollout(
-        self, state: State, actions: Tensor | Policy, horizon: int | None = None
-    ) -> Trajectory:
+        self, state: State, actions: Tensor | TensorPolicy, horizon: int | None = None
+    ) -> Rollout:
         """Step a batch many times.
 
         Args:
@@ -268,7 +267,7 @@ class Simulation:
             rewards.append(step.reward)
             living.append(alive)
             alive = alive & ~step.terminated & ~step.diverged
-        return Trajectory(
+        return Rollout(
             State(torch.stack([s.q for s in states], 1), torch.stack([s.v for s in states], 1)),
             torch.stack(observations, 1),
             torch.stack(rewards, 1),

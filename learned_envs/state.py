@@ -1,21 +1,16 @@
-"""The state of a mechanical system and what a model may know about the system.
+"""The state of a batch of systems, and the tensors of such trees.
 
-Symbols, used everywhere: `q` positions (nq), `v` velocities (nv), `u` actions (nu), `dt` the
-time of one environment step. nq exceeds nv by one for every free joint, whose orientation is a
-unit quaternion (w, x, y, z) in `q` and an angular velocity in the body's frame in `v`.
+`systems/spec.py` says what q and v are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
-
-Vector = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -76,218 +71,24 @@ class State:
         return self.map(Tensor.detach)
 
 
-@dataclass(frozen=True)
-class Body:
-    """A rigid body; body 0 is the world.
-
-    Attributes:
-        name: the MJCF name.
-        parent: index of the parent body (0 for the world itself).
-        pos: position in the parent's frame with every joint at its reference, metres.
-        quat: orientation in the parent's frame, (w, x, y, z).
-        mass: kilograms; None where the spec was read by a version that did not ask.
-        inertia: (3,) principal moments about the centre of mass, kg m^2.
-        inertial_pos: centre of mass in the body's frame, metres.
-        inertial_quat: orientation of the principal axes in the body's frame, (w, x, y, z).
-    """
-
-    name: str
-    parent: int
-    pos: Vector
-    quat: Vector
-    mass: float | None = None
-    inertia: Vector = (0.0, 0.0, 0.0)
-    inertial_pos: Vector = (0.0, 0.0, 0.0)
-    inertial_quat: Vector = (1.0, 0.0, 0.0, 0.0)
+def leaves(tree: Any) -> list[Tensor]:
+    """List the tensors of a tree, depth first."""
+    if isinstance(tree, Tensor):
+        return [tree]
+    if isinstance(tree, Mapping):
+        return [leaf for branch in tree.values() for leaf in leaves(branch)]
+    if is_dataclass(tree):
+        return [leaf for own in fields(tree) for leaf in leaves(getattr(tree, own.name))]
+    return []
 
 
-@dataclass(frozen=True)
-class Joint:
-    """A joint that moves a body relative to its parent.
-
-    Attributes:
-        name: the MJCF name.
-        kind: how it moves.
-        body: index of the body that it moves.
-        q: its first index in q.
-        v: its first index in v.
-        axis: unit axis in the body's frame (unused by free joints).
-        pos: anchor in the body's frame, metres.
-        limits: (low, high) where the joint is limited.
-        armature: inertia that is added on the joint's own axis.
-        stiffness: of the joint's spring; 0 without one.
-        spring_rest: where in q the spring is at rest.
-    """
-
-    name: str
-    kind: Literal["slide", "hinge", "free"]
-    body: int
-    q: int
-    v: int
-    axis: Vector
-    pos: Vector
-    limits: Vector | None = None
-    armature: float = 0.0
-    stiffness: float = 0.0
-    spring_rest: float = 0.0
-
-
-@dataclass(frozen=True)
-class Geom:
-    """A shape fixed to a body.
-
-    Attributes:
-        name: the MJCF name, possibly empty.
-        kind: its shape; capsules and cylinders lie along the geom's z axis.
-        body: index of its body.
-        pos: centre in the body's frame, metres.
-        quat: orientation in the body's frame, (w, x, y, z).
-        size: MuJoCo's: radius; radius and half length; unused for planes.
-        touches: whether it collides with a plane of the world, or, where no joint moves it,
-            with anything that moves.
-    """
-
-    name: str
-    kind: Literal["plane", "sphere", "capsule", "cylinder", "other"]
-    body: int
-    pos: Vector
-    quat: Vector
-    size: Vector
-    touches: bool
-
-
-@dataclass(frozen=True)
-class SystemSpec:
-    """All that a model may know about a system: constants of its MJCF, and its control period.
-
-    It is stored in a checkpoint's card, so that a simulation loads without MuJoCo.
-
-    Attributes:
-        reference_id: the Gymnasium id of the environment that was described.
-        timestep: the solver's step, seconds.
-        frame_skip: solver steps in one environment step.
-        gravity: (3,) m/s^2.
-        q0: (nq,) reference positions: where the environment's resets are centred, and the zero
-            of every slide and hinge.
-        control_low: (nu,) lower end of the actuators' range.
-        control_high: (nu,) upper end of the actuators' range.
-        bodies: the bodies, parents before children.
-        joints: the joints in the order of q.
-        geoms: the shapes.
-    """
-
-    reference_id: str
-    timestep: float
-    frame_skip: int
-    gravity: Vector
-    q0: Vector
-    control_low: Vector
-    control_high: Vector
-    bodies: tuple[Body, ...]
-    joints: tuple[Joint, ...]
-    geoms: tuple[Geom, ...]
-
-    @property
-    def dt(self) -> float:
-        """Time of one environment step, seconds."""
-        return self.timestep * self.frame_skip
-
-    @property
-    def nq(self) -> int:
-        """Size of q."""
-        return len(self.q0)
-
-    @property
-    def nv(self) -> int:
-        """Size of v."""
-        return self.nq - sum(joint.kind == "free" for joint in self.joints)
-
-    @property
-    def nu(self) -> int:
-        """Size of an action."""
-        return len(self.control_low)
-
-    @cached_property
-    def cyclic(self) -> tuple[int, ...]:
-        """Indices of q that the motion does not depend on: unlimited travel along the ground.
-
-        These are the horizontal slides of bodies that hang on the world and the horizontal
-        position of free joints (a cyclic coordinate, as in analytical mechanics). A system
-        with fixed shapes to collide with, other than the world's own planes, has none.
-        """
-        obstacles = any(
-            geom.body in self._fixed and geom.touches and (geom.kind != "plane" or geom.body != 0)
-            for geom in self.geoms
-        )
-        if obstacles:
-            return ()
-        indices: list[int] = []
-        for joint in self.joints:
-            if self.bodies[joint.body].parent != 0:
-                continue
-            if joint.kind == "free":
-                indices += [joint.q, joint.q + 1]
-            elif joint.kind == "slide" and joint.limits is None and abs(joint.axis[2]) < 1e-6:
-                indices.append(joint.q)
-        return tuple(indices)
-
-    @cached_property
-    def turning(self) -> tuple[int, ...]:
-        """Indices of q that count turns: the angles of hinges without limits."""
-        return tuple(j.q for j in self.joints if j.kind == "hinge" and j.limits is None)
-
-    @cached_property
-    def heading(self) -> tuple[int, int, int] | None:
-        """Indices, in q and in v, of x, y and angle where the motion depends on none of them.
-
-        That is so for a body that hangs on the world by a slide along x, one along y and a hinge
-        about z without limits, in this order, where gravity is vertical and x and y are cyclic.
-        """
-        root = [joint for joint in self.joints if self.bodies[joint.body].parent == 0]
-        axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-        upright = all(self.bodies[joint.body].quat == (1.0, 0.0, 0.0, 0.0) for joint in root)
-        if (
-            tuple(joint.kind for joint in root) != ("slide", "slide", "hinge")
-            or tuple(joint.axis for joint in root) != axes
-            or root[2].limits is not None
-            or self.cyclic != (root[0].q, root[1].q)
-            or any(self.gravity[:2])
-            or not upright
-        ):
-            return None
-        # No free joint precedes them, so indices in q are indices in v.
-        return root[0].q, root[1].q, root[2].q
-
-    @cached_property
-    def _fixed(self) -> set[int]:
-        """Indices of the bodies that no joint moves, the world's first."""
-        moved = {joint.body for joint in self.joints}
-        fixed = {0}
-        for index, body in enumerate(self.bodies):
-            if index not in moved and body.parent in fixed:
-                fixed.add(index)
-        return fixed
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the spec as plain data for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> SystemSpec:
-        """Build a spec from what `to_dict` gave, read back from JSON."""
-        plain = {name: _tuples(value) for name, value in data.items()}
-        return cls(
-            **{
-                **plain,
-                "bodies": tuple(Body(**_tuples(body)) for body in data["bodies"]),
-                "joints": tuple(Joint(**_tuples(joint)) for joint in data["joints"]),
-                "geoms": tuple(Geom(**_tuples(geom)) for geom in data["geoms"]),
-            }
-        )
-
-
-def _tuples(value: Any) -> Any:
-    """Turn the lists of JSON into the tuples of a frozen dataclass, one dictionary deep."""
-    if isinstance(value, Mapping):
-        return {name: _tuples(entry) for name, entry in value.items()}
-    return tuple(value) if isinstance(value, list) else value
+def rebuilt(tree: Any, tensors: Iterator[Tensor]) -> Any:
+    """Return the tree with others in place of its tensors, in the order of `leaves`."""
+    if isinstance(tree, Tensor):
+        return next(tensors)
+    if isinstance(tree, Mapping):
+        return {name: rebuilt(branch, tensors) for name, branch in tree.items()}
+    if is_dataclass(tree) and not isinstance(tree, type):
+        names = [own.name for own in fields(tree)]
+        return replace(tree, **{name: rebuilt(getattr(tree, name), tensors) for name in names})
+    return tree

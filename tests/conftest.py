@@ -6,7 +6,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -16,20 +15,16 @@ import torch
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
-from learned_envs.fit.reference import describe, make_reference
-from learned_envs.state import State, SystemSpec
-
-
-@cache
-def _described(task: str) -> SystemSpec:
-    with closing(make_reference(task)) as env:
-        return describe(env)
+from learned_envs.fit import Dataset, collect
+from learned_envs.state import State
+from learned_envs.systems.reference import spec_of
+from learned_envs.systems.spec import SystemSpec
 
 
 @pytest.fixture(scope="session")
 def spec() -> Callable[[str], SystemSpec]:
     """`spec(task)`: the system that a task's reference environment simulates."""
-    return _described
+    return cache(spec_of)
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +40,15 @@ def weights(spec: Callable[[str], SystemSpec], tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp("weights") / "Hopper.safetensors"
     save_checkpoint(path, model, {"task": "Hopper"})
     return path
+
+
+@pytest.fixture(scope="session")
+def pendulum_data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """4000 steps of a random actor."""
+    return collect("InvertedPendulum", 4000, tmp_path_factory.mktemp("data") / "d", workers=1)
+
+
+@pytest.fixture(scope="session")
+def double_pendulum_data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """6000 steps of a random actor, who drives the cart against the rail's ends."""
+    return collect("InvertedDoublePendulum", 6000, tmp_path_factory.mktemp("data") / "d", workers=1)

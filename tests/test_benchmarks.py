@@ -11,7 +11,7 @@ import pytest
 
 from learned_envs.card import read_card
 from learned_envs.catalogue import PENDULUMS, TASKS
-from learned_envs.fit.collection import collect
+from learned_envs.collect.collection import collect
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.terminal import key_figures
 

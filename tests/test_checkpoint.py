@@ -15,12 +15,7 @@ from learned_envs.card import write_card
 from learned_envs.checkpoint import find_device, load_checkpoint, read_card, save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
-from learned_envs.errors import (
-    CheckpointError,
-    DeviceError,
-    OutputError,
-    UnknownNameError,
-)
+from learned_envs.errors import CheckpointError, DeviceError, OutputError, UnknownNameError
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 

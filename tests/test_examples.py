@@ -12,8 +12,8 @@ import torch
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
-from learned_envs.fit.reference import make_reference
 from learned_envs.state import State
+from learned_envs.systems.reference import make_reference
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

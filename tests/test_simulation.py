@@ -231,7 +231,7 @@ def test_without_a_compiler_steps_run_uncompiled_after_one_warning():
 
 def test_bfloat16_stays_close_and_leaves_states_in_float32():
     plain = Simulation.load("Hopper")
-    reduced = plain.reduced()
+    reduced = plain.to_bfloat16()
     state = plain.reset(100, torch.Generator().manual_seed(0))
     action = random_actions(plain, 100).float()
     ours, theirs = reduced.step(state, action), plain.step(state, action)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from learned_envs import Simulation
 from learned_envs.errors import OutputError, RenderError
+from learned_envs.evaluation.long_run import coordinates, run_outside
 from learned_envs.sb3 import Agent, AgentConfig, LearningCurve
 from learned_envs.state import State
 from learned_envs.transfer import (
@@ -26,7 +27,6 @@ from learned_envs.transfer import (
     train_inside,
     train_outside,
 )
-from learned_envs.transfer.long_run import coordinates, run_outside
 
 SMALL = AgentConfig(n_envs=4, n_steps=16, batch_size=32, n_epochs=1)
 

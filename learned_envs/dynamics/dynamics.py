@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from learned_envs.kinematics import Kinematics
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 ENVELOPE = 3.0
 """A state outside this many times the data's range has diverged."""
@@ -91,7 +92,7 @@ class Dynamics(nn.Module, ABC):
         """Fill the memory that an episode starts with."""
         return state
 
-    def reduced(self) -> Dynamics:
+    def to_bfloat16(self) -> Dynamics:
         """Return a model of the same weights that computes in bfloat16 where it can."""
         return self
 

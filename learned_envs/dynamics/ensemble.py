@@ -13,7 +13,8 @@ from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.heading import Heading
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.sensor import SensorHead
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 GROUPING_PAYS = 64
 """Batch size from which sorting states by member is cheaper than stepping all with everyone."""
@@ -57,7 +58,7 @@ class Ensemble(Dynamics):
         )
         self.register_buffer("change_spread", torch.ones(spec.nv))
 
-    def alone(self, member: int) -> Ensemble:
+    def with_member(self, member: int) -> Ensemble:
         """Return an ensemble of one of the members, with weights that are views of this one's."""
         own = Ensemble(self.family, self.spec, 1, self.sensors).to(self.q_low.device)
         theirs = {**dict(self.named_parameters()), **dict(self.named_buffers())}
@@ -67,7 +68,7 @@ class Ensemble(Dynamics):
             tensor.data = shared[member : member + 1] if each else shared
         return own.requires_grad_(False)
 
-    def reduced(self) -> Ensemble:
+    def to_bfloat16(self) -> Ensemble:
         """Return a copy whose networks compute in bfloat16."""
         own = copy.deepcopy(self).requires_grad_(False)
         for module in own.modules():

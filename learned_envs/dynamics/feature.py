@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from learned_envs.kinematics import Kinematics
 from learned_envs.kinematics.rotation import rotation_matrix
-from learned_envs.state import SystemSpec
+from learned_envs.systems.spec import SystemSpec
 
 CONTACT_SCALES = (0.01, 0.1)
 """Heights (metres) over which contact is told from flight: a step's travel, and a limb's width."""

@@ -12,7 +12,8 @@ from torch import Tensor
 from learned_envs.dynamics.dynamics import Dynamics, Prediction
 from learned_envs.dynamics.integrator import INTEGRATORS, Adjoint, Integrator
 from learned_envs.errors import ParameterError, UnknownNameError
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 class FieldDynamics(Dynamics):

@@ -13,10 +13,11 @@ from torch import Tensor
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.field import FieldDynamics
-from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.integrator import GENERAL
 from learned_envs.dynamics.network import MLP
-from learned_envs.state import State, SystemSpec
+from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class FirstOrderDynamics(FieldDynamics):
     def __init__(self, config: FirstOrder, spec: SystemSpec, members: int | None) -> None:
         super().__init__(spec, config.integrator, config.substeps, GENERAL)
         self.features = Features(spec, self.kinematics, config.contact_geometry)
-        self.rates = Increment(2 * spec.nv)
+        self.rates = OutputScaler(2 * spec.nv)
         self.network = MLP(
             self.features.size, 2 * spec.nv, config.hidden, members, config.activation
         )

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from learned_envs.dynamics.hamiltonian import Hamiltonian, HamiltonianDynamics
 from learned_envs.dynamics.mechanics import Forces
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Family, Prediction
 from learned_envs.dynamics.field import FieldDynamics
-from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.integrator import GENERAL
 from learned_envs.dynamics.mechanics import PositiveMatrix, Posture, apart, gradients
 from learned_envs.dynamics.network import MLP
-from learned_envs.state import State, SystemSpec
+from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class HamiltonianDynamics(FieldDynamics):
         self.mobility = PositiveMatrix(self.posture.size, spec.nv, config, members)
         inputs = self.posture.size + (0 if config.mechanical else spec.nv)
         self.energy = MLP(inputs, 1, config.hidden, members, config.activation, offset=False)
-        self.change = Increment(spec.nv)
+        self.change = OutputScaler(spec.nv)
         self.register_buffer("speed", torch.ones(spec.nv))
 
     def hamiltonian(self, q: Tensor, p: Tensor) -> Tensor:

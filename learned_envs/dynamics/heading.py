@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from learned_envs.kinematics import Kinematics
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,18 @@ from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Family, Prediction
 from learned_envs.dynamics.field import FieldDynamics
-from learned_envs.dynamics.increment import Increment
-from learned_envs.dynamics.mechanics import Forces, PositiveMatrix, Posture, along, apart, gradients
+from learned_envs.dynamics.mechanics import (
+    Forces,
+    PositiveMatrix,
+    Posture,
+    apart,
+    directional_derivative,
+    gradients,
+)
 from learned_envs.dynamics.network import MLP
-from learned_envs.state import State, SystemSpec
+from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class LagrangianDynamics(FieldDynamics):
             self.posture.size, 1, config.hidden, members, config.activation, offset=False
         )
         self.forces = Forces(self.posture.size, spec, config, members)
-        self.acceleration = Increment(spec.nv)
+        self.acceleration = OutputScaler(spec.nv)
 
     def lagrangian(self, q: Tensor, v: Tensor) -> Tensor:
         """Return kinetic less potential energy, (*batch)."""
@@ -65,7 +73,9 @@ class LagrangianDynamics(FieldDynamics):
         posture = self.posture(q)
         force = force + self.forces(posture, v, action)
         # The momentum M(q) v changes by the turning of M too.
-        turning = along(lambda place: self.inertia.times(self.posture(place), v), q, v)
+        turning = directional_derivative(
+            lambda place: self.inertia.times(self.posture(place), v), q, v
+        )
         return v, self.acceleration.clamp(self.inertia.solve(posture, force - turning))
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:

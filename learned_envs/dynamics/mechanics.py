@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.network import MLP
 from learned_envs.errors import ParameterError
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 LEAST_ROOT = 0.05
 """The least diagonal entry of a root, in its unit: it bounds how singular a matrix can be."""
@@ -176,7 +177,9 @@ def apart(state: State, members: int | None) -> State:
     return state.map(lambda value: value.expand(members, *value.shape[1:]))
 
 
-def along(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) -> Tensor:
+def directional_derivative(
+    function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor
+) -> Tensor:
     """Return the derivative of a function at a point along a direction."""
     with torch.inference_mode(False):
         # Neither inference tensors nor expanded ones can be parts of a dual number.

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.feature import Features
-from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.network import MLP, Linear
-from learned_envs.state import State, SystemSpec
+from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class RecurrentDynamics(Dynamics):
         super().__init__(spec)
         self.size = config.memory
         self.features = Features(spec, self.kinematics, config.contact_geometry)
-        self.increment = Increment(2 * spec.nv)
+        self.increment = OutputScaler(2 * spec.nv)
         self.seen = Linear(self.features.size, 3 * config.memory, members)
         self.remembered = Linear(config.memory, 3 * config.memory, members)
         self.network = MLP(config.memory, 2 * spec.nv, config.hidden, members, config.activation)

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.feature import Features
-from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.network import MLP
-from learned_envs.state import State, SystemSpec
+from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ResidualMLPDynamics(Dynamics):
         super().__init__(spec)
         self.config = config
         self.features = Features(spec, self.kinematics, config.contact_geometry)
-        self.increment = Increment(2 * spec.nv)
+        self.increment = OutputScaler(2 * spec.nv)
         self.network = MLP(
             self.features.size, 2 * spec.nv, config.hidden, members, config.activation
         )

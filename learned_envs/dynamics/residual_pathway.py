@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.forced_hamiltonian import ForcedHamiltonian, ForcedHamiltonianDynamics
-from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.network import MLP
-from learned_envs.state import State, SystemSpec
+from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class ResidualPathwayDynamics(ForcedHamiltonianDynamics):
         super().__init__(config, spec, members)
         self.free_prior = config.free_prior
         self.features = Features(spec, self.kinematics, config.contact_geometry)
-        self.correction = Increment(spec.nv)
+        self.correction = OutputScaler(spec.nv)
         self.free = MLP(self.features.size, 2 * spec.nv, config.hidden, members, config.activation)
 
     def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:

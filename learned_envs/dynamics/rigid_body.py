@@ -10,10 +10,11 @@ from torch import Tensor
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.field import FieldDynamics
-from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.network import MLP
+from learned_envs.dynamics.output_scaler import OutputScaler
 from learned_envs.kinematics import Inertia
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class RigidBodyDynamics(FieldDynamics):
         super().__init__(spec, config.integrator, config.substeps)
         self.inertia = Inertia(spec).float()
         self.features = Features(spec, self.kinematics, config.contact_geometry)
-        self.force, self.acceleration = Increment(spec.nv), Increment(spec.nv)
-        self.correction = Increment(spec.nv)
+        self.force, self.acceleration = OutputScaler(spec.nv), OutputScaler(spec.nv)
+        self.correction = OutputScaler(spec.nv)
         self.network = MLP(
             self.features.size, 2 * spec.nv, config.hidden, members, config.activation
         )

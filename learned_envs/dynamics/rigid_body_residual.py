@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.feature import LIMIT_TIMES, Features
 from learned_envs.dynamics.field import FieldDynamics
-from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.mechanics import PositiveMatrix, Posture
 from learned_envs.dynamics.network import MLP
-from learned_envs.state import State, SystemSpec
+from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class RigidBodyResidualDynamics(FieldDynamics):
             MLP(self.features.size + nv, 2 * nv, config.hidden, members, config.activation)
             for _ in range(config.correctors)
         )
-        self.acceleration, self.correction = Increment(nv), Increment(nv)
+        self.acceleration, self.correction = OutputScaler(nv), OutputScaler(nv)
 
     def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""

@@ -14,9 +14,10 @@ from torch import Tensor
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.feature import LIMIT_TIMES, Features
 from learned_envs.dynamics.field import FieldDynamics
-from learned_envs.dynamics.increment import Increment
 from learned_envs.dynamics.network import MLP
-from learned_envs.state import State, SystemSpec
+from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class SecondOrderDynamics(FieldDynamics):
         self.config = config
         limit_times = LIMIT_TIMES if config.joint_limits else ()
         self.features = Features(spec, self.kinematics, config.contact_geometry, limit_times)
-        self.acceleration = Increment(spec.nv)
-        self.correction = Increment(spec.nv) if config.position_correction else None
+        self.acceleration = OutputScaler(spec.nv)
+        self.correction = OutputScaler(spec.nv) if config.position_correction else None
         outputs = spec.nv * (2 if config.position_correction else 1)
         self.network = MLP(self.features.size, outputs, config.hidden, members, config.activation)
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.network import MLP
 from learned_envs.kinematics import Kinematics
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 HIDDEN = (64, 64)
 """Widths of the network's hidden layers."""

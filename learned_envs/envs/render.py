@@ -98,7 +98,7 @@ class Renderer:
         if mode != "human":
             _find_gl()
         # Imports MuJoCo, which reads MUJOCO_GL.
-        from learned_envs.deprecation import deprecations_swallowed
+        from learned_envs.systems.reference import deprecations_swallowed
 
         with deprecations_swallowed():
             made = gym.make(

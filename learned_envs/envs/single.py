@@ -9,10 +9,10 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from learned_envs.envs.episode import Episodes
-from learned_envs.envs.moment import Array, to_host
+from learned_envs.envs.batch import Array, to_host
+from learned_envs.envs.core import EnvCore
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
-from learned_envs.envs.solo import SIGNALS, Solo
+from learned_envs.envs.stepper import SIGNALS, SingleStepper
 from learned_envs.errors import ResetNeededError
 from learned_envs.state import State
 
@@ -75,7 +75,7 @@ class LearnedEnv(gym.Env[Array, Array]):
             RenderError: where a window is asked for and there is no display.
         """
         picture = {name: parameters.pop(name) for name in PICTURE_PARAMETERS & parameters.keys()}
-        self._episodes = Episodes(
+        self._episodes = EnvCore(
             task,
             parameters,
             checkpoint=checkpoint,
@@ -92,7 +92,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         self.metadata = {**type(self).metadata, "render_fps": self._episodes.render_fps}
         self.action_space = self._episodes.task.action_space
         self.observation_space = self._episodes.task.observation_space
-        self._solo: Solo | None = None
+        self._solo: SingleStepper | None = None
 
     @property
     def reference_id(self) -> str:
@@ -140,7 +140,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         self._episodes.seed(self.np_random, afresh=seed is not None)
         state = self._episodes.begin(1)
         if self._solo is None:
-            self._solo = Solo(self._episodes, state)
+            self._solo = SingleStepper(self._episodes, state)
         else:
             self._solo.begin(state)
         task = self._episodes.task
@@ -180,7 +180,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         """Close the renderer."""
         self._renderer.close()
 
-    def _running(self) -> Solo:
+    def _running(self) -> SingleStepper:
         if self._solo is None:
             raise ResetNeededError("There is no episode yet. Call reset() first.")
         return self._solo

@@ -16,8 +16,8 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from learned_envs.envs import argument
-from learned_envs.envs.episode import Episodes, Outcome
-from learned_envs.envs.moment import Columns, Moment, given, select, to_host
+from learned_envs.envs.batch import Columns, EpisodeBatch, given, select, to_host
+from learned_envs.envs.core import EnvCore, EnvStep
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.errors import ParameterError, ResetNeededError, ShapeError
 from learned_envs.state import State
@@ -78,7 +78,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             checkpoint: see `LearnedEnv`, as for all that follows.
             device: where the model runs.
             compile: step in code that a C++ compiler makes; see `Simulation.compiled`.
-            precision: of the networks; see `Simulation.reduced`.
+            precision: of the networks; see `Simulation.to_bfloat16`.
             ensemble: "member" or "mean".
             max_disagreement: truncate where the ensemble's members disagree by more.
             disagreement_penalty: subtract this many times the disagreement from the reward.
@@ -97,7 +97,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             raise ParameterError(f"Got num_envs={num_envs}, expected at least 1.")
         picture = {name: parameters.pop(name) for name in PICTURE_PARAMETERS & parameters.keys()}
         self._mode = _autoreset_mode(autoreset_mode)
-        self._episodes = Episodes(
+        self._episodes = EnvCore(
             task,
             parameters,
             checkpoint=checkpoint,
@@ -129,9 +129,9 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
-        self._moment: Moment | None = None
-        # Episodes to begin, and how many of them have begun.
-        self._drawn: Moment | None = None
+        self._moment: EpisodeBatch | None = None
+        # EnvCore to begin, and how many of them have begun.
+        self._drawn: EpisodeBatch | None = None
         self._taken = 0
         self._ended = torch.zeros(num_envs, dtype=torch.bool, device=self._device)
 
@@ -237,13 +237,13 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         action = self._episodes.action(actions, (self.num_envs,), finite=not self._blind)
         if self._mode is AutoresetMode.DISABLED and not self._blind and self._ended.any():
             raise ResetNeededError(
-                f"Episodes {self._ended.nonzero()[:, 0].tolist()} have ended. With "
+                f"EnvCore {self._ended.nonzero()[:, 0].tolist()} have ended. With "
                 "AutoresetMode.DISABLED, reset them first: "
                 "reset(options={'reset_mask': terminated | truncated})."
             )
         outcome = self._advance(before.state, action)
         elapsed = before.elapsed + 1
-        moment = Moment(outcome.state, outcome.observation, given(outcome.info), elapsed)
+        moment = EpisodeBatch(outcome.state, outcome.observation, given(outcome.info), elapsed)
         late = elapsed >= self._limit if self._limit is not None else torch.zeros_like(self._ended)
         signals = {
             "reward": outcome.reward,
@@ -287,12 +287,12 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """Close the renderer."""
         self._renderer.close()
 
-    def _running(self) -> Moment:
+    def _running(self) -> EpisodeBatch:
         if self._moment is None:
             raise ResetNeededError("There are no episodes yet. Call reset() first.")
         return self._moment
 
-    def _begin_anew(self, moment: Moment, ended: Tensor) -> Moment:
+    def _begin_anew(self, moment: EpisodeBatch, ended: Tensor) -> EpisodeBatch:
         """Begin new episodes in place of those that have ended."""
         if self._blind:
             # On a GPU, drawing costs less than looking.
@@ -300,7 +300,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         rows = ended.nonzero()[:, 0]
         return moment.put(rows, self._take(len(rows))) if len(rows) else moment
 
-    def _take(self, count: int) -> Moment:
+    def _take(self, count: int) -> EpisodeBatch:
         """Return episodes that begin: to draw many at a time costs little more than a few."""
         if self._drawn is None or self._taken + count > self.num_envs:
             self._drawn, self._taken = self._begin(self.num_envs), 0
@@ -308,13 +308,13 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._taken += count
         return self._drawn[taken]
 
-    def _begin(self, batch: int) -> Moment:
+    def _begin(self, batch: int) -> EpisodeBatch:
         state = self._episodes.begin(batch, self._starts, self._start_fraction)
         task = self._episodes.task
         elapsed = torch.zeros(batch, dtype=torch.long, device=self._device)
-        return Moment(state, task.observation(state), given(task.reset_info(state)), elapsed)
+        return EpisodeBatch(state, task.observation(state), given(task.reset_info(state)), elapsed)
 
-    def _advance(self, state: State, action: Tensor) -> Outcome:
+    def _advance(self, state: State, action: Tensor) -> EnvStep:
         if not self._blind:
             return self._episodes.step(state, action)
         broken = ~action.isfinite().all(-1)
@@ -322,7 +322,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         info = {**outcome.info, "diverged": outcome.info["diverged"] | broken}
         return replace(outcome, truncated=outcome.truncated | broken, info=info)
 
-    def _final(self, moment: Moment, ended: Tensor) -> Infos:
+    def _final(self, moment: EpisodeBatch, ended: Tensor) -> Infos:
         """Return the last observations and infos of the episodes that ended."""
         observation, info = self._hand_out(moment.observation, select(ended, moment.info, {}))
         mask: Any = ended

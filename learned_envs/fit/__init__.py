@@ -10,30 +10,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from learned_envs.fit.collection import collect
+    from learned_envs.collect.collection import collect
+    from learned_envs.data.dataset import Dataset
+    from learned_envs.evaluation.evaluation import evaluate
     from learned_envs.fit.config import FitConfig, TrainingConfig
-    from learned_envs.fit.dataset import Dataset
-    from learned_envs.fit.evaluation import evaluate
     from learned_envs.fit.run import fit
     from learned_envs.fit.training import train
 
 __all__ = ["Dataset", "FitConfig", "TrainingConfig", "collect", "evaluate", "fit", "train"]
 
 _HOMES = {
-    "Dataset": "dataset",
-    "FitConfig": "config",
-    "TrainingConfig": "config",
-    "collect": "collection",
-    "evaluate": "evaluation",
-    "fit": "run",
-    "train": "training",
+    "Dataset": "data.dataset",
+    "FitConfig": "fit.config",
+    "TrainingConfig": "fit.config",
+    "collect": "collect.collection",
+    "evaluate": "evaluation.evaluation",
+    "fit": "fit.run",
+    "train": "fit.training",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"learned_envs.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

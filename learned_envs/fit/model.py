@@ -10,22 +10,17 @@ import torch
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import FILE_NAME, load_checkpoint, read_card, save_checkpoint
+from learned_envs.data.source import Source
+from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import ParameterError
+from learned_envs.evaluation.evaluation import evaluate, sensor_errors
 from learned_envs.fit.config import FitConfig
-from learned_envs.fit.dataset import Source
-from learned_envs.fit.evaluation import evaluate, sensor_errors
+from learned_envs.fit.folder import PLOT_FILE
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.training import train
-from learned_envs.fit.trajectories import Trajectories
 from learned_envs.simulation import Simulation
-
-DATA_FOLDER = "data"
-"""Where a fit's folder keeps what it records."""
-
-PLOT_FILE = "errors.png"
-"""What it calls the picture of its held-out errors."""
 
 THRESHOLD_STATES = 100_000
 """Held-out transitions whose disagreement sets the threshold, at most."""

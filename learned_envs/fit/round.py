@@ -10,12 +10,12 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from learned_envs.fit.collection import Policy
-from learned_envs.fit.recording import Array, Recording
+from learned_envs.collect.collection import Policy
+from learned_envs.data.recording import Array, Recording
 from learned_envs.simulation import Simulation
 
 EPISODES_INSIDE = 20
-"""Episodes that the return inside is the mean of."""
+"""EnvCore that the return inside is the mean of."""
 
 ERROR_HORIZON = 10
 """Steps at which a round's held-out error is told."""

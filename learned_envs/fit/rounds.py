@@ -21,12 +21,20 @@ import torch
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import FILE_NAME, load_checkpoint, read_card, save_checkpoint
-from learned_envs.fit.collection import Learner, Policy, collect
+from learned_envs.collect.collection import Driver, Policy, collect
+from learned_envs.data.dataset import MANIFEST, Dataset
+from learned_envs.evaluation.report import Report
+from learned_envs.files import write_whole
 from learned_envs.fit.config import FitConfig
-from learned_envs.fit.dataset import MANIFEST, Dataset
-from learned_envs.fit.model import DATA_FOLDER, fit_model
+from learned_envs.fit.folder import (
+    AGENT_FOLDER,
+    CURVES_FOLDER,
+    DATA_FOLDER,
+    ROUNDS_FILE,
+    round_folder,
+)
+from learned_envs.fit.model import fit_model
 from learned_envs.fit.observer import Observer
-from learned_envs.fit.report import Report
 from learned_envs.fit.round import (
     ERROR_HORIZON,
     Round,
@@ -36,15 +44,8 @@ from learned_envs.fit.round import (
     settled,
     whole_returns,
 )
-from learned_envs.fit.shard import write_whole
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
-
-ROUNDS_FILE = "rounds.json"
-"""What a fit's folder calls the figures of its rounds."""
-
-AGENT_FOLDER = "agent"
-"""What a round's folder, and the fit's own, calls its agent."""
 
 TRIAL_FRACTION = 0.25
 """Share of a round's real steps in which the agent is tried as it is: more where a whole episode
@@ -193,7 +194,7 @@ class Rounds:
         number: int,
         *,
         policies: Mapping[str, Policy] | None = None,
-        learners: Mapping[str, Learner] | None = None,
+        learners: Mapping[str, Driver] | None = None,
         random: bool = False,
     ) -> Dataset:
         path, plan = self.out / DATA_FOLDER, self.config.rounds
@@ -234,12 +235,12 @@ class Rounds:
         """Draw the figures over the real steps, in TensorBoard."""
         from torch.utils.tensorboard import SummaryWriter
 
-        with SummaryWriter(str(self.out / "curves")) as writer:
+        with SummaryWriter(str(self.out / CURVES_FOLDER)) as writer:
             for name in ("error", "inside", "outside", "gap"):
                 writer.add_scalar(f"rounds/{name}", getattr(round, name), round.real_steps)
 
     def _folder(self, number: int) -> Path:
-        return self.out / f"round-{number:02d}"
+        return self.out / round_folder(number)
 
     def _history(self) -> list[Round]:
         path = self.out / ROUNDS_FILE

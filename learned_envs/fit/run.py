@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,23 +11,19 @@ import torch
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import find_device, read_card
+from learned_envs.collect.collection import Driver, collect
+from learned_envs.data.source import Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
-from learned_envs.fit.collection import Learner, collect
+from learned_envs.evaluation.evaluation import evaluate
+from learned_envs.evaluation.report import Report
+from learned_envs.files import write_whole
 from learned_envs.fit.config import FitConfig, RoundsConfig
-from learned_envs.fit.dataset import Source
-from learned_envs.fit.evaluation import evaluate
-from learned_envs.fit.minari_exchange import open_dataset
-from learned_envs.fit.model import DATA_FOLDER, fit_model, make_family
+from learned_envs.fit.folder import CONFIG_FILE, DATA_FOLDER
+from learned_envs.fit.model import fit_model, make_family
 from learned_envs.fit.observer import Observer
-from learned_envs.fit.reference import describe, make_reference
-from learned_envs.fit.report import Report
 from learned_envs.fit.rounds import Improve, Rounds
-from learned_envs.fit.shard import write_whole
 from learned_envs.simulation import Simulation
-from learned_envs.state import SystemSpec
-
-CONFIG_FILE = "fit.json"
-"""What a fit's folder calls the settings that `resume` goes on with."""
+from learned_envs.systems.reference import spec_of
 
 
 def fit(
@@ -36,7 +31,7 @@ def fit(
     out: str | Path,
     config: FitConfig | None = None,
     *,
-    learner: Learner | None = None,
+    learner: Driver | None = None,
     improver: Callable[[str, RoundsConfig], Improve] | None = None,
     resume: bool = False,
     device: str | torch.device | None = None,
@@ -82,13 +77,13 @@ def fit(
         )
     dataset: Source | None = None
     if config.data is not None:
-        dataset = open_dataset(config.data, task)
+        dataset = open_dataset(config.data, task, spec_of(task))
     elif config.learners and learner is None:
         raise ParameterError(
             f"Got learners={config.learners} and no learner. Pass "
             "learner=learned_envs.sb3.learn_outside, or learners=0."
         )
-    family.build(_spec_of(task) if dataset is None else dataset.spec)
+    family.build(spec_of(task) if dataset is None else dataset.spec)
     if not resume:
         _make_folder(task, out, config)
 
@@ -143,18 +138,13 @@ def evaluate_run(
         where = "These figures are the card's own; pass --data with a dataset to measure anew."
         return Report.from_dict(card["held_out"]), where
     simulation = Simulation.load(source, find_device(device))
-    dataset = open_dataset(data, card["task"])
+    dataset = open_dataset(data, card["task"], simulation.task.spec)
     recording, where = dataset.load(), f"Measured on all episodes of {data}."
     if dataset.digest == card.get("data", {}).get("sha256"):
         training = card["fit"]["training"]
         recording = recording.split(training["held_out"], training["seed"])[1]
         where = f"Measured on the episodes of {data} that the fit held out."
     return evaluate(simulation, recording, trajectories=trajectories), where
-
-
-def _spec_of(task: str) -> SystemSpec:
-    with closing(make_reference(task)) as env:
-        return describe(env)
 
 
 def _anchored(config: FitConfig) -> FitConfig:

@@ -18,15 +18,13 @@ from torch import Tensor, nn
 
 from learned_envs.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from learned_envs.compilation import compiled
+from learned_envs.data.trajectories import Trajectories, Window
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import CheckpointError, OutputError, ShapeError
+from learned_envs.evaluation.evaluation import Yardstick, offset, still
 from learned_envs.fit.config import TrainingConfig
-from learned_envs.fit.evaluation import Yardstick, offset, still
-from learned_envs.fit.trajectories import Trajectories, Window
+from learned_envs.fit.folder import CURVES_FOLDER, PROGRESS_FILE
 from learned_envs.state import State
-
-PROGRESS_FILE = "training.safetensors"
-"""What a fit's folder calls the state that a training continues from."""
 
 SAVE_SECONDS = 45.0
 """How often that state is saved."""
@@ -334,7 +332,7 @@ def _curves(out: Path, update: int) -> Iterator[Callable[[str, float, int], None
     """Open the TensorBoard log of a fit, without what a killed run logged past `update`."""
     from torch.utils.tensorboard import SummaryWriter
 
-    writer = SummaryWriter(str(out / "curves"), purge_step=update + 1)
+    writer = SummaryWriter(str(out / CURVES_FOLDER), purge_step=update + 1)
     try:
         yield writer.add_scalar
     finally:

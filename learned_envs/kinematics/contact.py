@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from learned_envs.kinematics.links import Links, double, register_constants, transform
-from learned_envs.state import Geom, Joint, SystemSpec, Vector
+from learned_envs.systems.spec import Geom, Joint, SystemSpec, Vector
 
 # A cylinder's cap tilted by less than this many radians counts as lying flat: its lowest rim
 # point moves to the cap's centre, which costs less than radius * FLAT in height.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from learned_envs.errors import ParameterError
 from learned_envs.kinematics.contact import SpatialContacts
 from learned_envs.kinematics.links import Links, double, register_constants, transform
-from learned_envs.state import SystemSpec
+from learned_envs.systems.spec import SystemSpec
 
 
 class Inertia(nn.Module):

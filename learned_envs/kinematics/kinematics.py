@@ -14,12 +14,8 @@ from torch.nn import functional
 
 from learned_envs.kinematics.contact import Contacts, PlanarContacts, SpatialContacts
 from learned_envs.kinematics.links import Links, register_constants, transform
-from learned_envs.kinematics.rotation import (
-    quaternion_of,
-    quaternion_product,
-    rotation_vector,
-)
-from learned_envs.state import SystemSpec
+from learned_envs.kinematics.rotation import quaternion_of, quaternion_product, rotation_vector
+from learned_envs.systems.spec import SystemSpec
 
 
 class Poses(NamedTuple):

@@ -1,1 +1,1 @@
-"""Real MuJoCo systems of our own, beside Gymnasium's."""
+"""Real systems: what a model may know of one, how one is asked, and pendulums of our own."""

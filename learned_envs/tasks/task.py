@@ -14,7 +14,8 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from learned_envs.errors import ParameterError
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)

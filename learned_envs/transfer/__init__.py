@@ -1,10 +1,10 @@
 """Train an agent inside a learned environment and score it outside, in the real one."""
 
+from learned_envs.collect.recorder import Policy
+from learned_envs.evaluation.long_run import LongRun, long_run, summary
 from learned_envs.transfer.comparison import Comparison
 from learned_envs.transfer.demo import DEMO_STEPS, DemoResult, run_demo
-from learned_envs.transfer.long_run import LongRun, long_run, summary
 from learned_envs.transfer.scoring import (
-    Policy,
     Transfer,
     episode_returns,
     random_policy,

@@ -16,10 +16,11 @@ from matplotlib.ticker import EngFormatter
 from PIL import Image, ImageDraw, ImageFont
 
 from learned_envs import catalogue
+from learned_envs.collect.recorder import Policy
 from learned_envs.envs.render import Renderer
-from learned_envs.fit.reference import make_reference
 from learned_envs.sb3.agent import Array
-from learned_envs.transfer.scoring import Policy, Transfer
+from learned_envs.systems.reference import make_reference
+from learned_envs.transfer.scoring import Transfer
 
 FRAMES = 150
 """Frames of a GIF that move, at most."""

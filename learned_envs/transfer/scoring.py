@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,11 @@ from rich.table import Table
 from stable_baselines3.common.vec_env import VecEnv
 
 from learned_envs import catalogue
-from learned_envs.deprecation import deprecations_swallowed
+from learned_envs.collect.recorder import Policy
 from learned_envs.sb3 import AgentConfig, make_vec_env
 from learned_envs.sb3.agent import Array
+from learned_envs.systems.reference import deprecations_swallowed
 from learned_envs.transfer.training import make_real_vec_env
-
-Policy = Callable[[Array], Array]
-"""Observations (batch, n) to actions (batch, nu)."""
 
 SPEED_ENVS = AgentConfig().n_envs
 """Environments at once where speed is measured: as many as the agent trains in."""

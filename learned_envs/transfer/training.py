@@ -12,8 +12,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from learned_envs import catalogue
-from learned_envs.fit.reference import make_reference
 from learned_envs.sb3 import Agent, AgentConfig, make_vec_env, train_agent
+from learned_envs.systems.reference import make_reference
 
 
 def train_inside(

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from learned_envs import catalogue
 from learned_envs.errors import ParameterError
-from learned_envs.fit.reference import make_reference
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.reference import make_reference
+from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.task import Transition
 
 TOLERANCE = 1e-5
@@ -94,7 +95,7 @@ class Recording:
 def record(env: Any, sensors: Mapping[str, int], steps: int, episode: int = 40) -> Recording:
     """Step the real environment under random actions from twice the range.
 
-    Episodes run past their termination, so that fallen states are among those compared.
+    EnvCore run past their termination, so that fallen states are among those compared.
     """
     random = np.random.default_rng(0)
     rows = []

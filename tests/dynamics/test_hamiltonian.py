@@ -5,8 +5,8 @@ from learned_envs.dynamics.hamiltonian import Hamiltonian
 from learned_envs.dynamics.mechanics import PositiveMatrix, gradients
 from learned_envs.errors import ParameterError
 from learned_envs.fit import FitConfig, TrainingConfig, collect, fit
-from learned_envs.fit.reference import describe
 from learned_envs.state import State
+from learned_envs.systems.reference import describe
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ from learned_envs import catalogue
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
-from learned_envs.fit.reference import describe, make_reference
 from learned_envs.state import State
+from learned_envs.systems.reference import describe, make_reference
 
 
 def _transitions(task: str, steps: int) -> tuple[State, torch.Tensor, State]:

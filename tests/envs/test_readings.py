@@ -15,7 +15,7 @@ from learned_envs import catalogue
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
-from learned_envs.fit.reference import describe, make_reference
+from learned_envs.systems.reference import describe, make_reference
 
 TASK = "InvertedDoublePendulum"
 ENV_ID = catalogue.env_id(TASK)

@@ -16,10 +16,10 @@ from learned_envs.errors import (
     ParameterError,
     UnknownNameError,
 )
+from learned_envs.evaluation.report import Report
 from learned_envs.fit import FitConfig, TrainingConfig, fit
 from learned_envs.fit import run as module
 from learned_envs.fit.observer import Observer
-from learned_envs.fit.report import Report
 from learned_envs.fit.run import evaluate_run
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import load_checkpoint
+from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import (
@@ -19,10 +20,9 @@ from learned_envs.errors import (
     ParameterError,
     ShapeError,
 )
+from learned_envs.evaluation.evaluation import sensor_errors
 from learned_envs.fit import FitConfig, TrainingConfig, train
 from learned_envs.fit import training as module
-from learned_envs.fit.evaluation import sensor_errors
-from learned_envs.fit.trajectories import Trajectories
 from learned_envs.simulation import Simulation
 
 TASK = catalogue.task_class("InvertedDoublePendulum")

@@ -4,7 +4,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.half_cheetah import HalfCheetah
 from learned_envs.tasks.task import Transition
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from learned_envs.fit.reference import make_reference
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.reference import make_reference
+from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.inverted_double_pendulum import InvertedDoublePendulum
 from learned_envs.tasks.task import Transition
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from learned_envs.state import State, SystemSpec
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.inverted_pendulum import InvertedPendulum
 from learned_envs.tasks.task import Transition
 

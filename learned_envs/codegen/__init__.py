@@ -1,0 +1,1 @@
+"""Traced torch functions as numpy and C++ code."""

@@ -1,0 +1,5 @@
+"""C++ code derived from traced torch functions, for a CPU."""
+
+from learned_envs.codegen.cpp.function import CppBatch, CppRow
+
+__all__ = ["CppBatch", "CppRow"]

@@ -1,0 +1,186 @@
+"""A traced function as C++ code, for batches.
+
+Torch computes a step one operation at a time, each over the whole batch: activations go out to
+memory and come back, and a compiler that keeps the order of operations does not change that much.
+Here a tile of rows goes through all of the function before the next: what it computes stays in the
+first two caches, and there is one call for all of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch._inductor.codecache import CppCodeCache
+
+from learned_envs.codegen.cpp.operation import OPERATIONS
+from learned_envs.codegen.cpp.writer import Writer
+from learned_envs.codegen.trace import traced
+from learned_envs.errors import ShapeError, UntraceableError
+
+Array = NDArray[Any]
+Function = Callable[..., Sequence[Tensor]]
+
+ALIGNMENT = 64
+"""Bytes: a line of the cache, and a row of a tile register."""
+
+WIDE = torch.backends.cpu.get_cpu_capability() == "AVX512"
+"""Whether vectors hold sixteen numbers and there are thirty-two of them, and not half of that."""
+
+
+class CppBatch:
+    """A function of batches, made from one whose course does not depend on values.
+
+    Of several functions that differ in their constants alone, each row is computed by its own.
+
+    Attributes:
+        source: the C++ code.
+    """
+
+    def __init__(self, functions: Sequence[Function], examples: Sequence[Tensor]) -> None:
+        """Trace the functions, and compile their code or find it compiled before.
+
+        Args:
+            functions: from tensors to tensors, all on the CPU with the batch first.
+            examples: inputs as they are to come, float32, int64 or bool, in a batch of one.
+
+        Raises:
+            UntraceableError: where a function asks for the value of a tensor, or needs an
+                operation or a type that has no native code here.
+            RuntimeError: where the code cannot be compiled, for want of a compiler, say.
+        """
+        # For the process, once, where the processor has tile registers.
+        tiles = WIDE and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
+        codes = [_Code(f, examples, 12 if WIDE else 6, tiles) for f in functions]
+        if any(code.step != codes[0].step for code in codes):
+            raise UntraceableError("The functions differ in more than their constants.")
+        self._code = codes[0]
+        self.source = self._code.source("many.h")
+        self._run = CppCodeCache.load(self.source).run
+        # Kept for what is at the pointers.
+        self._constants = [code.constants for code in codes]
+        self._pointers = [_pointers(each) for each in zip(*self._constants, strict=True)]
+
+    def run(self, inputs: Sequence[Tensor], which: Tensor | None = None) -> list[Tensor]:
+        """Compute a batch; an output that is an input is that very tensor.
+
+        Args:
+            inputs: (batch, ...) each, of the types of the examples.
+            which: (batch) int64, the function that computes each row; None where there is one.
+
+        Raises:
+            ShapeError: where an input has another shape than its example.
+            IndexError: where `which` names no function.
+        """
+        batch = len(inputs[0])
+        for place, (x, shape) in enumerate(zip(inputs, self._code.inputs, strict=True)):
+            if x.shape != (batch, *shape):
+                raise ShapeError(
+                    f"Got input {place} of shape {tuple(x.shape)}, expected {(batch, *shape)}."
+                )
+        given = [x.to(k).contiguous() for x, k in zip(inputs, self._code.kinds, strict=True)]
+        made = [torch.empty((batch, *shape), dtype=kind) for shape, kind in self._code.outputs]
+        rows = None if which is None else which.to(torch.int64).contiguous()
+        failed = self._run(
+            ctypes.c_int64(batch),
+            torch.get_num_threads(),
+            _pointers(given),
+            _pointers(made),
+            None if rows is None else ctypes.c_void_p(rows.data_ptr()),
+            len(self._constants),
+            *self._pointers,
+        )
+        if failed:
+            raise IndexError(f"Got rows of other functions than 0 to {len(self._constants) - 1}.")
+        return self._code.chosen([*inputs, *made])
+
+
+class CppRow:
+    """A function of one row, as numpy arrays: what `NumpyFunction` is, compiled.
+
+    Attributes:
+        source: the C++ code.
+    """
+
+    def __init__(self, function: Function, examples: Sequence[Tensor]) -> None:
+        """Trace the function; see `CppBatch`."""
+        code = self._code = _Code(function, examples, 16 if WIDE else 8, False)
+        self.source = code.source("one.h")
+        run = CppCodeCache.load(self.source).run
+        # Memory that every step uses again, so that its addresses are found but once.
+        self._inputs = [torch.zeros(x.shape[1:] or (1,), dtype=x.dtype) for x in examples]
+        self._outputs = [torch.zeros(shape or (1,), dtype=kind) for shape, kind in code.outputs]
+        self._arrays = [x.numpy() for x in self._inputs], [x.numpy() for x in self._outputs]
+        constants = [_pointers([each]) for each in code.constants]
+        pointers = _pointers(self._inputs), _pointers(self._outputs)
+        self._call = partial(run, ctypes.c_int64(1), 1, *pointers, None, 1, *constants)
+
+    def run(self, *inputs: Array) -> list[Array]:
+        """Compute a row; arrays have no dimension of a batch, but at least one."""
+        given, made = self._arrays
+        for place, array in zip(given, inputs, strict=True):
+            place[:] = array
+        self._call()
+        return self._code.chosen([*inputs, *(array.copy() for array in made)])
+
+
+class _Code:
+    """The code of a function, and where its outputs are.
+
+    Attributes:
+        step: the code of a tile.
+        constants: float32 and bfloat16 ones.
+        inputs: the shape, without the batch, of each input.
+        kinds: the type of each input.
+        outputs: the shape, without the batch, and type of each output that is computed.
+    """
+
+    def __init__(
+        self, function: Function, examples: Sequence[Tensor], block: int, tiles: bool
+    ) -> None:
+        graph = traced(function, examples)
+        self.inputs = [x.shape[1:] for x in examples]
+        self.kinds = [x.dtype for x in examples]
+        nodes = list(graph.graph.nodes)
+        inputs = [node for node in nodes if node.op == "placeholder"]
+        results = list(nodes[-1].args[0])
+        computed = list(dict.fromkeys(node for node in results if node not in inputs))
+        every = [*inputs, *computed]
+        self._places = [every.index(node) for node in results]
+        self.outputs = [(n.meta["val"].shape[1:], n.meta["val"].dtype) for n in computed]
+        writer = Writer(graph, OPERATIONS, block, tiles)
+        self.step = writer.write(computed)
+        self.constants = [_aligned(writer.constants(name)) for name in "ch"]
+
+    def source(self, vectors: str) -> str:
+        """Return all of the code, for one way to compute rows."""
+        first, second, last = (_part(name) for name in ("vector.h", vectors, "kernel.h"))
+        return "\n".join((first, second, last, self.step, _part("driver.h")))
+
+    def chosen(self, every: Sequence[Any]) -> list[Any]:
+        """List the outputs among the inputs and what was computed."""
+        return [every[place] for place in self._places]
+
+
+def _part(name: str) -> str:
+    return Path(__file__).with_name(name).read_text()
+
+
+def _aligned(array: Array) -> Tensor:
+    """Copy an array to memory that begins with a line of the cache, and has one more behind it."""
+    kind, room = torch.from_numpy(array).dtype, ALIGNMENT // array.itemsize
+    memory = torch.zeros(array.size + 2 * room, dtype=kind)
+    start = -memory.data_ptr() % ALIGNMENT // array.itemsize
+    own = memory[start : start + array.size]
+    own.numpy()[:] = array
+    return own
+
+
+def _pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))

@@ -1,0 +1,79 @@
+"""The native code of matrix products, and how their weights lie in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx
+
+from learned_envs.codegen.cpp.writer import Operand, Value, Writer
+
+TILE_ROWS, TILE_COLUMNS = 32, 16
+"""The size of weights in bfloat16 in one of the processor's tile registers."""
+
+
+def matmul(writer: Writer, node: fx.Node, x: Operand, y: Operand) -> Value:
+    """Write the product of (m, k) and (k, n), or of as many such pairs as a first dimension has."""
+    shape = tuple(node.meta["val"].shape)
+    if isinstance(y, Tensor):
+        return _with_weights(writer, writer.stored(x), y.detach(), shape)
+    x, y = writer.stored(x), writer.stored(y)
+    assert x.index is not None and y.index is not None
+    left, right = x.index[..., None, :], y.index.mT[..., None, :, :]
+    left, right = left + torch.zeros_like(right), right + torch.zeros_like(left)
+    product = writer.new(left[..., 0].numel())
+    pairs = zip(left.flatten(0, -2), right.flatten(0, -2), strict=True)
+    for number, (own, other) in enumerate(pairs):
+        sum_, first, second = f"{product}[{number}]", writer.place(own), writer.place(other)
+        writer.line(f"{sum_} = V(0.0f);")
+        writer.loop(len(own), f"{sum_} = fmadd({x.name}[{first}], {y.name}[{second}], {sum_});")
+    return Value(shape, False, product, torch.arange(left[..., 0].numel()).reshape(shape))
+
+
+def matmul_add(writer: Writer, node: fx.Node, bias: Operand, x: Operand, y: Operand) -> Value:
+    """Write a product and a sum."""
+    product = matmul(writer, node, x, y)
+    terms = [writer.term(each, product.shape) for each in (product, bias)]
+    return Value(product.shape, code="({} + {})".format(*terms))
+
+
+def _with_weights(writer: Writer, x: Value, weight: Tensor, shape: tuple[int, ...]) -> Value:
+    """Write the product with matrices that are known beforehand."""
+    assert x.index is not None
+    every, (k, n) = weight.reshape(-1, *weight.shape[-2:]), weight.shape[-2:]
+    tiled = weight.dtype is torch.bfloat16 and writer.tiles
+    unit = TILE_COLUMNS if tiled else writer.block
+    padded, rows = -(-n // unit) * unit, x.index.reshape(-1, k)
+    y, sources = writer.new(len(rows) * padded), dict[tuple[int, ...], str]()
+    for number, row in enumerate(rows):
+        key = tuple(row.tolist())
+        if key not in sources:
+            sources[key] = writer.address(Value((k,), False, x.name, row))
+        own = every[number * len(every) // len(rows)]
+        target = f"{y} + {number * padded}"
+        if tiled:
+            weights = writer.constant("h", _in_tiles(own))
+            writer.line(f"product16<{k}, {n}>({weights}, {sources[key]}, {target});")
+        else:
+            weights = writer.constant("c", _in_blocks(own.float(), unit))
+            writer.line(f"product<{unit}>({weights}, {sources[key]}, {target}, {k}, {padded});")
+    index = torch.arange(len(rows))[:, None] * padded + torch.arange(n)
+    return Value(shape, False, y, index.reshape(shape))
+
+
+def _in_blocks(weight: Tensor, block: int) -> NDArray[np.float32]:
+    """Lay (k, n) weights out as (n / block, k, block)."""
+    k, n = weight.shape
+    padded = torch.nn.functional.pad(weight, (0, -n % block))
+    blocks: NDArray[np.float32] = padded.reshape(k, -1, block).transpose(0, 1).numpy()
+    return blocks
+
+
+def _in_tiles(weight: Tensor) -> NDArray[np.int16]:
+    """Lay (k, n) weights out as tiles, (n / 16, k / 32, 16, 32), of their transpose."""
+    k, n = weight.shape
+    padded = torch.nn.functional.pad(weight.T, (0, -k % TILE_ROWS, 0, -n % TILE_COLUMNS))
+    tiles = padded.reshape(-1, TILE_COLUMNS, padded.shape[1] // TILE_ROWS, TILE_ROWS)
+    bits: NDArray[np.int16] = tiles.transpose(1, 2).contiguous().view(torch.int16).numpy()
+    return bits

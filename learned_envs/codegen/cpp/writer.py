@@ -1,0 +1,239 @@
+"""Writes a traced graph as C++ code that computes it for many rows of a batch side by side.
+
+The graph is of a batch of one. What is a number there is a vector in the code, with that number of
+each row of a tile; see kernel.h. An operation that only moves numbers is no code at all: it is
+applied, as the code is written, to the indices of where the numbers are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx
+
+from learned_envs.codegen.cpp.memory import placed
+from learned_envs.codegen.trace import Operation, Reader
+from learned_envs.errors import UntraceableError
+
+Shape = tuple[int, ...]
+
+INPUTS = {torch.float32: "float", torch.int64: "int64_t", torch.bool: "bool"}
+OUTPUTS = {torch.float32: "float", torch.bool: "bool"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """Numbers that the code computes.
+
+    Attributes:
+        shape: in the graph.
+        logical: whether they are true or false: vectors with all bits set, or none.
+        name: of the array that they are in, "" for none yet.
+        index: int64 of that shape, where each is in the array.
+        code: where they are in no array, the expression of the one that is number `i`.
+    """
+
+    shape: Shape
+    logical: bool = False
+    name: str = ""
+    index: Tensor | None = None
+    code: str = ""
+
+
+Operand = Value | Tensor | float | int | bool
+"""What an operation is applied to: numbers that are computed, or known beforehand."""
+
+
+class Writer(Reader):
+    """The code of a graph, as far as it is written.
+
+    Attributes:
+        block: how many columns of float32 weights a product takes at a time.
+        tiles: whether there are tile registers for products in bfloat16.
+    """
+
+    language = "native"
+    computed = Value
+
+    def __init__(
+        self,
+        graph: fx.GraphModule,
+        operations: Mapping[Any, Operation],
+        block: int,
+        tiles: bool,
+    ) -> None:
+        """Prepare to write.
+
+        Args:
+            graph: as traced, with the shapes of its values.
+            operations: what writes the code of each kind of node.
+            block: see the class.
+            tiles: see the class.
+        """
+        super().__init__(graph, operations)
+        self.block, self.tiles = block, tiles
+        self._lines: list[str] = []
+        self._sizes: dict[str, int] = {}
+        self._tables: dict[str, str] = {}
+        self._constants: dict[str, list[NDArray[Any]]] = {"c": [], "h": []}
+
+    def write(self, outputs: Sequence[fx.Node]) -> str:
+        """Return the code of a function that stores these nodes of the graph.
+
+        Raises:
+            UntraceableError: where there is no code for an operation or a type.
+        """
+        self._read()
+        for place, node in enumerate(outputs):
+            self._store(node, place)
+        offsets, scratch = placed(self._lines, self._sizes)
+        names = [f"V* const {name} = s + {offset};" for name, offset in offsets.items()]
+        tables = [f"constexpr int {name}[] = {{{text}}};" for text, name in self._tables.items()]
+        body = "".join(f"  {line}\n" for line in (*tables, *names, *self._lines))
+        return f"constexpr int SCRATCH = {scratch};\n\n{_HEAD}{body}}}\n"
+
+    def constants(self, name: str) -> NDArray[Any]:
+        """Return the numbers that the code finds at "c" (float32) or "h" (bfloat16, as int16)."""
+        kind = np.float32 if name == "c" else np.int16
+        return np.concatenate([np.zeros(0, kind), *self._constants[name]])
+
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        """Return the address of constants."""
+        before = self._constants[name]
+        before.append(array.ravel())
+        return f"{name} + {sum(map(len, before[:-1]))}"
+
+    def new(self, size: int) -> str:
+        """Return the name of a new array of vectors."""
+        name = f"x{len(self._sizes)}"
+        self._sizes[name] = size
+        return name
+
+    def line(self, text: str) -> None:
+        """Write a statement."""
+        self._lines.append(text)
+
+    def loop(self, size: int, text: str) -> None:
+        """Write a statement that is repeated for each `i` below a size."""
+        if size:
+            self.line(f"for (int i = 0; i < {size}; ++i) {text}" if size > 1 else _once(text))
+
+    def stored(self, operand: Operand) -> Value:
+        """Return an operand with its numbers in an array."""
+        if isinstance(operand, Value) and operand.index is not None:
+            return operand
+        shape, logical = shape_of(operand), is_logical(operand)
+        x = self.new(math.prod(shape))
+        self.loop(math.prod(shape), f"{x}[i] = {self.term(operand, shape, logical)};")
+        return Value(shape, logical, x, torch.arange(math.prod(shape)).reshape(shape))
+
+    def address(self, operand: Operand) -> str:
+        """Return the address of an operand's numbers, one behind the other."""
+        value = self.stored(operand)
+        flat = _index(value).flatten()
+        if not torch.equal(flat, flat[:1] + torch.arange(len(flat))):
+            term = self.term(value, value.shape, value.logical)
+            value = self.stored(Value(value.shape, value.logical, code=term))
+            flat = _index(value).flatten()
+        return f"{value.name} + {int(flat[0]) if len(flat) else 0}"
+
+    def term(self, operand: Operand, shape: Shape, logical: bool = False) -> str:
+        """Return the expression of number `i` of an operand that is spread out to a shape.
+
+        Args:
+            operand: what to express.
+            shape: what its own broadcasts to.
+            logical: whether it is to be true or false, or a number.
+        """
+        if logical and not is_logical(operand):
+            raise UntraceableError("There is no native code for the bits of numbers.")
+        if not isinstance(operand, Value):
+            return self._constant_term(operand, shape, logical)
+        if operand.index is None and operand.shape == shape:
+            term = operand.code
+        else:
+            operand = self.stored(operand)
+            place = self.place(torch.broadcast_to(_index(operand), shape))
+            term = f"{operand.name}[{place}]"
+        return f"({term} & V(1.0f))" if operand.logical and not logical else term
+
+    def place(self, index: Tensor) -> str:
+        """Return the expression of the i-th of some indices."""
+        flat = index.flatten()
+        start = int(flat[0]) if len(flat) else 0
+        step = int(flat[1]) - start if len(flat) > 1 else 0
+        if torch.equal(flat, start + step * torch.arange(len(flat))):
+            return f"{start}" if step == 0 else f"{start} + {step} * i"
+        text = ", ".join(map(str, flat.tolist()))
+        return f"{self._tables.setdefault(text, f't{len(self._tables)}')}[i]"
+
+    def _constant_term(self, operand: Tensor | float, shape: Shape, logical: bool) -> str:
+        if not isinstance(operand, Tensor) and not logical and math.isfinite(operand):
+            return f"V({float(operand)!r}f)"
+        array = torch.broadcast_to(_tensor(operand), shape).to(torch.float32).numpy().ravel()
+        if logical:
+            array = np.where(array != 0, np.uint32(2**32 - 1), np.uint32(0)).view(np.float32)
+        return f"V(*({self.constant('c', array)} + i))"
+
+    def _input(self, node: fx.Node, place: int) -> Value:
+        example = node.meta["val"]
+        if example.dtype not in INPUTS:
+            raise UntraceableError(f"There is no native code for {example.dtype}.")
+        size, shape = example.numel(), tuple(example.shape)
+        x = self.new(size)
+        if any(user.op != "output" for user in node.users):
+            kind = INPUTS[example.dtype]
+            self.line(f"load({x}, static_cast<const {kind}*>(in[{place}]), {size}, tile);")
+        value = Value(shape, False, x, torch.arange(size).reshape(shape))
+        if example.dtype is torch.bool:
+            return Value(shape, True, code=f"({self.term(value, shape)} != V(0.0f))")
+        return value
+
+    def _store(self, node: fx.Node, place: int) -> None:
+        example = node.meta["val"]
+        if example.dtype not in OUTPUTS:
+            raise UntraceableError(f"There is no native code for {example.dtype}.")
+        x = self.address(self._values[node])
+        target = f"static_cast<{OUTPUTS[example.dtype]}*>(out[{place}])"
+        self.line(f"store({x}, {target}, {example.numel()}, tile);")
+
+    def _apply(self, node: fx.Node) -> Any:
+        result = super()._apply(node)
+        # What one operation needs is part of its loop.
+        once = len(node.users) == 1
+        return result if once or not isinstance(result, Value) else self.stored(result)
+
+
+def shape_of(operand: Operand) -> Shape:
+    """Return the shape that an operand has in the graph."""
+    return tuple(operand.shape) if isinstance(operand, (Value, Tensor)) else ()
+
+
+def is_logical(operand: Operand) -> bool:
+    """Return whether an operand is true or false, and not a number."""
+    return operand.logical if isinstance(operand, Value) else _tensor(operand).dtype is torch.bool
+
+
+_HEAD = """\
+inline void step(const Tile& tile, const void* const* in, void* const* out, const float* c,
+                 const uint16_t* h, V* s) {
+"""
+
+
+def _index(value: Value) -> Tensor:
+    assert value.index is not None
+    return value.index
+
+
+def _tensor(operand: Tensor | float) -> Tensor:
+    return operand.detach() if isinstance(operand, Tensor) else torch.tensor(operand)
+
+
+def _once(text: str) -> str:
+    return f"{{ constexpr int i = 0; {text} }}"

@@ -1,0 +1,1 @@
+"""Acting in real systems, to record what happens."""

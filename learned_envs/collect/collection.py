@@ -1,0 +1,203 @@
+"""Record episodes of real MuJoCo, broadly: what a model of the system is fitted to.
+
+The steps are shared evenly between a random actor, every policy and every learner.
+A collection is cut into chunks whose seeds follow from the collection alone, so that it is the
+same whatever the number of workers, and goes on after the last whole chunk when it was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from learned_envs.catalogue import task_of
+from learned_envs.collect.exploration import Explorer
+from learned_envs.collect.recorder import Driver, Policy, Recorder
+from learned_envs.data.dataset import MANIFEST, Dataset
+from learned_envs.data.recording import Array, Episode
+from learned_envs.data.shard import read_shard
+from learned_envs.data.source import expect
+from learned_envs.errors import OutputError, ParameterError
+from learned_envs.systems.reference import describe, make_reference
+from learned_envs.workers import run_in_order, usable_cores
+
+__all__ = ["Driver", "Policy", "Recorder", "collect"]
+
+RANDOM = "random"
+STARTS = 50_000
+"""Recorded states that episodes may start from, at most."""
+CHUNK_STEPS = 10_000
+
+
+def collect(
+    task: str,
+    steps: int,
+    destination: str | os.PathLike[str] | Dataset,
+    *,
+    policies: Mapping[str, Policy] | None = None,
+    learners: Mapping[str, Driver] | None = None,
+    random: bool = True,
+    seed: int = 0,
+    workers: int | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Dataset:
+    """Record `steps` steps of the task's reference environment.
+
+    Where the dataset holds other collections, most perturbed episodes start near their states.
+
+    A collection is known by its steps, seed and the names of its policies: asked for again
+    where some of it is there already, it goes on from there. Workers are processes started
+    afresh ("spawn", for a forked child of a process that used torch can hang), with one torch
+    thread each; a script that calls this needs `if __name__ == "__main__":`.
+
+    Args:
+        task: name of the task.
+        steps: steps to record, at least one a source.
+        destination: a path, where a dataset is made or an interrupted collection resumed; or an
+            open dataset of the task, to which the collection is added.
+        policies: who acts besides the random actor, by name; recorded as "agent:NAME".
+        learners: what learns to act while it is recorded, by name; recorded as "learner:NAME".
+            Each is one chunk, so that a killed one starts again.
+        random: whether the random actor acts too.
+        seed: decides everything that is drawn.
+        workers: processes; None takes one a core, 1 records in this process.
+        on_progress: called with the steps of this collection that are recorded so far.
+
+    Returns:
+        The dataset, with the collection in it.
+
+    Raises:
+        UnknownNameError: where there is no such task.
+        ParameterError: where the steps are too few, the seed negative, a policy cannot be sent
+            to a worker, or a learner has no actuators to learn to use.
+        DatasetError: where the destination is a dataset that is broken or of another task.
+        OutputError: where it holds something else already, or cannot be written.
+    """
+    task = task_of(task)
+    actors: dict[str, Policy | None] = {RANDOM: None} if random else {}
+    actors.update({f"agent:{name}": policy for name, policy in (policies or {}).items()})
+    learning = {f"learner:{name}": learner for name, learner in (learners or {}).items()}
+    # The longest chunks first, so that no worker is left with one at the end.
+    sources = [*learning, *actors]
+    if not sources or steps < len(sources) or seed < 0:
+        raise ParameterError(
+            f"Got steps={steps}, seed={seed}; expected at least one step for each source "
+            f"({', '.join(sources)}) and a seed of zero or more."
+        )
+    collection = {"seed": seed, "steps": steps, "sources": sources}
+    dataset = _destination(task, destination, collection)
+    if learning and not dataset.spec.nu:
+        raise ParameterError(
+            f"Got learners for {task}, which has no actuators: there is nothing to learn. Record "
+            "it without."
+        )
+    origins = [shard["origin"] for shard in dataset.shards]
+    done = {origin["chunk"] for origin in origins if origin.get("collection") == collection}
+    chunks = list(_chunks(collection))
+    waiting = [chunk for chunk in chunks if chunk.index not in done]
+    recorded = steps - sum(chunk.steps for chunk in waiting)
+    starts = _starts(dataset, collection) if waiting else None
+    work = ChunkRecorder(Explorer(task, dataset.spec, actors, learning, starts))
+    if workers is None:
+        workers = usable_cores()
+    with closing(run_in_order(work, waiting, workers)) as results:
+        for chunk, episodes in zip(waiting, results, strict=True):
+            dataset.append(episodes, {"collection": collection, "chunk": chunk.index})
+            recorded += chunk.steps
+            if on_progress is not None:
+                on_progress(recorded)
+    return dataset
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part of a collection that one worker records at once.
+
+    Attributes:
+        index: its place in the collection.
+        source: who acts.
+        steps: how many steps to record.
+        seed: seeds its generator.
+    """
+
+    index: int
+    source: str
+    steps: int
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ChunkRecorder:
+    """What a worker does with a chunk."""
+
+    explorer: Explorer
+
+    def __call__(self, chunk: Chunk) -> list[Episode]:
+        """Record the chunk."""
+        rng = np.random.default_rng(np.random.SeedSequence(chunk.seed))
+        return self.explorer.record(chunk.source, chunk.steps, rng)
+
+
+def _destination(
+    task: str, destination: str | os.PathLike[str] | Dataset, collection: dict[str, Any]
+) -> Dataset:
+    """Open or make the dataset that a collection goes to."""
+    if isinstance(destination, Dataset):
+        expect(destination.task, task, destination.path)
+        return destination
+    if not (Path(destination) / MANIFEST).exists():
+        env = make_reference(task)
+        try:
+            return Dataset.create(destination, task, describe(env))
+        finally:
+            env.close()
+    dataset = Dataset.open(destination, task)
+    origins = [shard["origin"].get("collection") for shard in dataset.shards]
+    if origins and collection not in origins:
+        raise OutputError(
+            f"{destination} holds other episodes already, and none of the collection "
+            f"{json.dumps(collection)}. Give another path, or pass Dataset.open(path) to add to "
+            "what is there."
+        )
+    return dataset
+
+
+def _starts(dataset: Dataset, collection: Mapping[str, Any]) -> tuple[Array, Array] | None:
+    """Draw states that came into the dataset before a collection; None where there are none."""
+    # What came later, where this collection is resumed, must not matter.
+    before = list(takewhile(lambda s: s["origin"].get("collection") != collection, dataset.shards))
+    if not before:
+        return None
+    rng = np.random.default_rng(collection["seed"])
+    share = -(-STARTS // len(before))
+    rows_q, rows_v = [], []
+    for shard in before:
+        recording = read_shard(dataset.path, shard, dataset.spec)
+        rows = rng.integers(len(recording.qpos), size=share)
+        rows_q.append(recording.qpos[rows])
+        rows_v.append(recording.qvel[rows])
+    return np.concatenate(rows_q), np.concatenate(rows_v)
+
+
+def _chunks(collection: Mapping[str, Any]) -> Iterator[Chunk]:
+    """Cut a collection into chunks, the same on every machine."""
+    # Two collections of one seed in one dataset must not repeat each other's episodes.
+    fingerprint = zlib.crc32(json.dumps(collection, sort_keys=True).encode())
+    sources, steps = collection["sources"], collection["steps"]
+    index = 0
+    for place, source in enumerate(sources):
+        left = steps * (place + 1) // len(sources) - steps * place // len(sources)
+        while left > 0:
+            size = left if source.startswith("learner:") else min(left, CHUNK_STEPS)
+            yield Chunk(index, source, size, (collection["seed"], fingerprint, index))
+            index += 1
+            left -= size

@@ -1,0 +1,212 @@
+"""Act in a real environment broadly: varied starts, varied noise, some falls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import mujoco
+import numpy as np
+import torch
+
+from learned_envs.catalogue import task_class
+from learned_envs.collect.recorder import Driver, Policy, Recorder
+from learned_envs.data.recording import Array, Episode
+from learned_envs.state import State
+from learned_envs.systems.reference import make_reference
+from learned_envs.systems.spec import SystemSpec
+
+PERTURBED_FRACTION = 0.5
+"""Share of the episodes that start away from the task's own starts."""
+POSITION_SCALE = 0.2
+"""Largest standard deviation of a start's positions, metres and radians."""
+VELOCITY_SCALE = 2.0
+"""Largest standard deviation of a start's velocities."""
+SCATTERED_FRACTION = 0.75
+"""Share of the perturbed starts that are recorded states, where there are any."""
+DEEPEST_CONTACT = -0.002
+"""Metres; a start that is deeper in the ground would be thrown out of it."""
+FALL_FRACTION = 0.1
+"""Share of the episodes that go on after their end."""
+FALL_STEPS = 100
+"""How many steps they go on."""
+LONGEST_TIME_CONSTANT = 50.0
+"""Steps; the shortest is 1."""
+ALTERNATING_FRACTION = 0.25
+"""Share of the random actor's episodes whose actions change their sign at every step."""
+POLICY_NOISE = (0.0, 0.1, 0.3, 0.6)
+"""Standard deviations of what is added to a policy's action, in half widths of the range."""
+
+
+class PastTheEnd(gym.Wrapper[Array, Array, Array, Array]):
+    """Let an episode go on after its end, and truncate it `FALL_STEPS` later."""
+
+    _beyond = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Start an episode."""
+        self._beyond = 0
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, action: Array) -> tuple[Array, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Step, and never terminate."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._beyond += bool(terminated or self._beyond)
+        return observation, reward, False, truncated or self._beyond > FALL_STEPS, info
+
+
+class Noise:
+    """Noise of about unit size that remembers its past for `time_constant` steps.
+
+    It is a first-order autoregressive process, or, where `held`, a uniform number that stays
+    for a while; a time constant of zero is white noise. Where `alternating`, what it remembers
+    changes its sign at every step: so agents act that chatter.
+    """
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        size: int,
+        time_constant: float,
+        held: bool = False,
+        alternating: bool = False,
+    ) -> None:
+        self._rng = rng
+        self._sign = -1.0 if alternating else 1.0
+        self._memory = math.exp(-1.0 / time_constant) if time_constant > 0 else 0.0
+        self._held = held
+        self._value = self._fresh(size)
+
+    def __call__(self) -> Array:
+        """Return the next (size,) numbers."""
+        size = len(self._value)
+        if not self._held:
+            fresh = math.sqrt(1.0 - self._memory**2) * self._fresh(size)
+            self._value = self._sign * self._memory * self._value + fresh
+        elif self._rng.random() > self._memory:
+            self._value = self._fresh(size)
+        else:
+            self._value = self._sign * self._value
+        return self._value
+
+    def _fresh(self, size: int) -> Array:
+        return self._rng.uniform(-1.0, 1.0, size) if self._held else self._rng.normal(size=size)
+
+
+class Explorer:
+    """Records broad episodes of one task: varied starts, varied noise, some falls."""
+
+    def __init__(
+        self,
+        task: str,
+        spec: SystemSpec,
+        actors: Mapping[str, Policy | None],
+        learners: Mapping[str, Driver],
+        starts: tuple[Array, Array] | None = None,
+    ) -> None:
+        """Remember what to record; the environment is made at the first call.
+
+        Args:
+            task: name of the task.
+            spec: the system.
+            actors: who acts, by the source's name; None is the random actor.
+            learners: what learns to act, by the source's name.
+            starts: states that were recorded before, (n, nq) and (n, nv): episodes that start
+                near them and take other actions cover what lies around known policies.
+        """
+        self.task = task
+        self.spec = spec
+        self.actors = dict(actors)
+        self.learners = dict(learners)
+        self.starts = starts
+
+    def record(self, source: str, steps: int, rng: np.random.Generator) -> list[Episode]:
+        """Record `steps` steps of one source; the last episode is cut to fit.
+
+        A learner takes about that many, since it steps many environments in whole rounds.
+        """
+        episodes: list[Episode] = []
+        if source in self.learners:
+
+            def make_env() -> gym.Env[Array, Array]:
+                return Recorder(make_reference(self.task), source, episodes.append)
+
+            self.learners[source](self.task, make_env, steps, int(rng.integers(2**31)))
+            return episodes
+        upright = Recorder(self._env, source, episodes.append)
+        falling = Recorder(PastTheEnd(self._env), source, episodes.append)
+        left = steps
+        while left > 0:
+            recorder = falling if rng.random() < FALL_FRACTION else upright
+            self._episode(recorder, self.actors[source], left, rng)
+            left -= len(episodes[-1].rewards)
+        return episodes
+
+    @cached_property
+    def _env(self) -> gym.Env[Array, Array]:
+        return make_reference(self.task)
+
+    def _episode(
+        self, recorder: Recorder, policy: Policy | None, limit: int, rng: np.random.Generator
+    ) -> None:
+        observation, _ = recorder.reset(seed=int(rng.integers(2**31)))
+        if rng.random() < PERTURBED_FRACTION:
+            observation = self._perturb(recorder, rng)
+        act = self._behaviour(policy, rng)
+        for _ in range(limit):
+            observation, _, terminated, truncated, _ = recorder.step(act(observation))
+            if terminated or truncated:
+                return
+        recorder.cut()
+
+    def _perturb(self, recorder: Recorder, rng: np.random.Generator) -> Array:
+        """Move the start away from the task's, but neither into the ground nor to an end."""
+        base: Any = recorder.unwrapped
+        task = task_class(self.task).create(self.spec, {})
+        q0, v0 = base.data.qpos.copy(), base.data.qvel.copy()
+        if self.starts is not None and rng.random() < SCATTERED_FRACTION:
+            row = rng.integers(len(self.starts[0]))
+            q0, v0 = self.starts[0][row], self.starts[1][row]
+        q_scale, v_scale = rng.uniform(0.0, (POSITION_SCALE, VELOCITY_SCALE))
+        moving = np.ones(self.spec.nv)
+        moving[list(task.frozen)] = 0.0
+        for _ in range(10):
+            q, v = q0.copy(), v0 + v_scale * moving * rng.normal(size=self.spec.nv)
+            shift = q_scale * moving * rng.normal(size=self.spec.nv)
+            mujoco.mj_integratePos(base.model, q, shift, 1.0)
+            for joint in self.spec.joints:
+                if joint.limits is not None and joint.kind != "free":
+                    q[joint.q] = min(max(q[joint.q], joint.limits[0]), joint.limits[1])
+            q[list(self.spec.cyclic)] = q0[list(self.spec.cyclic)]
+            observation = recorder.set_state(q, v)
+            depth = min(base.data.contact.dist, default=0.0)
+            ended = task.terminated(State(torch.from_numpy(q), torch.from_numpy(v)))
+            if depth > DEEPEST_CONTACT and not ended:
+                return observation
+        return recorder.set_state(q0, v0)
+
+    def _behaviour(self, policy: Policy | None, rng: np.random.Generator) -> Policy:
+        """Draw how an episode's actions are made."""
+        low, high = np.array(self.spec.control_low), np.array(self.spec.control_high)
+        time_constant = float(np.exp(rng.uniform(0.0, math.log(LONGEST_TIME_CONSTANT))))
+        if policy is None:
+            scale = float(rng.uniform(0.2, 1.5))
+            held, alternating = rng.random(2) < (0.5, ALTERNATING_FRACTION)
+            noise = Noise(rng, self.spec.nu, time_constant, bool(held), bool(alternating))
+        else:
+            scale = float(rng.choice(POLICY_NOISE))
+            noise = Noise(rng, self.spec.nu, time_constant * bool(rng.random() < 0.5))
+
+        def act(observation: Array) -> Array:
+            center = (low + high) / 2
+            if policy is not None:
+                center = np.asarray(policy(observation), dtype=np.float64).reshape(low.shape)
+            action = center + scale * (high - low) / 2 * noise()
+            return np.asarray(np.clip(action, low, high), dtype=np.float32)
+
+        return act

@@ -1,0 +1,220 @@
+"""Recorded episodes of a reference environment: a directory of immutable shards and a manifest.
+
+```
+my-dataset/
+  manifest.json              format version, task, SystemSpec, each shard's name, size and sha256
+  shard-00000.safetensors    flat arrays of whole episodes, T + 1 rows for an episode of T steps
+```
+
+A shard is written whole before the manifest names it, so that a kill at any moment leaves what
+was there; what no manifest names is swept at the next append. One process appends at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from learned_envs.data.recording import Episode, Recording, check, check_episode
+from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, write_shard
+from learned_envs.data.source import expect
+from learned_envs.errors import DatasetError, OutputError
+from learned_envs.files import write_whole
+from learned_envs.systems.spec import SystemSpec
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class Dataset:
+    """Recorded episodes of one task on disk; made by `create` or `open`.
+
+    Attributes:
+        path: the directory.
+        task: name of the task that was recorded.
+        spec: the system that was recorded.
+        shards: the manifest's entry for each shard, in order.
+    """
+
+    def __init__(
+        self, path: Path, task: str, spec: SystemSpec, shards: Sequence[Mapping[str, Any]]
+    ) -> None:
+        self.path = path
+        self.task = task
+        self.spec = spec
+        self.shards = tuple(shards)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], task: str, spec: SystemSpec) -> Dataset:
+        """Make an empty dataset.
+
+        Raises:
+            OutputError: where something is there already, or nothing can be written.
+        """
+        path = Path(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            occupied = any(not _is_ours(entry) for entry in path.iterdir())
+        except OSError as error:
+            raise OutputError(f"Cannot make a dataset at {path}: {error}.") from error
+        if occupied or (path / MANIFEST).exists():
+            raise OutputError(
+                f"{path} is not empty. Give a path that does not exist yet, or open the dataset "
+                "there with Dataset.open."
+            )
+        dataset = cls(path, task, spec, ())
+        dataset._write_manifest()
+        return dataset
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], task: str | None = None) -> Dataset:
+        """Open a dataset: read its manifest and see that its shards are there.
+
+        Args:
+            path: the directory.
+            task: the task that it must be of; None takes any.
+
+        Raises:
+            DatasetError: where it is missing, broken, of a newer format or of another task.
+        """
+        path = Path(path)
+        file = path / MANIFEST
+        if not file.is_file():
+            got = "a directory without one" if path.is_dir() else "nothing there"
+            raise DatasetError(
+                f"No dataset at {path}: expected a directory with {MANIFEST}, got {got}. Record "
+                "one with learned_envs.fit.collect, or give the path of one."
+            )
+        try:
+            manifest = json.loads(file.read_text(encoding="utf-8"))
+            version = int(manifest["format"])
+            if version > FORMAT:
+                raise DatasetError(
+                    f"{path} has dataset format {version}; this learned-envs reads up to {FORMAT}. "
+                    "Upgrade learned-envs."
+                )
+            spec = SystemSpec.from_dict(manifest["spec"])
+            dataset = cls(path, str(manifest["task"]), spec, manifest["shards"])
+            for shard in dataset.shards:
+                see_shard(path / shard["name"], shard["bytes"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DatasetError(
+                f"{file} is not a dataset's manifest ({type(error).__name__}: {error}). Restore "
+                "it from a copy, or record the dataset anew."
+            ) from error
+        if task is not None:
+            expect(dataset.task, task, path)
+        return dataset
+
+    @property
+    def steps(self) -> int:
+        """Steps in all episodes together."""
+        return sum(int(shard["steps"]) for shard in self.shards)
+
+    @property
+    def episodes(self) -> int:
+        """Number of episodes."""
+        return sum(int(shard["episodes"]) for shard in self.shards)
+
+    @property
+    def digest(self) -> str:
+        """Sha256 over the shards' sha256: equal data, equal digest."""
+        return hashlib.sha256("".join(s["sha256"] for s in self.shards).encode()).hexdigest()
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """Who acted, and for how many steps."""
+        total: Counter[str] = Counter()
+        for shard in self.shards:
+            total.update(shard["sources"])
+        return dict(sorted(total.items()))
+
+    def append(self, episodes: Sequence[Episode], origin: Mapping[str, Any] | None = None) -> None:
+        """Write episodes as one new shard: all of them, or, where this raises, none.
+
+        Args:
+            episodes: at least one.
+            origin: where they come from, as plain data for JSON; kept in the manifest.
+
+        Raises:
+            DatasetError: where an episode has wrong lengths or sizes, or is not finite.
+            OutputError: where the shard cannot be written; the dataset stays as it was.
+        """
+        if not episodes:
+            raise DatasetError("Got no episodes to append; expected at least one.")
+        for index, episode in enumerate(episodes):
+            check_episode(episode, self.spec, f"Episode {index} of those to append to {self.path}")
+        # Another object may have appended since this one was opened.
+        self.shards = Dataset.open(self.path, self.task).shards
+        self._sweep()
+        recording = Recording.of(episodes)
+        check(recording, self.spec, f"What is to be appended to {self.path}")
+        name = f"{SHARD}{len(self.shards):05d}{SUFFIX}"
+        shard = {**write_shard(self.path / name, recording), "origin": dict(origin or {})}
+        before = self.shards
+        self.shards = (*before, shard)
+        try:
+            self._write_manifest()
+        except OutputError:
+            self.shards = before
+            raise
+
+    def load(self) -> Recording:
+        """Read and check all episodes.
+
+        Raises:
+            DatasetError: where a shard is missing, broken or not finite, or there is none.
+        """
+        if not self.shards:
+            raise DatasetError(
+                f"{self.path} is empty: it holds no episode. Record some with "
+                "learned_envs.fit.collect."
+            )
+        recordings = [read_shard(self.path, shard, self.spec) for shard in self.shards]
+        widths = {recording.observations.shape[1] for recording in recordings}
+        if len(widths) > 1:
+            raise DatasetError(
+                f"{self.path} mixes observations of {sorted(widths)} numbers; expected one size. "
+                "Record with one setting of the environment."
+            )
+        return Recording.join(recordings)
+
+    def _write_manifest(self) -> None:
+        manifest = {
+            "format": FORMAT,
+            "task": self.task,
+            "spec": self.spec.to_dict(),
+            "shards": self.shards,
+        }
+        write_whole(self.path / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+
+    def _sweep(self) -> None:
+        """Remove what a killed append left behind."""
+        named = {MANIFEST, *(shard["name"] for shard in self.shards)}
+        try:
+            for entry in self.path.iterdir():
+                if _is_ours(entry) and entry.name not in named:
+                    entry.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"Cannot write in {self.path}: {error}.") from error
+
+
+def recognises(path: Path) -> bool:
+    """Return whether a dataset of this package lies at a path."""
+    return (path / MANIFEST).is_file()
+
+
+def open_source(path: Path, task: str | None, spec: SystemSpec | None) -> Dataset:
+    """Open a dataset of this package; it holds its system itself. See `open_dataset`."""
+    return Dataset.open(path, task)
+
+
+def _is_ours(entry: Path) -> bool:
+    """Whether a file is a shard, or a file half written, and so may be swept."""
+    name = entry.name.removesuffix(".tmp")
+    return name == MANIFEST or (name.startswith(SHARD) and name.endswith(SUFFIX))

@@ -1,0 +1,134 @@
+"""Where recorded episodes come from, and the formats that they are read from."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from learned_envs.data.recording import Recording
+from learned_envs.errors import DatasetError
+from learned_envs.systems.spec import SystemSpec
+
+FORMATS = ("learned_envs.data.minari", "learned_envs.data.dataset")
+"""Modules of the formats that `open_dataset` reads, one a format, in the order in which they are
+asked. Each has `recognises(path)` and `open_source(path, task, spec)`."""
+
+
+class Source(Protocol):
+    """Where recorded episodes come from: a `Dataset`, or one of another format."""
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+
+    @property
+    def task(self) -> str:
+        """Name of the task that was recorded."""
+
+    @property
+    def spec(self) -> SystemSpec:
+        """The system that was recorded."""
+
+    @property
+    def steps(self) -> int:
+        """Steps in all episodes together."""
+
+    @property
+    def episodes(self) -> int:
+        """Number of episodes."""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 that tells this data from any other."""
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """Who acted, and for how many steps."""
+
+    def load(self) -> Recording:
+        """Read and check all episodes."""
+
+
+@dataclass(frozen=True)
+class ImportedDataset:
+    """EnvCore of one task that were read from another format; a `Source` as a `Dataset` is.
+
+    Attributes:
+        path: where they were read.
+        task: name of the task.
+        spec: the system.
+        digest: sha256 of the file that they were read from.
+        recording: the episodes.
+    """
+
+    path: Path
+    task: str
+    spec: SystemSpec
+    digest: str
+    recording: Recording
+
+    @property
+    def steps(self) -> int:
+        """Steps in all episodes together."""
+        return self.recording.steps
+
+    @property
+    def episodes(self) -> int:
+        """Number of episodes."""
+        return len(self.recording)
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """Who acted, and for how many steps."""
+        return self.recording.steps_by_source
+
+    def load(self) -> Recording:
+        """Return the episodes."""
+        return self.recording
+
+
+class Format(Protocol):
+    """What a module of `FORMATS` offers."""
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether what lies at a path is of this format."""
+
+    def open_source(self, path: Path, task: str | None, spec: SystemSpec | None) -> Source:
+        """Open it; see `open_dataset`."""
+
+
+def open_dataset(
+    path: str | os.PathLike[str], task: str | None = None, spec: SystemSpec | None = None
+) -> Source:
+    """Open what lies at `path`, in whichever of the `FORMATS` it is.
+
+    Args:
+        path: the directory.
+        task: the task that it must be of; None takes any.
+        spec: the system, which formats other than this package's do not hold.
+
+    Raises:
+        DatasetError: where there is none, or it is broken, of another task, or of a format that
+            needs the task and the system to be known.
+        DependencyError: where a library that reads the format is not installed.
+    """
+    path = Path(path)
+    formats: list[Format] = [importlib.import_module(name) for name in FORMATS]
+    # What nobody recognises the last one, this package's own, says what it expected of.
+    found = next((format for format in formats if format.recognises(path)), formats[-1])
+    return found.open_source(path, task, spec)
+
+
+def expect(got: str, task: str, path: Path) -> None:
+    """See that a dataset is of the task that it is to be used for.
+
+    Raises:
+        DatasetError: where it is not.
+    """
+    if got != task:
+        raise DatasetError(
+            f"{path} is a dataset of {got}, expected one of {task}. Give a dataset of {task}."
+        )

@@ -1,0 +1,147 @@
+"""Recorded episodes as tensors on a device, and windows drawn from them without Python loops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learned_envs.data.recording import Recording
+from learned_envs.errors import DatasetError
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
+
+
+@dataclass(frozen=True)
+class Window:
+    """Stretches of recorded episodes.
+
+    Attributes:
+        states: q (*batch, time + 1, nq) and v (*batch, time + 1, nv), cyclic coordinates counted
+            from the first state's.
+        actions: (*batch, time, nu), clamped to the actuators' range.
+        readings: (*batch, time, sensors), what the sensors read after each step.
+        rows: (*batch) int64, where they start in the recording.
+    """
+
+    states: State
+    actions: Tensor
+    readings: Tensor
+    rows: Tensor
+
+    @property
+    def length(self) -> int:
+        """Steps in each stretch."""
+        return self.actions.shape[-2]
+
+    @property
+    def start(self) -> State:
+        """The first states."""
+        return self.after(0)
+
+    def after(self, steps: int) -> State:
+        """Return the states that many steps after the first."""
+        return State(self.states.q[..., steps, :], self.states.v[..., steps, :])
+
+
+class Trajectories:
+    """EnvCore laid end to end, resident on a device.
+
+    Positions are kept in float64, since travelled distances are too coarse in float32, and
+    handed out in float32.
+    """
+
+    def __init__(
+        self,
+        q: Tensor,
+        v: Tensor,
+        actions: Tensor,
+        readings: Tensor,
+        remaining: Tensor,
+        cyclic: tuple[int, ...],
+    ) -> None:
+        self._q, self._v, self._actions, self._readings = q, v, actions, readings
+        self._remaining = remaining
+        self._cyclic = list(cyclic)
+        self._starts: dict[int, Tensor] = {}
+
+    @classmethod
+    def of(
+        cls,
+        recording: Recording,
+        spec: SystemSpec,
+        device: torch.device | str = "cpu",
+        sensors: Iterable[int] = (),
+    ) -> Trajectories:
+        """Move a recording to a device.
+
+        Args:
+            recording: the episodes.
+            spec: the system.
+            device: where to.
+            sensors: places of the task's sensors in its observation.
+        """
+        low = torch.tensor(spec.control_low, device=device)
+        high = torch.tensor(spec.control_high, device=device)
+        counts = torch.as_tensor(recording.lengths + 1, device=device)
+        ends = counts.cumsum(0).repeat_interleave(counts)
+        return cls(
+            torch.as_tensor(recording.qpos, device=device),
+            torch.as_tensor(recording.qvel, dtype=torch.float32, device=device),
+            torch.as_tensor(recording.actions, device=device).clamp(low, high),
+            torch.as_tensor(
+                recording.observations[:, list(sensors)], dtype=torch.float32, device=device
+            ),
+            ends - 1 - torch.arange(len(ends), device=device),
+            spec.cyclic,
+        )
+
+    @property
+    def steps(self) -> int:
+        """Steps in all episodes together."""
+        return len(self._starting_rows(1))
+
+    @property
+    def longest(self) -> int:
+        """Steps in the longest episode."""
+        return int(self._remaining.max())
+
+    def states(self) -> State:
+        """Return every recorded state, (n, .)."""
+        return State(self._q.float(), self._v)
+
+    def draw(
+        self, shape: tuple[int, ...], length: int, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Draw rows from which `length` steps stay within an episode, with replacement.
+
+        Raises:
+            DatasetError: where no episode is that long.
+        """
+        rows = self._starting_rows(length)
+        if not len(rows):
+            raise DatasetError(
+                f"No episode has {length} steps. Record longer ones or ask for shorter windows."
+            )
+        index = torch.randint(len(rows), shape, generator=generator, device=rows.device)
+        return rows[index]
+
+    def window(self, rows: Tensor, length: int) -> Window:
+        """Return the stretches of `length` steps that start at `rows` (*batch)."""
+        index = rows[..., None] + torch.arange(length + 1, device=rows.device)
+        q = self._q[index]
+        if self._cyclic:
+            q[..., self._cyclic] -= q[..., :1, self._cyclic]
+        return Window(
+            State(q.float(), self._v[index]),
+            self._actions[index[..., :-1]],
+            self._readings[index[..., 1:]],
+            rows,
+        )
+
+    def _starting_rows(self, length: int) -> Tensor:
+        if length not in self._starts:
+            self._starts[length] = (self._remaining >= length).nonzero()[:, 0]
+        return self._starts[length]

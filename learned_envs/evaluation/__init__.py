@@ -1,0 +1,1 @@
+"""How good a simulation is, by itself and beside the real system."""

@@ -1,0 +1,215 @@
+"""How far rollouts of a model are from recorded ones, in batches on the model's device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learned_envs.data.recording import Recording
+from learned_envs.data.source import Source
+from learned_envs.data.trajectories import Trajectories, Window
+from learned_envs.errors import DatasetError
+from learned_envs.evaluation.report import Curve, Report
+from learned_envs.kinematics import Kinematics
+from learned_envs.simulation import Simulation
+from learned_envs.state import State
+from learned_envs.tasks.task import Task
+
+HORIZONS = (1, 10, 25, 50, 100, 200)
+"""Steps at which errors are reported."""
+
+CHUNK = 4096
+"""Trajectories rolled out at once."""
+
+
+def offset(kinematics: Kinematics, origin: State, target: State) -> Tensor:
+    """Return how far `target` is from `origin` in position and velocity, (*batch, 2 nv)."""
+    return torch.cat([kinematics.difference(origin.q, target.q), target.v - origin.v], -1)
+
+
+def still(state: State) -> State:
+    """Return the first position for all of a batch, at rest: an origin to measure spreads from."""
+    return State(state.q[:1].expand_as(state.q), torch.zeros_like(state.v))
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """The unit that errors are measured in: the spread of each dimension over held-out data.
+
+    Attributes:
+        kinematics: the system's geometry.
+        weight: (2 nv) one over the spread; zero for cyclic and constant dimensions.
+    """
+
+    kinematics: Kinematics
+    weight: Tensor
+
+    @classmethod
+    def of(
+        cls, trajectories: Trajectories, kinematics: Kinematics, cyclic: Sequence[int]
+    ) -> Yardstick:
+        """Measure the spread of a set of trajectories."""
+        states = trajectories.states()
+        spread = offset(kinematics, still(states), states).std(0)
+        weight = torch.where(spread > 1e-6, 1 / spread, 0.0)
+        # A cyclic coordinate has the same index in q and in v: both precede any quaternion's end.
+        weight[list(cyclic)] = 0.0
+        return cls(kinematics, weight)
+
+    def error(self, predicted: State, true: State) -> Tensor:
+        """Return the standardised squared error, (*batch): the mean over varying dimensions."""
+        squared = (offset(self.kinematics, true, predicted) * self.weight).square()
+        return squared.sum(-1) / (self.weight > 0).sum()
+
+
+Predictor = Callable[[Window], Sequence[State]]
+"""Predicts the states after each step of a window, given its first state and its actions."""
+
+
+def evaluate(
+    simulation: Simulation,
+    data: Source | Recording,
+    horizons: Sequence[int] = HORIZONS,
+    trajectories: int = 2000,
+    seed: int = 0,
+) -> Report:
+    """Roll the ensemble's mean out along held-out trajectories, beside holding the first state.
+
+    Args:
+        simulation: the model.
+        data: recorded episodes that the model was not trained on.
+        horizons: steps at which to report; those longer than every episode are left out.
+        trajectories: how many windows to draw from the data.
+        seed: decides which.
+
+    Raises:
+        DatasetError: where no episode is as long as the shortest horizon.
+    """
+    recording = data if isinstance(data, Recording) else data.load()
+    return compare(
+        recording, simulation, {"model": model_of(simulation)}, horizons, trajectories, seed
+    )
+
+
+def compare(
+    recording: Recording,
+    simulation: Simulation,
+    predictors: dict[str, Predictor],
+    horizons: Sequence[int] = HORIZONS,
+    trajectories: int = 2000,
+    seed: int = 0,
+) -> Report:
+    """Measure several predictors, and holding the first state, on the same windows.
+
+    Args:
+        recording: held-out episodes.
+        simulation: gives the system and the device.
+        predictors: by the name that the report gives them.
+        horizons: steps at which to report; those longer than every episode are left out.
+        trajectories: how many windows to draw.
+        seed: decides which.
+
+    Raises:
+        DatasetError: where no episode is as long as the shortest horizon.
+    """
+    spec, device = simulation.task.spec, simulation.device
+    longest = int(recording.lengths.max())
+    kept = tuple(horizon for horizon in sorted(horizons) if horizon <= longest)
+    if not kept:
+        raise DatasetError(
+            f"The longest held-out episode has {longest} steps, the shortest horizon asked for is "
+            f"{min(horizons)}. Record longer episodes or ask for shorter horizons."
+        )
+    held = Trajectories.of(recording, spec, device)
+    yardstick = Yardstick.of(held, simulation.dynamics.kinematics, spec.cyclic)
+    generator = torch.Generator(device).manual_seed(seed)
+    rows = held.draw((trajectories,), kept[-1], generator)
+
+    errors: dict[str, list[Tensor]] = {"hold": [], **{name: [] for name in predictors}}
+    with torch.no_grad():
+        for chunk in torch.split(rows, CHUNK):
+            window = held.window(chunk, kept[-1])
+            for name, predict in {"hold": hold, **predictors}.items():
+                states = predict(window)
+                at = [yardstick.error(states[h - 1], window.after(h)) for h in kept]
+                errors[name].append(torch.stack(at, -1))
+    curves = []
+    for name, parts in errors.items():
+        error = torch.cat(parts).double().cpu()
+        curves.append(
+            Curve(name, tuple(error.median(0).values.tolist()), tuple(error.mean(0).tolist()))
+        )
+    return Report(spec.reference_id, kept, len(rows), tuple(curves))
+
+
+@torch.no_grad()
+def sensor_errors(
+    simulation: Simulation, recording: Recording, steps: int = 20_000, seed: int = 0
+) -> dict[str, float]:
+    """Measure the readings that the ensemble's mean predicts one step ahead.
+
+    Args:
+        simulation: the model.
+        recording: held-out episodes.
+        steps: how many to draw.
+        seed: decides which.
+
+    Returns:
+        The mean squared error of each sensor, by name, in units of its variance over these steps:
+        1 is what predicting the mean would give. Sensors that do not vary are left out.
+    """
+    sensors, device = simulation.task.sensors, simulation.device
+    if not sensors:
+        return {}
+    held = Trajectories.of(recording, simulation.task.spec, device, sensors.values())
+    generator = torch.Generator(device).manual_seed(seed)
+    predicted, true = [], []
+    for rows in torch.split(held.draw((steps,), 1, generator), CHUNK):
+        window = held.window(rows, 1)
+        readings = simulation.dynamics.step(window.start, window.actions[:, 0]).sensors
+        assert readings is not None
+        predicted.append(readings)
+        true.append(window.readings[:, 0])
+    read = torch.cat(true)
+    error, variance = (torch.cat(predicted) - read).square().mean(0), read.var(0)
+    pairs = zip(sensors, error.tolist(), variance.tolist(), strict=True)
+    return {name: e / v for name, e, v in pairs if v > 1e-12}
+
+
+def model_of(
+    simulation: Simulation, past_the_end: bool = False, members: torch.Generator | None = None
+) -> Predictor:
+    """Predict with the simulation's ensemble mean, kept inside its envelope.
+
+    Args:
+        simulation: the model.
+        past_the_end: go on where the task's rules end the predicted episode. By default it stays
+            at its last state, as an environment's does.
+        members: draws one fixed member a trajectory, in place of the ensemble's mean.
+    """
+
+    def predict(window: Window) -> Sequence[State]:
+        start = window.start
+        if members is not None:
+            start = simulation.dynamics.begin(start, members)
+        trajectory = simulation.rollout(start, window.actions)
+        states = [trajectory.states[:, t + 1] for t in range(window.length)]
+        return states if past_the_end else stay_at_the_end(simulation.task, states)
+
+    return predict
+
+
+def stay_at_the_end(task: Task, states: Sequence[State]) -> Sequence[State]:
+    """Replace all that follows a state that ends the episode by that state."""
+    stayed = [states[0]]
+    for state in states[1:]:
+        stayed.append(stayed[-1].where(task.terminated(stayed[-1]), state))
+    return stayed
+
+
+def hold(window: Window) -> Sequence[State]:
+    """Predict that nothing moves."""
+    return [window.start] * window.length

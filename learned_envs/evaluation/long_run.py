@@ -1,0 +1,127 @@
+"""Do long episodes inside look like those outside? The states that one agent comes through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from learned_envs.collect.recorder import Policy, Recorder
+from learned_envs.data.recording import Array, Episode, Recording
+from learned_envs.evaluation.evaluation import offset, still
+from learned_envs.simulation import Simulation
+from learned_envs.state import State
+from learned_envs.systems.reference import make_reference
+
+
+@dataclass(frozen=True)
+class LongRun:
+    """How the states of full episodes inside differ from those outside, under one agent.
+
+    The dimensions are those of q, in its tangent space and without travel along the ground, and
+    of v, as far as they vary outside.
+
+    Attributes:
+        mean: (n) each dimension's mean inside minus that outside, in units of the spread outside.
+        spread: (n) its standard deviation inside over that outside.
+        fell_inside: share of the episodes that the task's rules ended.
+        fell_outside: the same outside.
+        diverged: share of the episodes inside that left the envelope of the model's data.
+    """
+
+    mean: Array
+    spread: Array
+    fell_inside: float
+    fell_outside: float
+    diverged: float
+
+
+def long_run(
+    policy: Policy, task: str, simulation: Simulation, episodes: int = 100, seed: int = 0
+) -> LongRun:
+    """Run full episodes outside, and inside from the same starts, one fixed member an episode.
+
+    Args:
+        policy: from observations (*batch, n) to actions (*batch, nu).
+        task: the catalogue's name of the task.
+        simulation: of that task.
+        episodes: how many of each.
+        seed: the first start's, and the members'.
+    """
+    real = run_outside(policy, task, episodes, seed)
+    first = torch.as_tensor(real.offsets)
+    outside = State(torch.as_tensor(real.qpos).float(), torch.as_tensor(real.qvel).float())
+    device = simulation.device
+    generator = torch.Generator(device).manual_seed(seed)
+    start = simulation.dynamics.begin(outside[first].to(device), generator)
+
+    def act(observation: Tensor) -> Tensor:
+        return torch.as_tensor(policy(observation.cpu().numpy()), device=device)
+
+    # Every reference environment has a limit; Gymnasium's types do not know it.
+    limit: Any = gym.spec(simulation.task.reference_id).max_episode_steps
+    with torch.no_grad():
+        trajectory = simulation.rollout(start, act, limit)
+        alive, states = trajectory.alive, trajectory.states
+        fell = (alive & simulation.task.terminated(states)[:, 1:]).any(1)
+        diverged = ~alive[:, -1] & ~fell
+        reached = states[torch.cat((alive[:, :1], alive), 1)]
+        inside = coordinates(simulation, reached, outside.to(device))
+        truth = coordinates(simulation, outside.to(device), outside.to(device))
+    spread = truth.std(0)
+    varies = spread > 1e-6
+    return LongRun(
+        mean=((inside.mean(0) - truth.mean(0)) / spread)[varies].cpu().numpy(),
+        spread=(inside.std(0) / spread)[varies].cpu().numpy(),
+        fell_inside=float(fell.float().mean()),
+        fell_outside=float(real.terminated.mean()),
+        diverged=float(diverged.float().mean()),
+    )
+
+
+def run_outside(policy: Policy, task: str, episodes: int, seed: int) -> Recording:
+    """Record full episodes of a policy in the real environment, from the task's own starts."""
+    recorded: list[Episode] = []
+    with closing(Recorder(make_reference(task), "agent", recorded.append)) as env:
+        for episode in range(episodes):
+            observation, _ = env.reset(seed=seed + episode)
+            ended = False
+            while not ended:
+                observation, _, terminated, truncated, _ = env.step(policy(observation))
+                ended = terminated or truncated
+    return Recording.of(recorded)
+
+
+def coordinates(simulation: Simulation, states: State, origin: State) -> Tensor:
+    """Return what is compared of `states` (n, .), in double precision: q and v from an origin."""
+    first = still(origin[:1])
+    like = State(first.q.expand_as(states.q), first.v.expand_as(states.v))
+    offsets = offset(simulation.dynamics.kinematics, like, states).double()
+    kept = [i for i in range(offsets.shape[-1]) if i not in simulation.task.spec.cyclic]
+    return offsets[:, kept]
+
+
+def summary(runs: Sequence[LongRun]) -> Mapping[str, float]:
+    """Return the figures of one or more agents' runs that a card keeps.
+
+    Deviations are taken over all agents' dimensions: of the means, the median and the largest
+    distance; of the ratios of spreads, the median and that farthest from one, by its logarithm.
+    """
+    distance = np.abs(np.concatenate([run.mean for run in runs]))
+    ratio = np.concatenate([run.spread for run in runs])
+    figures = {
+        "mean_median": np.median(distance),
+        "mean_largest": distance.max(),
+        "spread_median": np.median(ratio),
+        "spread_farthest": ratio[np.abs(np.log(np.maximum(ratio, 1e-12))).argmax()],
+        "fell_inside": np.mean([run.fell_inside for run in runs]),
+        "fell_outside": np.mean([run.fell_outside for run in runs]),
+        "diverged": np.mean([run.diverged for run in runs]),
+    }
+    return {name: float(f"{value:.3g}") for name, value in figures.items()}

@@ -1,0 +1,27 @@
+"""What lies in a fit's folder, by name.
+
+```
+runs/hopper/
+  fit.json                  the settings that a resumed fit goes on with
+  model.safetensors         the best weights so far, with their card
+  training.safetensors      the state that a training continues from
+  errors.png                held-out errors over the horizon
+  data/                     what the fit recorded
+  curves/                   TensorBoard's
+  rounds.json, round-01/    figures and folders of the rounds, each with a model and an agent
+  agent/                    the best round's agent
+```
+"""
+
+CONFIG_FILE = "fit.json"
+PROGRESS_FILE = "training.safetensors"
+PLOT_FILE = "errors.png"
+DATA_FOLDER = "data"
+CURVES_FOLDER = "curves"
+ROUNDS_FILE = "rounds.json"
+AGENT_FOLDER = "agent"
+
+
+def round_folder(number: int) -> str:
+    """Return what the folder of a round is called; rounds are counted from 1."""
+    return f"round-{number:02d}"

@@ -1,0 +1,100 @@
+"""A single environment's own code gives what the batched torch code gives."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from marks import needs_compiler
+
+from learned_envs import Simulation, catalogue
+from learned_envs.checkpoint import save_checkpoint
+from learned_envs.dynamics import Ensemble
+from learned_envs.envs.stepper import SingleStepper
+from learned_envs.envs.vector import LearnedVectorEnv
+
+MODES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "one member": {"max_disagreement": None},
+    "mean": {"ensemble": "mean", "max_disagreement": None},
+    "penalty": {"disagreement_penalty": 1.0},
+}
+
+SHIPPED = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).exists()]
+
+
+def solo_of(env: gym.Env[Any, Any]) -> SingleStepper:
+    solo: SingleStepper = env.unwrapped._solo  # type: ignore[attr-defined]
+    return solo
+
+
+def check(task: str, mode: str, compiled: bool) -> None:
+    """Step an environment by code of its own, and beside it in torch."""
+    env = gym.make(catalogue.env_id(task), compile=compiled, **MODES[mode]).unwrapped
+    plain = gym.make(catalogue.env_id(task), **MODES[mode]).unwrapped
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    for _ in range(50):
+        solo = solo_of(env)
+        assert solo.source is not None and ("#include" in solo.source) == compiled
+        action = (1.3 * env.action_space.sample()).astype(np.float32)
+        outcome = plain._episodes.step(solo.state, torch.from_numpy(action)[None])
+        observation, reward, terminated, truncated, info = env.step(action)
+        expected = outcome.observation[0].numpy()
+        # Rounding of float32 in two orders of summation: 2e-5 of the largest numbers measured.
+        scale = 2e-5 * (1 + np.abs(expected).max())
+        np.testing.assert_allclose(observation, expected, rtol=0, atol=scale)
+        assert reward == pytest.approx(outcome.reward.item(), rel=1e-3, abs=1e-4)
+        assert (terminated, truncated) == (outcome.terminated.item(), outcome.truncated.item())
+        for name, value in outcome.info.items():
+            assert info[name] == pytest.approx(value.item(), rel=1e-3, abs=1e-4), name
+            assert type(info[name]) is type(value.item())
+        if terminated or truncated:
+            env.reset()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_step_in_numpy_is_the_step_in_torch(task: str, mode: str) -> None:
+    check(task, mode, compiled=False)
+
+
+@needs_compiler
+@pytest.mark.parametrize("mode", ["default", "one member"])
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_compiled_step_is_the_step_in_torch(task: str, mode: str) -> None:
+    check(task, mode, compiled=True)
+
+
+@pytest.mark.parametrize("name", catalogue.FAMILIES)
+def test_every_family_steps_alone_as_in_a_batch(
+    name: str, checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    spec = Simulation.load(checkpoint("Hopper")).dynamics.spec
+    model = Ensemble(catalogue.family_class(name)(hidden=(16, 16)), spec, 2)
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, model, {"task": "Hopper"})
+    env = gym.make("LearnedSim-Hopper-v0", checkpoint=path)
+    envs = LearnedVectorEnv("Hopper", 1, checkpoint=path)
+    env.reset(seed=0), envs.reset(seed=0)
+    action = np.ones((1, 3), dtype=np.float32)
+    ours, theirs = env.step(action[0])[0], envs.step(action)[0][0]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_what_has_no_numpy_code_steps_in_torch(
+    checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    simulation = Simulation.load(checkpoint("Hopper"))
+    family = catalogue.family_class("second_order")(integrator="dopri5")
+    model = Ensemble(family, simulation.task.spec, 2)
+    save_checkpoint(tmp_path / "model.safetensors", model, {"task": "Hopper"})
+    env = gym.make("LearnedSim-Hopper-v0", checkpoint=tmp_path / "model.safetensors")
+    envs = LearnedVectorEnv("Hopper", 1, checkpoint=tmp_path / "model.safetensors")
+    env.reset(seed=0), envs.reset(seed=0)
+    assert solo_of(env).source is None
+    action = np.ones((1, 3), dtype=np.float32)
+    np.testing.assert_allclose(env.step(action[0])[0], envs.step(action)[0][0])
