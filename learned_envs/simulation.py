@@ -16,7 +16,7 @@ from learned_envs.checkpoint import load_checkpoint
 from learned_envs.compilation import compiled
 from learned_envs.dynamics import Dynamics, Ensemble
 from learned_envs.errors import ParameterError, ShapeError
-from learned_envs.state import State, leaves, rebuilt
+from learned_envs.state import State, joined, stacked
 from learned_envs.stepping import NativeStep
 from learned_envs.tasks.task import Task, Transition, total
 
@@ -203,9 +203,7 @@ class Simulation:
             return self._advance(state, action, disagreement)
         cuts = [slice(start, start + count) for start in range(0, len(action), count)]
         pieces = [self._advance(state[cut], action[cut], disagreement) for cut in cuts]
-        tensors = map(torch.cat, zip(*map(leaves, pieces), strict=True))
-        whole: Step = rebuilt(pieces[0], tensors)
-        return whole
+        return joined(pieces)
 
     def _advance(self, state: State, action: Tensor, disagreement: bool) -> Step:
         """Step, and judge what the model predicts by the task's rules and the envelope."""
@@ -268,7 +266,7 @@ class Simulation:
             living.append(alive)
             alive = alive & ~step.terminated & ~step.diverged
         return Rollout(
-            State(torch.stack([s.q for s in states], 1), torch.stack([s.v for s in states], 1)),
+            stacked([s.forget("member", *self.dynamics.remembers) for s in states], 1),
             torch.stack(observations, 1),
             torch.stack(rewards, 1),
             torch.stack(living, 1),

@@ -1,27 +1,32 @@
-"""The state of a batch of systems, and the tensors of such trees.
+"""The state of a batch of systems, and what is done to all tensors of such a tree.
 
-`systems/spec.py` says what q and v are.
+A tree is a tensor, a mapping of names to trees, or a dataclass with trees in its fields; other
+values in it are kept as they are. `systems/spec.py` says what q and v are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+Tree = TypeVar("Tree")
+
 
 @dataclass(frozen=True)
 class State:
-    """Where a batch of systems is, and what a model remembers of it.
+    """Where a batch of systems is, and what else goes with it from step to step.
 
     Attributes:
         q: positions, (*batch, nq), metres and radians.
         v: velocities, (*batch, nv).
-        memory: the model's own tensors, each (*batch, ...): an ensemble member, a hidden state.
-            A state without memory steps with the ensemble's mean, deterministically.
+        memory: further leaves by name, (*batch, n) floats but for the first: an ensemble's `member`, what a model
+            remembers, activations of actuators, constants of an episode. Whoever does not compute
+            a leaf hands it on. A state without a member steps with the ensemble's mean,
+            deterministically.
     """
 
     q: Tensor
@@ -30,11 +35,7 @@ class State:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> State:
         """Apply `function` to every tensor of the state."""
-        return State(
-            function(self.q),
-            function(self.v),
-            {name: function(value) for name, value in self.memory.items()},
-        )
+        return mapped(function, self)
 
     def __getitem__(self, index: Any) -> State:
         """Select along the batch, as a tensor would: an index, a slice or a mask."""
@@ -45,21 +46,22 @@ class State:
 
         What only this state remembers is taken everywhere.
         """
+        memory = {name: other.memory.get(name, own) for name, own in self.memory.items()}
 
         def choose(yes: Tensor, no: Tensor) -> Tensor:
-            if yes is no:
-                return yes
-            return torch.where(mask.reshape(mask.shape + (1,) * (yes.ndim - mask.ndim)), yes, no)
+            # What both hold needs no choice, nor code for one.
+            return yes if yes is no else torch.where(_like(mask, yes), yes, no)
 
-        memory = {
-            name: choose(value, other.memory.get(name, value))
-            for name, value in self.memory.items()
-        }
-        return State(choose(self.q, other.q), choose(self.v, other.v), memory)
+        return mapped(choose, self, replace(other, memory=memory))
 
     def remember(self, **memory: Tensor) -> State:
         """Return the state with `memory` added to, or replaced in, what is remembered."""
         return replace(self, memory={**self.memory, **memory})
+
+    def forget(self, *names: str) -> State:
+        """Return the state without these leaves of the memory, as far as it has them."""
+        kept = {name: leaf for name, leaf in self.memory.items() if name not in names}
+        return replace(self, memory=kept)
 
     def to(self, *args: Any, **kwargs: Any) -> State:
         """Move q and v as `Tensor.to` would; the memory follows the device, not the dtype."""
@@ -69,6 +71,23 @@ class State:
     def detach(self) -> State:
         """Cut the state out of the graph that gradients flow through."""
         return self.map(Tensor.detach)
+
+
+def mapped(function: Callable[..., Tensor], *trees: Tree) -> Tree:
+    """Return a tree of what `function` makes of the tensors in the same place of each tree."""
+    tensors = zip(*map(leaves, trees), strict=True)
+    made: Tree = rebuilt(trees[0], (function(*each) for each in tensors))
+    return made
+
+
+def stacked(trees: Sequence[Tree], dim: int = 0) -> Tree:
+    """Return a tree whose tensors are those of all the trees along a new dimension."""
+    return mapped(lambda *tensors: torch.stack(tensors, dim), *trees)
+
+
+def joined(trees: Sequence[Tree], dim: int = 0) -> Tree:
+    """Return a tree whose tensors are those of all the trees one behind the other."""
+    return mapped(lambda *tensors: torch.cat(tensors, dim), *trees)
 
 
 def leaves(tree: Any) -> list[Tensor]:
@@ -92,3 +111,8 @@ def rebuilt(tree: Any, tensors: Iterator[Tensor]) -> Any:
         names = [own.name for own in fields(tree)]
         return replace(tree, **{name: rebuilt(getattr(tree, name), tensors) for name in names})
     return tree
+
+
+def _like(mask: Tensor, tensor: Tensor) -> Tensor:
+    """Give a mask (*batch) the dimensions of a tensor (*batch, ...)."""
+    return mask.reshape(mask.shape + (1,) * (tensor.ndim - mask.ndim))

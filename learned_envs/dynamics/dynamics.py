@@ -71,6 +71,9 @@ class Dynamics(nn.Module, ABC):
         control_low, control_high: the actuators' range, (nu).
     """
 
+    remembers: tuple[str, ...] = ()
+    """Names of the leaves of a state's memory that are this model's own; it hands on the rest."""
+
     control_low: Tensor
     control_high: Tensor
     q_low: Tensor

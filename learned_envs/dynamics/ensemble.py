@@ -13,7 +13,7 @@ from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.heading import Heading
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.sensor import SensorHead
-from learned_envs.state import State
+from learned_envs.state import State, leaves, rebuilt
 from learned_envs.systems.spec import SystemSpec
 
 GROUPING_PAYS = 64
@@ -27,8 +27,8 @@ class Ensemble(Dynamics):
     """`members` models of a family that differ in their first weights and their data.
 
     A state that remembers a `member`, (*batch) int64, steps with that member alone; one that
-    does not steps with the members' mean. What the family itself remembers has an axis of members
-    behind the batch's.
+    does not steps with the members' mean. What the family itself `remembers` has an axis of members
+    behind the batch's; other leaves of the memory go as q and v do.
 
     Attributes:
         family: the members' configuration.
@@ -51,6 +51,7 @@ class Ensemble(Dynamics):
         self.members = members
         self.model = family.build(spec, members)
         self.heading = Heading.of(spec)
+        self.remembers = self.model.remembers
         self.sensors = tuple(sensors)
         # After the model, whose first weights are then the same with a head and without.
         self.head = (
@@ -80,7 +81,7 @@ class Ensemble(Dynamics):
         """Assign a member to every episode, uniformly at random."""
         shape, device = state.q.shape[:-1], state.q.device
         member = torch.randint(self.members, shape, generator=generator, device=device)
-        begun = self.model.begin(State(state.q[None], state.v[None]), generator)
+        begun = self.model.begin(state.map(lambda leaf: leaf[None]), generator)
         return state.remember(member=member, **self._members_last(begun))
 
     def copies(self, state: State, disagreement: bool = False) -> int:
@@ -92,10 +93,7 @@ class Ensemble(Dynamics):
         if self._grouping_pays(state) and not disagreement:
             return self._step_grouped(state, action)
         member = state.memory.get("member")
-        own = {name: value for name, value in state.memory.items() if name != "member"}
-        axis = state.q.ndim - 1
-        memory = {name: value.movedim(axis, 0) for name, value in own.items()}
-        every = self._with_readings(State(state.q[None], state.v[None], memory), action[None])
+        every = self._with_readings(self._members_first(state), action[None])
 
         def choose(values: Tensor) -> Tensor:
             if member is None:
@@ -155,28 +153,39 @@ class Ensemble(Dynamics):
         places = flat * width + before.gather(0, flat[None])[0] - 1
         order = torch.arange(len(flat), device=flat.device)
         rows = order.new_zeros(self.members * width).scatter_(0, places, order)
-        packed = torch.cat([state.q, state.v, action], -1).flatten(0, -2).index_select(0, rows)
-        sizes = [state.q.shape[-1], state.v.shape[-1], action.shape[-1]]
-        q, v, u = torch.split(packed.reshape(self.members, width, -1), sizes, -1)
+        shared = state.forget("member")
+        given = [*leaves(shared), action]
+        packed = torch.cat(given, -1).flatten(0, -2).index_select(0, rows)
+        sizes = [tensor.shape[-1] for tensor in given]
+        *parts, u = torch.split(packed.reshape(self.members, width, -1), sizes, -1)
 
         def own(values: Tensor) -> Tensor:
             chosen = values.flatten(0, 1).index_select(0, places)
             return chosen.reshape(*state.q.shape[:-1], -1)
 
-        return self._reduce(state, self._with_readings(State(q, v), u), own)
+        return self._reduce(state, self._with_readings(rebuilt(shared, iter(parts)), u), own)
 
     def _grouping_pays(self, state: State) -> bool:
         # A GPU would be waited for, to count the states of each member.
-        if state.memory.keys() != {"member"} or state.q.device.type != "cpu":
+        if "member" not in state.memory or self.remembers or state.q.device.type != "cpu":
             return False
         return state.q.shape[:-1].numel() >= GROUPING_PAYS
+
+    def _members_first(self, state: State) -> State:
+        """Return what all members step from: one state for all, and what each remembers."""
+        axis = state.q.ndim - 1
+        shared = state.forget("member", *self.remembers).map(lambda leaf: leaf[None])
+        own = {n: leaf for n, leaf in state.memory.items() if n in self.remembers}
+        return shared.remember(**{name: leaf.movedim(axis, 0) for name, leaf in own.items()})
 
     def _members_last(self, every: State) -> dict[str, Tensor]:
         """Move the members' axis of what they remember behind the batch's."""
         axis = every.q.ndim - 2
         return {
-            name: value.expand(self.members, *value.shape[1:]).movedim(0, axis)
-            for name, value in every.memory.items()
+            name: every.memory[name]
+            .expand(self.members, *every.memory[name].shape[1:])
+            .movedim(0, axis)
+            for name in self.remembers
         }
 
     def _with_readings(self, state: State, action: Tensor) -> Prediction:
@@ -202,6 +211,11 @@ class Ensemble(Dynamics):
         displacement = choose(every.displacement)
         q = self.kinematics.advance(state.q, displacement)
         sensors = None if every.sensors is None else choose(every.sensors)
-        reached = State(q, choose(every.state.v), state.memory)
+        moved = {
+            name: choose(leaf.expand(self.members, *leaf.shape[1:]))
+            for name, leaf in every.state.memory.items()
+            if name not in self.remembers
+        }
+        reached = State(q, choose(every.state.v), {**state.memory, **moved})
         reached = reached.remember(**self._members_last(every.state))
         return Prediction(reached, displacement, sensors, disagreement)

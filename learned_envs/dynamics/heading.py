@@ -46,7 +46,8 @@ class Heading:
         """Turn a state and the one after it by the heading of the first."""
         angle, ahead = -state.q[..., self.turn], self.enter(state)
         moved = self.rotate(kinematics.difference(state.q, next_state.q), angle)
-        return ahead, State(kinematics.advance(ahead.q, moved), self.rotate(next_state.v, angle))
+        reached = kinematics.advance(ahead.q, moved)
+        return ahead, State(reached, self.rotate(next_state.v, angle), next_state.memory)
 
     def rotate(self, vector: Tensor, angle: Tensor) -> Tensor:
         """Turn a velocity or displacement, (*batch, nv), by `angle`, (*batch), about z."""

@@ -37,6 +37,8 @@ class Recurrent(Family):
 class RecurrentDynamics(Dynamics):
     """h' = GRU(q, v, u, h), q' = q + f(h'), v' = v + g(h'); h is the state's memory `hidden`."""
 
+    remembers = ("hidden",)
+
     def __init__(self, config: Recurrent, spec: SystemSpec, members: int | None) -> None:
         super().__init__(spec)
         self.size = config.memory
