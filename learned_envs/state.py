@@ -23,10 +23,10 @@ class State:
     Attributes:
         q: positions, (*batch, nq), metres and radians.
         v: velocities, (*batch, nv).
-        memory: further leaves by name, (*batch, n) floats but for the first: an ensemble's `member`, what a model
-            remembers, activations of actuators, constants of an episode. Whoever does not compute
-            a leaf hands it on. A state without a member steps with the ensemble's mean,
-            deterministically.
+        memory: further leaves by name: an ensemble's `member`, (*batch) int64, without which a
+            state steps with the members' mean; and (*batch, n) each what a model remembers,
+            activations of actuators, constants of an episode. Whoever does not compute a leaf
+            hands it on.
     """
 
     q: Tensor
