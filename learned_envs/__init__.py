@@ -10,9 +10,7 @@ import importlib
 import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
-import gymnasium as gym
-
-from learned_envs import catalogue
+from learned_envs.catalogue import register_family, register_improver, register_task
 
 if TYPE_CHECKING:
     from learned_envs.checkpoint import load_checkpoint, save_checkpoint
@@ -21,7 +19,16 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["Simulation", "State", "__version__", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "Simulation",
+    "State",
+    "__version__",
+    "load_checkpoint",
+    "register_family",
+    "register_improver",
+    "register_task",
+    "save_checkpoint",
+]
 
 _HOMES = {
     "Simulation": "learned_envs.simulation",
@@ -41,27 +48,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _register(task: str) -> None:
-    reference = gym.spec(catalogue.reference_id(task))
-    gym.register(
-        id=catalogue.env_id(task),
-        entry_point="learned_envs.envs.single:LearnedEnv",
-        vector_entry_point="learned_envs.envs.vector:LearnedVectorEnv",
-        kwargs={"task": task},
-        max_episode_steps=reference.max_episode_steps,
-        reward_threshold=reference.reward_threshold,
-    )
-
-
-for _name, _parameters in catalogue.PENDULUMS.items():
-    gym.register(
-        id=catalogue.reference_id(_name),
-        entry_point="learned_envs.systems.pendulum:PendulumEnv",
-        kwargs=_parameters,
-        max_episode_steps=500,
-    )
-
-for _task in catalogue.TASKS:
-    _register(_task)

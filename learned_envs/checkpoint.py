@@ -47,13 +47,10 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
     """
     path = Path(path)
     tensors = {name: t.detach().cpu().contiguous() for name, t in dynamics.state_dict().items()}
-    family = next(
-        name for name in catalogue.FAMILIES if type(dynamics.family) is catalogue.family_class(name)
-    )
     full = {
         **card,
         "format": FORMAT,
-        "family": family,
+        "family": catalogue.family_name(type(dynamics.family)),
         "config": asdict(dynamics.family),
         "members": dynamics.members,
         "sensors": list(dynamics.sensors),

@@ -117,7 +117,7 @@ class Fit:
         )
         from learned_envs.evaluation.report import Report
         from learned_envs.fit.run import fit
-        from learned_envs.sb3 import Improver, learn_outside
+        from learned_envs.sb3 import learn_outside
 
         with bars() as bar:
             simulation = fit(
@@ -125,7 +125,6 @@ class Fit:
                 self.folder,
                 config,
                 learner=learn_outside,
-                improver=Improver.of,
                 resume=self.resume,
                 device=self.device,
                 observer=fit_observer(bar),
@@ -305,6 +304,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for an error of ours, 130 for Ctrl-C. Usage errors exit with 2.
     """
+    # A "module:callable" of the user's may lie where they work, as for `python -m`.
+    sys.path.append(str(Path.cwd()))
     command: Any = None
     try:
         command = tyro.cli(
@@ -330,7 +331,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _learners(task: str, asked: int) -> int:
     """Return how many agents learn while a task is recorded: none where nothing can be done."""
-    return 0 if task in catalogue.PENDULUMS else asked
+    return asked if catalogue.task_entry(task).driven else 0
 
 
 def _read_option(text: str) -> tuple[str, Any]:

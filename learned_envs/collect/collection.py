@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from learned_envs.catalogue import task_of
+from learned_envs.catalogue import TaskEntry, register_task, task_entry, task_of
 from learned_envs.collect.exploration import Explorer
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.dataset import MANIFEST, Dataset
@@ -106,7 +106,7 @@ def collect(
     waiting = [chunk for chunk in chunks if chunk.index not in done]
     recorded = steps - sum(chunk.steps for chunk in waiting)
     starts = _starts(dataset, collection) if waiting else None
-    work = ChunkRecorder(Explorer(task, dataset.spec, actors, learning, starts))
+    work = ChunkRecorder(Explorer(task, dataset.spec, actors, learning, starts), task_entry(task))
     if workers is None:
         workers = usable_cores()
     with closing(run_in_order(work, waiting, workers)) as results:
@@ -140,9 +140,12 @@ class ChunkRecorder:
     """What a worker does with a chunk."""
 
     explorer: Explorer
+    entry: TaskEntry
 
     def __call__(self, chunk: Chunk) -> list[Episode]:
         """Record the chunk."""
+        # A process that has just started knows the package's own tasks only.
+        register_task(**vars(self.entry))
         rng = np.random.default_rng(np.random.SeedSequence(chunk.seed))
         return self.explorer.record(chunk.source, chunk.steps, rng)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from learned_envs.errors import ParameterError
 
@@ -79,8 +79,8 @@ class RoundsConfig:
     """Real steps of a round, those of the agent's trial among them."""
     updates_per_round: int = 2_000
     """Gradient steps of the model in a round, in place of --updates."""
-    algorithm: Literal["ppo", "sac", "td3"] = "ppo"
-    """What trains the agent."""
+    algorithm: str = "ppo"
+    """What trains the agent: ppo, sac, td3, or the module:callable of an improver of yours."""
     agent_steps: int = 300_000
     """Steps inside that the agent learns from in a round."""
     penalty: float = 1.0

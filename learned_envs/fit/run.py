@@ -46,16 +46,17 @@ def fit(
         config: how to fit; where a fit is resumed, its own.
         learner: what learns in the real environment while it is recorded, `config.learners`
             times; `learned_envs.sb3.learn_outside` is one.
-        improver: makes what trains an agent inside the model in each of `config.rounds`;
-            `learned_envs.sb3.Improver.of` is one.
+        improver: makes what trains an agent inside the model in each of `config.rounds`; what
+            `config.rounds.algorithm` names if None.
         resume: go on with what a killed fit left in `out`.
         device: where to train; a GPU where there is one, for None.
         observer: hears how it goes.
 
     Raises:
-        UnknownNameError: an unknown task or family.
-        ParameterError: an option that the family does not have, learners without a learner, or
-            rounds without what improves an agent or with data of another fit.
+        UnknownNameError: an unknown task, family or improver.
+        ParameterError: an option that the family does not have, learners without a learner,
+            rounds with data of another fit, or a resumed fit whose improver is not this package's
+            and was not named again.
         OutputError: where `out` exists already and is not resumed, or cannot be written to.
         DatasetError: where the data is broken or of another environment.
         CheckpointError: where `start` cannot be read, or there is nothing to resume.
@@ -63,18 +64,20 @@ def fit(
     """
     task, out, observer = catalogue.task_of(task), Path(out), observer or Observer()
     device = find_device(device)
-    config = _stored(task, out) if resume else _anchored(config or FitConfig())
+    asked = config or FitConfig()
+    config = _stored(task, out) if resume else _anchored(asked)
     # All that can be wrong is found before there is a folder, so that a second try finds none.
     family = make_family(config)
     source = catalogue.env_id(task) if config.start == "shipped" else config.start
     if source is not None:
         _check_start(source, task, config)
-    if config.rounds.rounds and (improver is None or config.data is not None):
-        raise ParameterError(
-            f"Got rounds={config.rounds.rounds} with data={config.data} and improver={improver}. "
-            "Rounds record their own data: fit to yours first and pass that as --from; in Python, "
-            "pass improver=learned_envs.sb3.Improver.of."
-        )
+    if config.rounds.rounds:
+        if config.data is not None:
+            raise ParameterError(
+                f"Got rounds={config.rounds.rounds} with data={config.data}. Rounds record their "
+                "own data: fit to yours first and pass that as --from."
+            )
+        improver = improver or _improver(config.rounds.algorithm, asked.rounds.algorithm, resume)
     dataset: Source | None = None
     if config.data is not None:
         dataset = open_dataset(config.data, task, spec_of(task))
@@ -145,6 +148,17 @@ def evaluate_run(
         recording = recording.split(training["held_out"], training["seed"])[1]
         where = f"Measured on the episodes of {data} that the fit held out."
     return evaluate(simulation, recording, trajectories=trajectories), where
+
+
+def _improver(algorithm: str, asked: str, resume: bool) -> Callable[[str, RoundsConfig], Improve]:
+    """Import what trains agents; code that a folder names runs only if it is named again."""
+    if resume and algorithm not in catalogue.IMPROVERS and algorithm != asked:
+        raise ParameterError(
+            f"The fit was begun with --algorithm {algorithm}, code that is not this package's. "
+            f"Add --algorithm {algorithm} to --resume if you trust it."
+        )
+    found: Callable[[str, RoundsConfig], Improve] = catalogue.improver(algorithm)
+    return found
 
 
 def _anchored(config: FitConfig) -> FitConfig:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from stable_baselines3 import SAC, TD3
@@ -95,7 +95,7 @@ class Improver:
     """
 
     task: str
-    algorithm: Literal["ppo", "sac", "td3"] = "ppo"
+    algorithm: str = "ppo"
     steps: int = 300_000
     penalty: float = 1.0
     start_fraction: float = 0.5

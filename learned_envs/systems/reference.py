@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from learned_envs.catalogue import reference_id, task_of
+from learned_envs.catalogue import TaskEntry, load, task_entry, task_of
 from learned_envs.errors import ParameterError
 from learned_envs.systems.spec import Body, Geom, Joint, SystemSpec, Vector
 
@@ -61,8 +61,9 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
     Raises:
         UnknownNameError: where the catalogue holds no such task.
     """
+    entry = task_entry(task_of(task_name))
     with deprecations_swallowed():
-        return gym.make(reference_id(task_of(task_name)), **kwargs)
+        return gym.make(entry.reference_id, **{**entry.kwargs, **kwargs})
 
 
 def describe(env: gym.Env[Any, Any]) -> SystemSpec:
@@ -94,8 +95,19 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
 
 
 def spec_of(task_name: str) -> SystemSpec:
-    """Describe the system of a task's reference environment; see `make_reference`."""
-    with closing(make_reference(task_name)) as env:
+    """Return the spec of a task's system, from where its entry in the catalogue says.
+
+    Raises:
+        UnknownNameError: if the catalogue holds no such task.
+    """
+    entry = task_entry(task_of(task_name))
+    spec: SystemSpec = load(entry.spec)(entry)
+    return spec
+
+
+def describe_reference(entry: TaskEntry) -> SystemSpec:
+    """Make the real environment of a task and describe its system; see `describe`."""
+    with closing(make_reference(entry.name)) as env:
         return describe(env)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from learned_envs import State
 from learned_envs.checkpoint import read_card
-from learned_envs.errors import ParameterError
+from learned_envs.errors import ParameterError, UnknownNameError
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, fit
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.fit.observer import Observer
@@ -30,7 +30,7 @@ def config():
 @pytest.fixture(scope="module")
 def fitted(config, tmp_path_factory):
     out = tmp_path_factory.mktemp("rounds") / "run"
-    fit(TASK, out, config, improver=Improver.of, device="cpu")
+    fit(TASK, out, config, device="cpu")
     return out
 
 
@@ -106,9 +106,10 @@ def test_other_algorithms_improve_too(algorithm, fitted, tmp_path):
     assert policy(np.zeros((3, 4))).shape == (3, 1)
 
 
-def test_rounds_need_what_improves_an_agent_and_no_data(config, tmp_path, pendulum_data):
-    with pytest.raises(ParameterError, match="improver"):
-        fit(TASK, tmp_path / "run", config)
+def test_rounds_need_a_known_improver_and_no_data(config, tmp_path, pendulum_data):
+    unknown = dataclasses.replace(config.rounds, algorithm="pppo")
+    with pytest.raises(UnknownNameError, match="Did you mean 'ppo'"):
+        fit(TASK, tmp_path / "run", dataclasses.replace(config, rounds=unknown))
     with_data = dataclasses.replace(config, data=str(pendulum_data.path))
     with pytest.raises(ParameterError, match="record their own"):
         fit(TASK, tmp_path / "run", with_data, improver=Improver.of)
