@@ -154,13 +154,13 @@ def held_out(args: Fidelity, task: str) -> Dataset:
     if not path.exists():
         Console().print(f"Recording {args.steps:,} steps into {path}, once.")
     learners = {"ppo-0": learn_outside, "ppo-1": learn_outside}
-    return collect(task, args.steps, path, learners=learners, seed=1)
+    return collect(task, args.steps, path, drivers=learners, seed=1)
 
 
 def unseen(dataset: Dataset) -> Recording:
     """Leave out the random actor, whom the training data holds too."""
     recording = dataset.load()
-    return recording.select([i for i, s in enumerate(recording.sources) if s != "random"])
+    return recording.select([i for i, s in enumerate(recording.actors) if s != "random"])
 
 
 def twin(name: str, task: Task, recording: Recording, noise: float) -> Predictor:

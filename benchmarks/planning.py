@@ -6,7 +6,7 @@
 At every real step the planner imagines `iterations` times `candidates` sequences of `horizon`
 actions. "learned" imagines with the shipped model (with every member of the ensemble), "MuJoCo"
 with MuJoCo itself (`mujoco.rollout`, all cores) and the task's own reward: the best that a model
-could be. The share is (learned - random) / (MuJoCo - random). EnvCore are side by side where the
+could be. The share is (learned - random) / (MuJoCo - random). Episodes are side by side where the
 model is learned: they are one batch.
 """
 

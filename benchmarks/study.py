@@ -179,7 +179,7 @@ def record(options: Options, system: str) -> None:
     for test in (False, True):
         folder = data_folder(options, system, test)
         steps = options.windows // 2 if test else options.windows
-        collect(system, steps, folder, learners=learners, seed=int(test), workers=options.workers)
+        collect(system, steps, folder, drivers=learners, seed=int(test), workers=options.workers)
 
 
 @torch.no_grad()

@@ -64,7 +64,7 @@ class Options:
     seeds: int = 3
     """How many agents are trained inside, and how many outside."""
     episodes: int = 20
-    """EnvCore of each score."""
+    """Episodes of each score."""
     checkpoint: Path | None = None
     """Weights or a fit's folder, of one task; the shipped weights by default."""
     trained: tuple[Literal["inside", "outside"], ...] = ("inside", "outside")

@@ -137,7 +137,7 @@ def main(task: Annotated[str, Positional]) -> None:
         if recipe.planned:
             planners = {f"planner-{index}": plan_outside for index in range(PLANNERS)}
             advance = bar("recording planners", recipe.planned)
-            record(advance, task, recipe.planned, dataset, learners=planners)
+            record(advance, task, recipe.planned, dataset, drivers=planners)
         before = None
         for number in range(recipe.passes):
             fitted = out.with_name(f"{out.name}-{number}")

@@ -18,6 +18,7 @@ from learned_envs import catalogue
 from learned_envs.card import FILE_NAME, FORMAT, broken, find_checkpoint, read_card, write_card
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import CheckpointError, DeviceError, OutputError
+from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
 
 __all__ = [
@@ -53,7 +54,7 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
         "family": catalogue.family_name(type(dynamics.family)),
         "config": asdict(dynamics.family),
         "members": dynamics.members,
-        "sensors": list(dynamics.sensors),
+        "sensors": [{"name": s.name, "size": s.size} for s in dynamics.sensors],
         "spec": dynamics.spec.to_dict(),
         "versions": {
             name: version(name) for name in ("learned-envs", "torch", "mujoco", "gymnasium")
@@ -94,7 +95,7 @@ def load_checkpoint(
     path = find_checkpoint(source)
     device = find_device(device)
     card = read_card(path, task)
-    sensors = tuple(card.get("sensors", ()))
+    sensors = tuple(_sensor(stored) for stored in card.get("sensors", ()))
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -111,13 +112,19 @@ def load_checkpoint(
         dynamics.load_state_dict(tensors)
     except (RuntimeError, TypeError, KeyError, ValueError) as error:
         raise broken(path, f"its tensors do not fit its card ({error})") from error
-    observed = tuple(catalogue.task_class(card["task"]).sensors)
-    if sensors != observed:
+    known = [(sensor.name, sensor.size) for sensor in sensors]
+    observed = [(s.name, s.size) for s in catalogue.task_class(card["task"]).sensors]
+    if known != observed:
         raise CheckpointError(
-            f"{path} holds a model that predicts the sensors {sensors}, expected {observed}, which "
+            f"{path} holds a model that predicts the sensors {known}, expected {observed}, which "
             f"{card['task']} observes. Fit {card['task']} again."
         )
     return dynamics.to(device).eval().requires_grad_(False), card
+
+
+def _sensor(stored: str | Mapping[str, Any]) -> Sensor:
+    """Read a sensor of a card; the first cards had names alone, of single numbers."""
+    return Sensor(stored) if isinstance(stored, str) else Sensor(**stored)
 
 
 def find_device(name: str | torch.device | None) -> torch.device:

@@ -184,7 +184,7 @@ class Collect:
                 policies={
                     f"{i}-{path.stem}": SavedAgent(path) for i, path in enumerate(self.agent)
                 },
-                learners={
+                drivers={
                     **{f"ppo-{index}": learn_outside for index in range(learners)},
                     **{f"planner-{index}": plan_outside for index in range(self.planners)},
                 },
@@ -201,7 +201,7 @@ class Evaluate:
     run_or_id: Annotated[Positional[str], arg(metavar="RUN")]
     """A fit's folder, a weights file, or the name or id of a task with shipped weights."""
     data: Annotated[Path | None, arg(metavar="PATH")] = None
-    """EnvCore to measure on; those that the fit held out if not given."""
+    """Episodes to measure on; those that the fit held out if not given."""
     trajectories: int = 2000
     """How many stretches to roll out."""
     plot: Annotated[Path | None, arg(metavar="PATH")] = None

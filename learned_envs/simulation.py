@@ -210,19 +210,19 @@ class Simulation:
         model = self.dynamics
         clamped = action.clamp(model.control_low, model.control_high)
         prediction = model.step(state, clamped, disagreement)
-        inside, sensors = model.inside(prediction.state), prediction.sensors
+        inside = model.inside(prediction.state)
         transition = Transition(
             state,
             action,
             prediction.state.where(inside, state),
             prediction.displacement.where(inside[..., None], 0.0),
-            None if sensors is None else sensors.where(inside[..., None], 0.0),
+            {n: read.where(inside[..., None], 0.0) for n, read in prediction.readings.items()},
         )
         reached = transition.next_state
         terms = self.task.reward_terms(transition)
         return Step(
             reached,
-            self.task.observation(reached, transition.sensors),
+            self.task.observation(reached, transition.readings),
             total(terms),
             self.task.terminated(reached) & inside,
             ~inside,

@@ -161,7 +161,7 @@ class TestCollect:
         for _ in range(2):
             assert main(words) == 0
             assert "400 steps in" in capsys.readouterr().out
-        assert Dataset.open(out, "Hopper").sources == {"random": 400}
+        assert Dataset.open(out, "Hopper").actors == {"random": 400}
 
 
 class TestEvaluate:

@@ -20,7 +20,7 @@ def simulation(request, spec):
     torch.manual_seed(0)
     described = spec(request.param)
     task = catalogue.task_class(request.param).create(described, {})
-    dynamics = Ensemble(SecondOrder(hidden=(32, 32)), described, 3, [*task.sensors])
+    dynamics = Ensemble(SecondOrder(hidden=(32, 32)), described, 3, task.sensors)
     dynamics.model.acceleration.spread.fill_(10.0)
     dynamics.model.correction.spread.fill_(0.01)
     return Simulation(task, dynamics.double())

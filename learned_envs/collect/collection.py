@@ -1,6 +1,6 @@
 """Record episodes of real MuJoCo, broadly: what a model of the system is fitted to.
 
-The steps are shared evenly between a random actor, every policy and every learner.
+The steps are shared evenly between a random actor, every policy and every driver.
 A collection is cut into chunks whose seeds follow from the collection alone, so that it is the
 same whatever the number of workers, and goes on after the last whole chunk when it was killed.
 """
@@ -32,7 +32,8 @@ from learned_envs.workers import run_in_order, usable_cores
 
 __all__ = ["Driver", "Policy", "Recorder", "collect"]
 
-RANDOM = "random"
+RANDOM, DRIVER = "random", "learner:"
+"""What a dataset calls the random actor, and what the names of drivers begin with there."""
 STARTS = 50_000
 """Recorded states that episodes may start from, at most."""
 CHUNK_STEPS = 10_000
@@ -44,7 +45,7 @@ def collect(
     destination: str | os.PathLike[str] | Dataset,
     *,
     policies: Mapping[str, Policy] | None = None,
-    learners: Mapping[str, Driver] | None = None,
+    drivers: Mapping[str, Driver] | None = None,
     random: bool = True,
     seed: int = 0,
     workers: int | None = None,
@@ -61,12 +62,13 @@ def collect(
 
     Args:
         task: name of the task.
-        steps: steps to record, at least one a source.
+        steps: steps to record, at least one for each who acts.
         destination: a path, where a dataset is made or an interrupted collection resumed; or an
             open dataset of the task, to which the collection is added.
         policies: who acts besides the random actor, by name; recorded as "agent:NAME".
-        learners: what learns to act while it is recorded, by name; recorded as "learner:NAME".
-            Each is one chunk, so that a killed one starts again.
+        drivers: what steps environments of its own while it is recorded, an agent that learns or
+            a planner, by name; recorded as "learner:NAME". Each is one chunk, so that a killed one
+            starts again.
         random: whether the random actor acts too.
         seed: decides everything that is drawn.
         workers: processes; None takes one a core, 1 records in this process.
@@ -78,26 +80,26 @@ def collect(
     Raises:
         UnknownNameError: where there is no such task.
         ParameterError: where the steps are too few, the seed negative, a policy cannot be sent
-            to a worker, or a learner has no actuators to learn to use.
+            to a worker, or a driver has no actuators to use.
         DatasetError: where the destination is a dataset that is broken or of another task.
         OutputError: where it holds something else already, or cannot be written.
     """
     task = task_of(task)
     actors: dict[str, Policy | None] = {RANDOM: None} if random else {}
     actors.update({f"agent:{name}": policy for name, policy in (policies or {}).items()})
-    learning = {f"learner:{name}": learner for name, learner in (learners or {}).items()}
+    driving = {f"{DRIVER}{name}": driver for name, driver in (drivers or {}).items()}
     # The longest chunks first, so that no worker is left with one at the end.
-    sources = [*learning, *actors]
-    if not sources or steps < len(sources) or seed < 0:
+    everybody = [*driving, *actors]
+    if not everybody or steps < len(everybody) or seed < 0:
         raise ParameterError(
-            f"Got steps={steps}, seed={seed}; expected at least one step for each source "
-            f"({', '.join(sources)}) and a seed of zero or more."
+            f"Got steps={steps}, seed={seed}; expected at least one step for each who acts "
+            f"({', '.join(everybody)}) and a seed of zero or more."
         )
-    collection = {"seed": seed, "steps": steps, "sources": sources}
+    collection = {"seed": seed, "steps": steps, "sources": everybody}
     dataset = _destination(task, destination, collection)
-    if learning and not dataset.spec.nu:
+    if driving and not dataset.spec.nu:
         raise ParameterError(
-            f"Got learners for {task}, which has no actuators: there is nothing to learn. Record "
+            f"Got drivers for {task}, which has no actuators: there is nothing to learn. Record "
             "it without."
         )
     origins = [shard["origin"] for shard in dataset.shards]
@@ -106,7 +108,7 @@ def collect(
     waiting = [chunk for chunk in chunks if chunk.index not in done]
     recorded = steps - sum(chunk.steps for chunk in waiting)
     starts = _starts(dataset, collection) if waiting else None
-    work = ChunkRecorder(Explorer(task, dataset.spec, actors, learning, starts), task_entry(task))
+    work = ChunkRecorder(Explorer(task, dataset.spec, actors, driving, starts), task_entry(task))
     if workers is None:
         workers = usable_cores()
     with closing(run_in_order(work, waiting, workers)) as results:
@@ -124,13 +126,13 @@ class Chunk:
 
     Attributes:
         index: its place in the collection.
-        source: who acts.
+        actor: who acts.
         steps: how many steps to record.
         seed: seeds its generator.
     """
 
     index: int
-    source: str
+    actor: str
     steps: int
     seed: tuple[int, ...]
 
@@ -147,7 +149,7 @@ class ChunkRecorder:
         # A process that has just started knows the package's own tasks only.
         register_task(**vars(self.entry))
         rng = np.random.default_rng(np.random.SeedSequence(chunk.seed))
-        return self.explorer.record(chunk.source, chunk.steps, rng)
+        return self.explorer.record(chunk.actor, chunk.steps, rng)
 
 
 def _destination(
@@ -195,12 +197,12 @@ def _chunks(collection: Mapping[str, Any]) -> Iterator[Chunk]:
     """Cut a collection into chunks, the same on every machine."""
     # Two collections of one seed in one dataset must not repeat each other's episodes.
     fingerprint = zlib.crc32(json.dumps(collection, sort_keys=True).encode())
-    sources, steps = collection["sources"], collection["steps"]
+    actors, steps = collection["sources"], collection["steps"]
     index = 0
-    for place, source in enumerate(sources):
-        left = steps * (place + 1) // len(sources) - steps * place // len(sources)
+    for place, actor in enumerate(actors):
+        left = steps * (place + 1) // len(actors) - steps * place // len(actors)
         while left > 0:
-            size = left if source.startswith("learner:") else min(left, CHUNK_STEPS)
-            yield Chunk(index, source, size, (collection["seed"], fingerprint, index))
+            size = left if actor.startswith(DRIVER) else min(left, CHUNK_STEPS)
+            yield Chunk(index, actor, size, (collection["seed"], fingerprint, index))
             index += 1
             left -= size

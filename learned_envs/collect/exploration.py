@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -16,7 +16,7 @@ from learned_envs.catalogue import task_class
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.recording import Array, Episode
 from learned_envs.state import State
-from learned_envs.systems.reference import make_reference
+from learned_envs.systems.reference import columns_of, make_reference
 from learned_envs.systems.spec import SystemSpec
 
 PERTURBED_FRACTION = 0.5
@@ -106,7 +106,7 @@ class Explorer:
         task: str,
         spec: SystemSpec,
         actors: Mapping[str, Policy | None],
-        learners: Mapping[str, Driver],
+        drivers: Mapping[str, Driver],
         starts: tuple[Array, Array] | None = None,
     ) -> None:
         """Remember what to record; the environment is made at the first call.
@@ -114,36 +114,41 @@ class Explorer:
         Args:
             task: name of the task.
             spec: the system.
-            actors: who acts, by the source's name; None is the random actor.
-            learners: what learns to act, by the source's name.
+            actors: who acts, by name; None is the random actor.
+            drivers: what steps environments of its own, by name.
             starts: states that were recorded before, (n, nq) and (n, nv): episodes that start
                 near them and take other actions cover what lies around known policies.
         """
         self.task = task
         self.spec = spec
         self.actors = dict(actors)
-        self.learners = dict(learners)
+        self.drivers = dict(drivers)
         self.starts = starts
 
-    def record(self, source: str, steps: int, rng: np.random.Generator) -> list[Episode]:
-        """Record `steps` steps of one source; the last episode is cut to fit.
+    def record(self, actor: str, steps: int, rng: np.random.Generator) -> list[Episode]:
+        """Record `steps` steps of one who acts; the last episode is cut to fit.
 
-        A learner takes about that many, since it steps many environments in whole rounds.
+        A driver takes about that many, because it may step many environments in whole rounds.
         """
         episodes: list[Episode] = []
-        if source in self.learners:
+        sensors = task_class(self.task).sensors
+        read_columns = partial(columns_of, spec=self.spec, sensors=sensors)
+
+        def recorded(env: gym.Env[Array, Array]) -> Recorder:
+            return Recorder(env, actor, episodes.append, read_columns)
+
+        if actor in self.drivers:
 
             def make_env() -> gym.Env[Array, Array]:
-                return Recorder(make_reference(self.task), source, episodes.append)
+                return recorded(make_reference(self.task))
 
-            self.learners[source](self.task, make_env, steps, int(rng.integers(2**31)))
+            self.drivers[actor](self.task, make_env, steps, int(rng.integers(2**31)))
             return episodes
-        upright = Recorder(self._env, source, episodes.append)
-        falling = Recorder(PastTheEnd(self._env), source, episodes.append)
+        upright, falling = recorded(self._env), recorded(PastTheEnd(self._env))
         left = steps
         while left > 0:
             recorder = falling if rng.random() < FALL_FRACTION else upright
-            self._episode(recorder, self.actors[source], left, rng)
+            self._episode(recorder, self.actors[actor], left, rng)
             left -= len(episodes[-1].rewards)
         return episodes
 

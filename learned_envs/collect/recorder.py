@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -27,21 +27,25 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
     def __init__(
         self,
         env: gym.Env[Array, Array],
-        source: str,
+        actor: str,
         on_episode: Callable[[Episode], None],
+        read_columns: Callable[[Any], Mapping[str, Array]] | None = None,
     ) -> None:
         """Wrap `env`, a reference environment.
 
         Args:
             env: a MuJoCo environment of Gymnasium, wrapped or not.
-            source: who acts: "agent:NAME".
+            actor: who acts: "agent:NAME".
             on_episode: called with each episode at its end. One that `reset` or `close` cuts
                 short is delivered as truncated.
+            read_columns: reads an episode's `columns` off MuJoCo's data; see `columns_of`.
         """
         super().__init__(env)
-        self.source = source
+        self.actor = actor
         self.on_episode = on_episode
+        self._read_columns = read_columns
         self._rows: dict[str, list[Any]] = {}
+        self._columns: dict[str, list[Array]] = {}
         self._seed = -1
 
     def reset(
@@ -85,6 +89,7 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
 
     def _begin(self, observation: Array) -> None:
         self._rows = {n: [] for n in ("qpos", "qvel", "observations", "actions", "rewards")}
+        self._columns = {}
         self._observe(observation)
 
     def _observe(self, observation: Array) -> None:
@@ -92,9 +97,13 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         self._rows["qpos"].append(data.qpos.copy())
         self._rows["qvel"].append(data.qvel.copy())
         self._rows["observations"].append(np.array(observation, dtype=np.float64))
+        if self._read_columns is not None:
+            for name, column in self._read_columns(data).items():
+                self._columns.setdefault(name, []).append(column)
 
     def _deliver(self, terminated: bool, truncated: bool) -> None:
         arrays = {name: np.array(rows) for name, rows in self._rows.items()}
+        columns = {name: np.array(rows) for name, rows in self._columns.items()}
         self._rows = {}
         self.on_episode(
             Episode(
@@ -102,6 +111,7 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
                 terminated=terminated,
                 truncated=truncated,
                 seed=self._seed,
-                source=self.source,
+                actor=self.actor,
+                columns=columns,
             )
         )

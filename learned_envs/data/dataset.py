@@ -127,7 +127,7 @@ class Dataset:
         return hashlib.sha256("".join(s["sha256"] for s in self.shards).encode()).hexdigest()
 
     @property
-    def sources(self) -> dict[str, int]:
+    def actors(self) -> dict[str, int]:
         """Who acted, and for how many steps."""
         total: Counter[str] = Counter()
         for shard in self.shards:

@@ -119,12 +119,12 @@ def export_minari(dataset: Source, path: str | os.PathLike[str]) -> None:
                 name,
                 [_buffer(episode) for episode in episodes],
                 env=dataset.spec.reference_id,
-                algorithm_name=", ".join(dataset.sources),
+                algorithm_name=", ".join(dataset.actors),
                 description=f"{dataset.task} by learned-envs; qpos and qvel are in the infos.",
                 data_format="hdf5",
             )
             # Minari keeps a seed only where it is not None, and has no place for the source.
-            written.storage.update_episode_metadata([{"source": e.source} for e in episodes])
+            written.storage.update_episode_metadata([{"source": e.actor} for e in episodes])
             (root / name).rename(path)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error}.") from error
@@ -161,7 +161,7 @@ def _expect_environment(env_spec: Any, reference_id: str, path: Path) -> None:
         )
 
 
-def _episode(episode: Any, metadata: dict[str, Any], source: str, where: str) -> Episode:
+def _episode(episode: Any, metadata: dict[str, Any], actor: str, where: str) -> Episode:
     infos = episode.infos or {}
     missing = [name for name in ("qpos", "qvel") if name not in infos]
     if missing:
@@ -173,12 +173,13 @@ def _episode(episode: Any, metadata: dict[str, Any], source: str, where: str) ->
         )
     arrays = {**infos, **vars(episode)}
     seed = metadata.get("seed")
+    rows: dict[str, Any] = {n: np.asarray(arrays[n], dtype=kind) for n, kind in ROWS.items()}
     return Episode(
-        **{name: np.asarray(arrays[name], dtype=dtype) for name, dtype in ROWS.items()},
+        **rows,
         terminated=bool(np.any(episode.terminations[-1:])),
         truncated=bool(np.any(episode.truncations[-1:])),
         seed=-1 if seed is None else int(seed),
-        source=str(metadata.get("source", source)),
+        actor=str(metadata.get("source", actor)),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from learned_envs.errors import DatasetError
+from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
 
 Array = npt.NDArray[Any]
@@ -38,7 +39,9 @@ class Episode:
         terminated: whether the task ended it.
         truncated: whether it was cut short.
         seed: what its reset was seeded with; -1 where it was not.
-        source: who acted: "random", "agent:NAME".
+        actor: who acted: "random", "agent:NAME".
+        columns: (T + 1, n) float64 each, by name: leaves of the state beside qpos and qvel, and
+            what sensors read that the observation does not hold.
     """
 
     qpos: Array
@@ -49,12 +52,13 @@ class Episode:
     terminated: bool
     truncated: bool
     seed: int
-    source: str
+    actor: str
+    columns: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """EnvCore laid end to end: E episodes in N = sum(lengths + 1) rows.
+    """Episodes laid end to end: E episodes in N = sum(lengths + 1) rows.
 
     An episode of T steps has T + 1 rows, one a state; its last row's action and reward are
     zeros, so that one index serves every array: step `i` goes from row `i` to row `i + 1`.
@@ -69,7 +73,8 @@ class Recording:
         terminated: (E,) bool.
         truncated: (E,) bool.
         seeds: (E,) int64.
-        sources: (E,) who acted in each episode.
+        actors: (E,) who acted in each episode.
+        columns: (N, n) float64 each, as an episode's.
     """
 
     qpos: Array
@@ -81,11 +86,16 @@ class Recording:
     terminated: Array
     truncated: Array
     seeds: Array
-    sources: tuple[str, ...]
+    actors: tuple[str, ...]
+    columns: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
     def of(cls, episodes: Sequence[Episode]) -> Recording:
-        """Lay episodes, at least one, end to end."""
+        """Lay episodes, at least one, end to end.
+
+        Raises:
+            DatasetError: if they do not hold the same columns.
+        """
 
         def rows(name: str, dtype: Any) -> Array:
             parts: list[Array] = []
@@ -102,15 +112,20 @@ class Recording:
             terminated=np.array([episode.terminated for episode in episodes], dtype=bool),
             truncated=np.array([episode.truncated for episode in episodes], dtype=bool),
             seeds=np.array([episode.seed for episode in episodes], dtype=np.int64),
-            sources=tuple(episode.source for episode in episodes),
+            actors=tuple(episode.actor for episode in episodes),
+            columns=_joined([episode.columns for episode in episodes]),
         )
 
     @classmethod
     def join(cls, recordings: Sequence[Recording]) -> Recording:
-        """Lay recordings, at least one, end to end."""
+        """Lay recordings, at least one, end to end; see `of`."""
         names = (*ROWS, "lengths", "terminated", "truncated", "seeds")
         arrays = {name: np.concatenate([getattr(r, name) for r in recordings]) for name in names}
-        return cls(**arrays, sources=tuple(s for r in recordings for s in r.sources))
+        return cls(
+            **arrays,
+            actors=tuple(actor for recording in recordings for actor in recording.actors),
+            columns=_joined([recording.columns for recording in recordings]),
+        )
 
     def __len__(self) -> int:
         """Return the number of episodes."""
@@ -122,11 +137,11 @@ class Recording:
         return int(self.lengths.sum())
 
     @property
-    def steps_by_source(self) -> dict[str, int]:
+    def steps_by_actor(self) -> dict[str, int]:
         """Who acted, by name, and for how many steps."""
-        counts = dict.fromkeys(sorted(set(self.sources)), 0)
-        for source, length in zip(self.sources, self.lengths, strict=True):
-            counts[source] += int(length)
+        counts = dict.fromkeys(sorted(set(self.actors)), 0)
+        for actor, length in zip(self.actors, self.lengths, strict=True):
+            counts[actor] += int(length)
         return counts
 
     @cached_property
@@ -149,7 +164,8 @@ class Recording:
             bool(self.terminated[index]),
             bool(self.truncated[index]),
             int(self.seeds[index]),
-            self.sources[index],
+            self.actors[index],
+            {name: column[rows] for name, column in self.columns.items()},
         )
 
     def select(self, episodes: Iterable[int] | Array) -> Recording:
@@ -162,8 +178,24 @@ class Recording:
             terminated=self.terminated[index],
             truncated=self.truncated[index],
             seeds=self.seeds[index],
-            sources=tuple(self.sources[i] for i in index),
+            actors=tuple(self.actors[i] for i in index),
+            columns={name: column[rows] for name, column in self.columns.items()},
         )
+
+    def readings(self, sensor: Sensor) -> Array:
+        """Return what a sensor read in each state, (N, size).
+
+        Raises:
+            DatasetError: if that was not recorded.
+        """
+        if sensor.place is not None:
+            return np.asarray(self.observations[:, sensor.columns])
+        if sensor.name not in self.columns:
+            raise DatasetError(
+                f"Got a recording without {sensor.name!r}, which the observation does not hold; "
+                f"it has {', '.join(self.columns) or 'no columns'}. Record the dataset anew."
+            )
+        return self.columns[sensor.name]
 
     def split(self, fraction: float, seed: int) -> tuple[Recording, Recording]:
         """Split by episode, so that no held-out state has a neighbour in the rest.
@@ -206,9 +238,23 @@ def check(recording: Recording, spec: SystemSpec, where: str) -> None:
     rows = int((recording.lengths + 1).sum())
     width = recording.observations.shape[-1] if recording.observations.ndim == 2 else 1
     _check_rows(recording, spec, where, rows, rows, width)
-    episodes = (recording.terminated, recording.truncated, recording.seeds, recording.sources)
+    episodes = (recording.terminated, recording.truncated, recording.seeds, recording.actors)
     if recording.lengths.min(initial=1) < 1 or {len(e) for e in episodes} != {len(recording)}:
         raise DatasetError(f"{where} has episodes without a step, or of unknown end or seed.")
+
+
+def _joined(columns: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """Lay columns of the same names end to end."""
+    names = columns[0].keys()
+    if other := next((each for each in columns if each.keys() != names), None):
+        raise DatasetError(
+            f"Got episodes with the columns {sorted(names)} and {sorted(other)}; expected the same "
+            "in all. Record them by one setting."
+        )
+    return {
+        name: np.concatenate([np.asarray(each[name], dtype=np.float64) for each in columns])
+        for name in names
+    }
 
 
 def spans(starts: Array, counts: Array) -> Array:
@@ -239,9 +285,16 @@ def _check_rows(
         "observations": (states, width),
         "actions": (steps, spec.nu),
         "rewards": (steps,),
+        **{name: (states, np.shape(column)[-1]) for name, column in data.columns.items()},
+        **{name: (states, size) for name, size in spec.leaves},
     }
     for name, shape in shapes.items():
-        array = np.asarray(getattr(data, name))
+        if name not in ROWS and name not in data.columns:
+            raise DatasetError(
+                f"{where} has no {name!r}, which is part of the state of {spec.reference_id}. "
+                "Record it with learned_envs.fit.collect."
+            )
+        array = np.asarray(getattr(data, name) if name in ROWS else data.columns[name])
         if array.shape != shape:
             raise DatasetError(
                 f"{where}: {name} has shape {array.shape}, expected {shape} for "

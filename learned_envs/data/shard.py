@@ -20,6 +20,8 @@ from learned_envs.systems.spec import SystemSpec
 SHARD = "shard-"
 SUFFIX = ".safetensors"
 EPISODES = ("lengths", "terminated", "truncated", "seeds")
+COLUMN = "column."
+"""What the names of a recording's columns begin with."""
 
 
 def write_shard(file: Path, recording: Recording) -> dict[str, Any]:
@@ -28,12 +30,13 @@ def write_shard(file: Path, recording: Recording) -> dict[str, Any]:
     Raises:
         OutputError: where it cannot be written; then nothing is there.
     """
-    sources = recording.steps_by_source
-    names = list(sources)
+    actors = recording.steps_by_actor
+    names = list(actors)
     data = tensor_bytes(
         {
             **{name: getattr(recording, name) for name in (*ROWS, *EPISODES)},
-            "source": np.array([names.index(s) for s in recording.sources], dtype=np.int32),
+            **{COLUMN + name: column for name, column in recording.columns.items()},
+            "source": np.array([names.index(actor) for actor in recording.actors], dtype=np.int32),
         }
     )
     write_whole(file, data)
@@ -43,7 +46,7 @@ def write_shard(file: Path, recording: Recording) -> dict[str, Any]:
         "sha256": hashlib.sha256(data).hexdigest(),
         "episodes": len(recording),
         "steps": recording.steps,
-        "sources": sources,
+        "sources": actors,
     }
 
 
@@ -77,7 +80,12 @@ def read_shard(folder: Path, entry: Mapping[str, Any], spec: SystemSpec) -> Reco
     names = list(entry["sources"])
     recording = Recording(
         **{name: arrays[name] for name in (*ROWS, *EPISODES)},
-        sources=tuple(names[index] for index in arrays["source"]),
+        actors=tuple(names[index] for index in arrays["source"]),
+        columns={
+            name.removeprefix(COLUMN): array
+            for name, array in arrays.items()
+            if name.startswith(COLUMN)
+        },
     )
     check(recording, spec, str(file))
     return recording

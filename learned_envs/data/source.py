@@ -45,7 +45,7 @@ class Source(Protocol):
         """Sha256 that tells this data from any other."""
 
     @property
-    def sources(self) -> dict[str, int]:
+    def actors(self) -> dict[str, int]:
         """Who acted, and for how many steps."""
 
     def load(self) -> Recording:
@@ -54,7 +54,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class ImportedDataset:
-    """EnvCore of one task that were read from another format; a `Source` as a `Dataset` is.
+    """Episodes of one task that were read from another format; a `Source` as a `Dataset` is.
 
     Attributes:
         path: where they were read.
@@ -81,9 +81,9 @@ class ImportedDataset:
         return len(self.recording)
 
     @property
-    def sources(self) -> dict[str, int]:
+    def actors(self) -> dict[str, int]:
         """Who acted, and for how many steps."""
-        return self.recording.steps_by_source
+        return self.recording.steps_by_actor
 
     def load(self) -> Recording:
         """Return the episodes."""

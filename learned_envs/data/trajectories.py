@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from learned_envs.data.recording import Recording
+from learned_envs.data.recording import Array, Recording
 from learned_envs.errors import DatasetError
 from learned_envs.state import State
+from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
 
 
@@ -22,13 +23,13 @@ class Window:
         states: q (*batch, time + 1, nq) and v (*batch, time + 1, nv), cyclic coordinates counted
             from the first state's.
         actions: (*batch, time, nu), clamped to the actuators' range.
-        readings: (*batch, time, sensors), what the sensors read after each step.
+        readings: what each sensor reads after each step, (*batch, time, size) by its name.
         rows: (*batch) int64, where they start in the recording.
     """
 
     states: State
     actions: Tensor
-    readings: Tensor
+    readings: Mapping[str, Tensor]
     rows: Tensor
 
     @property
@@ -43,11 +44,11 @@ class Window:
 
     def after(self, steps: int) -> State:
         """Return the states that many steps after the first."""
-        return State(self.states.q[..., steps, :], self.states.v[..., steps, :])
+        return self.states[..., steps, :]
 
 
 class Trajectories:
-    """EnvCore laid end to end, resident on a device.
+    """Episodes laid end to end, resident on a device.
 
     Positions are kept in float64, since travelled distances are too coarse in float32, and
     handed out in float32.
@@ -58,11 +59,13 @@ class Trajectories:
         q: Tensor,
         v: Tensor,
         actions: Tensor,
-        readings: Tensor,
+        memory: Mapping[str, Tensor],
+        readings: Mapping[str, Tensor],
         remaining: Tensor,
         cyclic: tuple[int, ...],
     ) -> None:
-        self._q, self._v, self._actions, self._readings = q, v, actions, readings
+        self._q, self._v, self._actions = q, v, actions
+        self._memory, self._readings = memory, readings
         self._remaining = remaining
         self._cyclic = list(cyclic)
         self._starts: dict[int, Tensor] = {}
@@ -73,7 +76,7 @@ class Trajectories:
         recording: Recording,
         spec: SystemSpec,
         device: torch.device | str = "cpu",
-        sensors: Iterable[int] = (),
+        sensors: Sequence[Sensor] = (),
     ) -> Trajectories:
         """Move a recording to a device.
 
@@ -81,19 +84,25 @@ class Trajectories:
             recording: the episodes.
             spec: the system.
             device: where to.
-            sensors: places of the task's sensors in its observation.
+            sensors: the task's, whose readings go with the states.
+
+        Raises:
+            DatasetError: if a sensor's readings were not recorded.
         """
         low = torch.tensor(spec.control_low, device=device)
         high = torch.tensor(spec.control_high, device=device)
         counts = torch.as_tensor(recording.lengths + 1, device=device)
         ends = counts.cumsum(0).repeat_interleave(counts)
+
+        def single(array: Array) -> Tensor:
+            return torch.as_tensor(array, dtype=torch.float32, device=device)
+
         return cls(
             torch.as_tensor(recording.qpos, device=device),
-            torch.as_tensor(recording.qvel, dtype=torch.float32, device=device),
+            single(recording.qvel),
             torch.as_tensor(recording.actions, device=device).clamp(low, high),
-            torch.as_tensor(
-                recording.observations[:, list(sensors)], dtype=torch.float32, device=device
-            ),
+            {name: single(recording.columns[name]) for name, _ in spec.leaves},
+            {sensor.name: single(recording.readings(sensor)) for sensor in sensors},
             ends - 1 - torch.arange(len(ends), device=device),
             spec.cyclic,
         )
@@ -110,7 +119,7 @@ class Trajectories:
 
     def states(self) -> State:
         """Return every recorded state, (n, .)."""
-        return State(self._q.float(), self._v)
+        return State(self._q.float(), self._v, self._memory)
 
     def draw(
         self, shape: tuple[int, ...], length: int, generator: torch.Generator | None = None
@@ -135,9 +144,9 @@ class Trajectories:
         if self._cyclic:
             q[..., self._cyclic] -= q[..., :1, self._cyclic]
         return Window(
-            State(q.float(), self._v[index]),
+            State(q.float(), self._v[index], {n: leaf[index] for n, leaf in self._memory.items()}),
             self._actions[index[..., :-1]],
-            self._readings[index[..., 1:]],
+            {name: read[index[..., 1:]] for name, read in self._readings.items()},
             rows,
         )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +24,14 @@ class Prediction:
     Attributes:
         state: after the step.
         displacement: (*batch, nv), the change of q in its tangent space.
-        sensors: (*batch, n) predicted sensor readings; None where the system has none.
+        readings: what each sensor is predicted to read, (*batch, size) by its name.
         disagreement: (*batch), the spread of an ensemble's members about their mean, in units
             of the spread of a step's change over the data; None unless it was asked for.
     """
 
     state: State
     displacement: Tensor
-    sensors: Tensor | None = None
+    readings: Mapping[str, Tensor] = field(default_factory=dict)
     disagreement: Tensor | None = None
 
 

@@ -14,6 +14,7 @@ from learned_envs.dynamics.heading import Heading
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.sensor import SensorHead
 from learned_envs.state import State, leaves, rebuilt
+from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
 
 GROUPING_PAYS = 64
@@ -35,7 +36,7 @@ class Ensemble(Dynamics):
         members: how many there are.
         model: the members, along a leading axis.
         heading: the frame that the members see the system in; None where it is the world's.
-        sensors: names of the readings that it predicts beside the motion.
+        sensors: what it predicts the readings of, beside the motion.
         head: what predicts them, with members as the model has; None without sensors.
         change_spread: (nv) the spread of a step's change of v over the data, the unit of
             disagreement.
@@ -44,7 +45,7 @@ class Ensemble(Dynamics):
     change_spread: Tensor
 
     def __init__(
-        self, family: Family, spec: SystemSpec, members: int, sensors: Sequence[str] = ()
+        self, family: Family, spec: SystemSpec, members: int, sensors: Sequence[Sensor] = ()
     ) -> None:
         super().__init__(spec)
         self.family = family
@@ -55,7 +56,7 @@ class Ensemble(Dynamics):
         self.sensors = tuple(sensors)
         # After the model, whose first weights are then the same with a head and without.
         self.head = (
-            SensorHead(spec, self.kinematics, len(self.sensors), members) if self.sensors else None
+            SensorHead(spec, self.kinematics, self.sensors, members) if self.sensors else None
         )
         self.register_buffer("change_spread", torch.ones(spec.nv))
 
@@ -194,7 +195,7 @@ class Ensemble(Dynamics):
         if self.head is None:
             return every
         action = action.expand(*every.displacement.shape[:-1], -1)
-        return replace(every, sensors=self.head(every.state, action))
+        return replace(every, readings=self.head(every.state, action))
 
     def _disagreement(self, every: Prediction) -> Tensor:
         v = every.state.v
@@ -210,7 +211,7 @@ class Ensemble(Dynamics):
         """Make the prediction that `choose` picks from the members' predictions."""
         displacement = choose(every.displacement)
         q = self.kinematics.advance(state.q, displacement)
-        sensors = None if every.sensors is None else choose(every.sensors)
+        readings = {name: choose(reading) for name, reading in every.readings.items()}
         moved = {
             name: choose(leaf.expand(self.members, *leaf.shape[1:]))
             for name, leaf in every.state.memory.items()
@@ -218,4 +219,4 @@ class Ensemble(Dynamics):
         }
         reached = State(q, choose(every.state.v), {**state.memory, **moved})
         reached = reached.remember(**self._members_last(every.state))
-        return Prediction(reached, displacement, sensors, disagreement)
+        return Prediction(reached, displacement, readings, disagreement)

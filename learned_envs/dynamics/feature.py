@@ -25,7 +25,40 @@ LEAST_SPREAD = 1e-3
 """By which a feature is divided at least."""
 
 
-class Features(nn.Module):
+class Standardised(nn.Module):
+    """What has zero mean and unit spread over the data.
+
+    Attributes:
+        mean: (size) of the data.
+        scale: (size) one over its spread, or 1 for constants.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def hold(self, size: int) -> None:
+        """Make the constants of so many numbers, which change nothing until they are measured."""
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+
+    def standardise(self, raw: Tensor) -> Tensor:
+        """Return (*batch, size) numbers with zero mean and unit spread over the data."""
+        return (raw - self.mean) * self.scale
+
+    @torch.no_grad()
+    def measure(self, raw: Tensor, least: float = 0.0) -> None:
+        """Set the constants from data.
+
+        Args:
+            raw: (n, size).
+            least: what varies by less is divided by this; what does not vary is left unscaled.
+        """
+        spread = raw.std(0)
+        self.mean.copy_(raw.mean(0))
+        self.scale.copy_(torch.where(spread > 1e-6, 1 / spread.clamp_min(least), 1.0))
+
+
+class Features(Standardised):
     """Invariant coordinates, velocities, action and contact geometry, standardised.
 
     Cyclic coordinates are left out, unlimited angles enter by their sine and cosine and free
@@ -38,8 +71,6 @@ class Features(nn.Module):
         size: how many features there are.
     """
 
-    mean: Tensor
-    scale: Tensor
     plain: Tensor
     angles: Tensor
     free: Tensor
@@ -80,24 +111,19 @@ class Features(nn.Module):
         with torch.no_grad():
             q = torch.tensor(spec.q0, dtype=torch.float32)
             self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(spec.nu)).shape[-1]
-        self.register_buffer("mean", torch.zeros(self.size))
-        self.register_buffer("scale", torch.ones(self.size))
+        self.hold(self.size)
 
     def forward(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
         """Return the features, (*batch, size), with zero mean and unit spread over the data."""
-        return (self._raw(q, v, action) - self.mean) * self.scale
+        return self.standardise(self._raw(q, v, action))
 
-    @torch.no_grad()
     def normalise(self, q: Tensor, v: Tensor, action: Tensor) -> None:
         """Set the mean and the scale from data, (n, .) each; constants are left unscaled.
 
         What hardly varies, as a squashed height far from the ground, is not scaled to unit spread:
         that would magnify its rounding.
         """
-        raw = self._raw(q, v, action)
-        spread = raw.std(0)
-        self.mean.copy_(raw.mean(0))
-        self.scale.copy_(torch.where(spread > 1e-6, 1 / spread.clamp_min(LEAST_SPREAD), 1.0))
+        self.measure(self._raw(q, v, action), LEAST_SPREAD)
 
     def _raw(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
         parts = [q.index_select(-1, self.plain), v, action]

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from learned_envs.dynamics.dynamics import Family
+from learned_envs.dynamics.feature import Standardised
 from learned_envs.dynamics.network import MLP
 from learned_envs.errors import ParameterError
 from learned_envs.state import State
@@ -25,7 +26,7 @@ INITIAL_DAMPING = 0.1
 """The square root of the damping of an untrained model, in its unit."""
 
 
-class Posture(nn.Module):
+class Posture(Standardised):
     """What functions of position alone see: q without cyclic coordinates, standardised.
 
     Unlimited angles enter by their sine and cosine.
@@ -34,8 +35,6 @@ class Posture(nn.Module):
         size: how many features there are.
     """
 
-    mean: Tensor
-    scale: Tensor
     plain: Tensor
     angles: Tensor
 
@@ -57,20 +56,16 @@ class Posture(nn.Module):
         self.size = len(plain) + 2 * len(angles)
         self.register_buffer("plain", torch.tensor(plain, dtype=torch.long), persistent=False)
         self.register_buffer("angles", torch.tensor(angles, dtype=torch.long), persistent=False)
-        self.register_buffer("mean", torch.zeros(self.size))
-        self.register_buffer("scale", torch.ones(self.size))
+        self.hold(self.size)
 
     def forward(self, q: Tensor) -> Tensor:
         """Return the features, (*batch, size)."""
-        return (self._raw(q) - self.mean) * self.scale
+        return self.standardise(self._raw(q))
 
     @torch.no_grad()
     def normalise(self, q: Tensor) -> None:
         """Set the mean and the scale from data, (n, nq); constants are left unscaled."""
-        raw = self._raw(q)
-        spread = raw.std(0)
-        self.mean.copy_(raw.mean(0))
-        self.scale.copy_(torch.where(spread > 1e-6, 1 / spread, 1.0))
+        self.measure(self._raw(q))
 
     def _raw(self, q: Tensor) -> Tensor:
         angles = q.index_select(-1, self.angles)

@@ -1,4 +1,4 @@
-"""Network outputs turned into changes that the data has seen."""
+"""Network outputs turned into numbers that the data has seen."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 
-class OutputScaler(nn.Module):
-    """Scales a network's output to the data's spread and clamps it to the data's range.
+class DataScale(nn.Module):
+    """The spread and the range of some numbers over the data.
 
-    Without the clamp, rollouts that leave the data reach errors of 1e2 to 1e3 where they
-    would stay below 10.
+    Attributes:
+        mean, spread: (size) of the numbers.
+        low, high: (size) their range.
     """
 
     mean: Tensor
@@ -25,18 +26,41 @@ class OutputScaler(nn.Module):
         self.register_buffer("low", torch.full((size,), -torch.inf))
         self.register_buffer("high", torch.full((size,), torch.inf))
 
-    def forward(self, output: Tensor) -> Tensor:
-        """Map standardised outputs, (*batch, size), to changes in the data's units."""
+    def clamp(self, value: Tensor) -> Tensor:
+        """Keep values, (*batch, size), within the data's range."""
+        return torch.clamp(value, self.low, self.high)
+
+    def scaled(self, output: Tensor) -> Tensor:
+        """Map standardised outputs, (*batch, size), to values in the data's units and range."""
         return self.clamp(self.mean + self.spread * output)
 
-    def clamp(self, change: Tensor) -> Tensor:
-        """Keep changes, (*batch, size), within the data's range."""
-        return torch.clamp(change, self.low, self.high)
-
     @torch.no_grad()
+    def measure(self, values: Tensor, least: float, constant: float) -> None:
+        """Set the constants from the data.
+
+        Args:
+            values: (n, size).
+            least: numbers that spread by less are constant.
+            constant: what counts as the spread of those.
+        """
+        spread = values.std(0)
+        self.mean.copy_(values.mean(0))
+        self.spread.copy_(torch.where(spread > least, spread, constant))
+        self.low.copy_(values.amin(0))
+        self.high.copy_(values.amax(0))
+
+
+class OutputScaler(DataScale):
+    """Scales a network's output to the data's spread and clamps it to the data's range.
+
+    Without the clamp, rollouts that leave the data reach errors of 1e2 to 1e3 where they
+    would stay below 10.
+    """
+
+    def forward(self, output: Tensor) -> Tensor:
+        """Map standardised outputs, (*batch, size), to changes in the data's units."""
+        return self.scaled(output)
+
     def normalise(self, change: Tensor) -> None:
         """Set the constants from changes in the data, (n, size)."""
-        self.mean.copy_(change.mean(0))
-        self.spread.copy_(change.std(0).clamp_min(1e-8))
-        self.low.copy_(change.amin(0))
-        self.high.copy_(change.amax(0))
+        self.measure(change, 1e-8, 1e-8)

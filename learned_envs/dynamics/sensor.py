@@ -2,72 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.network import MLP
+from learned_envs.dynamics.output_scaler import DataScale
 from learned_envs.kinematics import Kinematics
 from learned_envs.state import State
+from learned_envs.systems.sensor import Sensor, total_size
 from learned_envs.systems.spec import SystemSpec
 
 HIDDEN = (64, 64)
 """Widths of the network's hidden layers."""
 
+LEAST_SPREAD = 1e-6
+"""A reading that varies by less is constant, and measured in its own unit."""
 
-class SensorHead(nn.Module):
-    """A network that predicts a step's sensor readings from the state that the step reached.
+
+class SensorHead(DataScale):
+    """A network that predicts what sensors read from the state that a step reached.
 
     It is no part of a model family: whichever moved the system, it sees the same features.
 
     Attributes:
-        mean, spread: (n) of the readings over the data; the spread of a constant reading is 1.
-        low, high: (n) the range of the data, which predictions do not leave.
+        sensors: what it predicts.
     """
 
-    mean: Tensor
-    spread: Tensor
-    low: Tensor
-    high: Tensor
-
     def __init__(
-        self, spec: SystemSpec, kinematics: Kinematics, readings: int, members: int | None = None
+        self,
+        spec: SystemSpec,
+        kinematics: Kinematics,
+        sensors: Sequence[Sensor],
+        members: int | None = None,
     ) -> None:
-        super().__init__()
+        size = total_size(sensors)
+        super().__init__(size)
+        self.sensors = tuple(sensors)
         self.features = Features(spec, kinematics, contact_geometry=True, limit_times=(0.0,))
-        self.network = MLP(self.features.size, readings, HIDDEN, members)
-        self.register_buffer("mean", torch.zeros(readings))
-        self.register_buffer("spread", torch.ones(readings))
-        self.register_buffer("low", torch.full((readings,), -torch.inf))
-        self.register_buffer("high", torch.full((readings,), torch.inf))
+        self.network = MLP(self.features.size, size, HIDDEN, members)
 
-    def forward(self, reached: State, action: Tensor) -> Tensor:
-        """Return the readings after a step, (*batch, n), from its end and its action."""
-        return torch.clamp(
-            self.mean + self.spread * self._standardised(reached, action), self.low, self.high
-        )
+    def forward(self, reached: State, action: Tensor) -> dict[str, Tensor]:
+        """Return what each sensor reads after a step, from its end and its action.
 
-    def error(self, reached: State, action: Tensor, readings: Tensor) -> Tensor:
-        """Return how far predictions are from (*batch, n) readings, in units of the spread.
+        Readings stay within the range of the data.
 
-        The predictions are not clamped. Readings are often at an end of their range, as the force
-        of an open contact is, and a clamp would leave no gradient to learn them by.
+        Args:
+            reached: q (*batch, nq), v (*batch, nv).
+            action: (*batch, nu).
 
         Returns:
-            (*batch, n), signed.
+            (*batch, size) each, by the sensor's name.
         """
-        return self._standardised(reached, action) - (readings - self.mean) / self.spread
+        values = self.scaled(self._output(reached, action))
+        readings, start = {}, 0
+        for sensor in self.sensors:
+            readings[sensor.name] = values[..., start : start + sensor.size]
+            start += sensor.size
+        return readings
+
+    def error(self, reached: State, action: Tensor, readings: Mapping[str, Tensor]) -> Tensor:
+        """Return how far predictions are from readings, in units of their spread.
+
+        Predictions are not clamped. Readings are often at an end of their range, as the force of
+        an open contact is, and a clamp would leave no gradient to learn them by.
+
+        Returns:
+            (*batch, n) for n numbers that all sensors read together, signed.
+        """
+        standard = (self._values(readings) - self.mean) / self.spread
+        return self._output(reached, action) - standard
 
     @torch.no_grad()
-    def normalise(self, reached: State, action: Tensor, readings: Tensor) -> None:
+    def normalise(self, reached: State, action: Tensor, readings: Mapping[str, Tensor]) -> None:
         """Set the constants from steps of the data, (n, .) each."""
         self.features.normalise(reached.q, reached.v, action)
-        spread = readings.std(0)
-        self.mean.copy_(readings.mean(0))
-        self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))
-        self.low.copy_(readings.amin(0))
-        self.high.copy_(readings.amax(0))
+        self.measure(self._values(readings), LEAST_SPREAD, 1.0)
 
-    def _standardised(self, reached: State, action: Tensor) -> Tensor:
+    def _output(self, reached: State, action: Tensor) -> Tensor:
         output: Tensor = self.network(self.features(reached.q, reached.v, action))
         return output
+
+    def _values(self, readings: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat([readings[sensor.name] for sensor in self.sensors], -1)

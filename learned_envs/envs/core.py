@@ -1,4 +1,4 @@
-"""EnvCore inside a simulation: how they begin, how they go on, and what cuts them short.
+"""Episodes inside a simulation: how they begin, how they go on, and what cuts them short.
 
 The single and the vector environment are two ways to hand out what happens here.
 """

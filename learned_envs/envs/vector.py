@@ -130,7 +130,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
         self._moment: EpisodeBatch | None = None
-        # EnvCore to begin, and how many of them have begun.
+        # Episodes to begin, and how many of them have begun.
         self._drawn: EpisodeBatch | None = None
         self._taken = 0
         self._ended = torch.zeros(num_envs, dtype=torch.bool, device=self._device)
@@ -237,7 +237,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         action = self._episodes.action(actions, (self.num_envs,), finite=not self._blind)
         if self._mode is AutoresetMode.DISABLED and not self._blind and self._ended.any():
             raise ResetNeededError(
-                f"EnvCore {self._ended.nonzero()[:, 0].tolist()} have ended. With "
+                f"Episodes {self._ended.nonzero()[:, 0].tolist()} have ended. With "
                 "AutoresetMode.DISABLED, reset them first: "
                 "reset(options={'reset_mask': terminated | truncated})."
             )

@@ -15,7 +15,7 @@ from learned_envs.errors import DatasetError
 from learned_envs.evaluation.report import Curve, Report
 from learned_envs.kinematics import Kinematics
 from learned_envs.simulation import Simulation
-from learned_envs.state import State
+from learned_envs.state import State, joined
 from learned_envs.tasks.task import Task
 
 HORIZONS = (1, 10, 25, 50, 100, 200)
@@ -164,19 +164,21 @@ def sensor_errors(
     sensors, device = simulation.task.sensors, simulation.device
     if not sensors:
         return {}
-    held = Trajectories.of(recording, simulation.task.spec, device, sensors.values())
+    held = Trajectories.of(recording, simulation.task.spec, device, sensors)
     generator = torch.Generator(device).manual_seed(seed)
     predicted, true = [], []
     for rows in torch.split(held.draw((steps,), 1, generator), CHUNK):
         window = held.window(rows, 1)
-        readings = simulation.dynamics.step(window.start, window.actions[:, 0]).sensors
-        assert readings is not None
-        predicted.append(readings)
-        true.append(window.readings[:, 0])
-    read = torch.cat(true)
-    error, variance = (torch.cat(predicted) - read).square().mean(0), read.var(0)
-    pairs = zip(sensors, error.tolist(), variance.tolist(), strict=True)
-    return {name: e / v for name, e, v in pairs if v > 1e-12}
+        predicted.append(simulation.dynamics.step(window.start, window.actions[:, 0]).readings)
+        true.append({name: read[:, 0] for name, read in window.readings.items()})
+    errors = {}
+    for name, read in joined(true).items():
+        variance = read.var(0)
+        varies = variance > 1e-12
+        if varies.any():
+            squared = (joined(predicted)[name] - read).square().mean(0)
+            errors[name] = (squared.double() / variance.double())[varies].mean().item()
+    return errors
 
 
 def model_of(

@@ -34,7 +34,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Report:
-    """Rollout errors of several predictors on the same held-out windows.
+    """Errors of rollouts of several predictors on the same held-out windows.
 
     Attributes:
         system: the reference environment's id.

@@ -57,7 +57,7 @@ def fit_model(
     torch.manual_seed(training.seed)
     if start is None:
         family = make_family(config)
-        dynamics = Ensemble(family, dataset.spec, training.members, [*sensors]).to(device)
+        dynamics = Ensemble(family, dataset.spec, training.members, sensors).to(device)
     else:
         dynamics, _ = load_checkpoint(start, device, task)
         training = replace(training, members=dynamics.members)
@@ -66,15 +66,15 @@ def fit_model(
         "seed": training.seed,
         "start": None if start is None else read_card(start)["sha256"],
         "real_steps": dataset.steps,
-        "data": {"sha256": dataset.digest, "steps": dataset.steps, "sources": dataset.sources},
+        "data": {"sha256": dataset.digest, "steps": dataset.steps, "sources": dataset.actors},
         # Paths of this machine say nothing on another; the checksums beside them do.
         "fit": asdict(replace(config, data=None, start=None, training=training)),
         "disagreement_threshold": None,
     }
-    held = Trajectories.of(held_out, dataset.spec, device, sensors.values())
+    held = Trajectories.of(held_out, dataset.spec, device, sensors)
     dynamics = train(
         dynamics,
-        Trajectories.of(recording, dataset.spec, device, sensors.values()),
+        Trajectories.of(recording, dataset.spec, device, sensors),
         held,
         training,
         out,

@@ -15,7 +15,7 @@ from learned_envs.data.recording import Array, Recording
 from learned_envs.simulation import Simulation
 
 EPISODES_INSIDE = 20
-"""EnvCore that the return inside is the mean of."""
+"""Episodes that the return inside is the mean of."""
 
 ERROR_HORIZON = 10
 """Steps at which a round's held-out error is told."""
@@ -90,7 +90,7 @@ def _better(last: Sequence[Round], before: Sequence[Round], agreement: float) ->
 
 @dataclass(frozen=True)
 class Trial:
-    """Runs a policy as it is from the task's own starts; a collection records it as a learner."""
+    """Runs a policy as it is from the task's own starts; a collection records it as a driver."""
 
     policy: Policy
 
@@ -107,9 +107,9 @@ class Trial:
                 ended = terminated or truncated
 
 
-def whole_returns(recording: Recording, source: str, limit: int) -> list[float]:
-    """Return what the whole episodes of a source returned, or its cut ones if it has no other."""
-    episodes = [recording.episode(i) for i, s in enumerate(recording.sources) if s == source]
+def whole_returns(recording: Recording, actor: str, limit: int) -> list[float]:
+    """Return what the whole episodes of an actor returned, or its cut ones if it has no other."""
+    episodes = [recording.episode(i) for i, who in enumerate(recording.actors) if who == actor]
     whole = [e for e in episodes if e.terminated or len(e.rewards) == limit]
     return [float(episode.rewards.sum()) for episode in whole or episodes]
 

@@ -21,7 +21,7 @@ import torch
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import FILE_NAME, load_checkpoint, read_card, save_checkpoint
-from learned_envs.collect.collection import Driver, Policy, collect
+from learned_envs.collect.collection import DRIVER, Driver, Policy, collect
 from learned_envs.data.dataset import MANIFEST, Dataset
 from learned_envs.evaluation.report import Report
 from learned_envs.files import write_whole
@@ -154,8 +154,8 @@ class Rounds:
             lambda done: self.observer.learned(done, plan.agent_steps),
         )
         name = f"trial-{number}"
-        dataset = self._collect(self._trial_steps, number, learners={name: Trial(policy)})
-        returns = whole_returns(dataset.load(), f"learner:{name}", self._limit)
+        dataset = self._collect(self._trial_steps, number, drivers={name: Trial(policy)})
+        returns = whole_returns(dataset.load(), f"{DRIVER}{name}", self._limit)
         if number < plan.rounds:
             steps = plan.steps_per_round - self._trial_steps
             self._collect(steps, number, policies={f"round-{number}": policy})
@@ -194,19 +194,19 @@ class Rounds:
         number: int,
         *,
         policies: Mapping[str, Policy] | None = None,
-        learners: Mapping[str, Driver] | None = None,
+        drivers: Mapping[str, Driver] | None = None,
         random: bool = False,
     ) -> Dataset:
         path, plan = self.out / DATA_FOLDER, self.config.rounds
         # The trial comes last in a round's steps; the rest was recorded in the round before.
-        before = number * plan.steps_per_round - (self._trial_steps if learners else 0)
+        before = number * plan.steps_per_round - (self._trial_steps if drivers else 0)
         before, total = 0 if random else before, plan.rounds * plan.steps_per_round
         return collect(
             self.task,
             steps,
             Dataset.open(path, self.task) if (path / MANIFEST).exists() else path,
             policies=policies,
-            learners=learners,
+            drivers=drivers,
             random=random,
             seed=self.config.training.seed + number,
             # A round is too short to start other processes for.

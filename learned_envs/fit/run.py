@@ -99,7 +99,7 @@ def fit(
             task,
             steps,
             out / DATA_FOLDER,
-            learners={f"ppo-{index}": learner for index in range(config.learners) if learner},
+            drivers={f"ppo-{index}": learner for index in range(config.learners) if learner},
             seed=config.training.seed,
             on_progress=lambda done: observer.collected(done, steps),
         )

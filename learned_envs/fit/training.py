@@ -156,18 +156,18 @@ class Training:
             self._loss = compiled(self._rollout_loss)
         spec = dynamics.spec
         first = data.window(data.draw((NORMALISED_STEPS,), 1, self._seeded(-1)), 1)
-        if first.readings.shape[-1] != len(dynamics.sensors):
+        if first.readings.keys() != {sensor.name for sensor in dynamics.sensors}:
             raise ShapeError(
-                f"Got data with {first.readings.shape[-1]} sensor readings a step, expected "
-                f"{len(dynamics.sensors)}, the model's {list(dynamics.sensors)}. Make the data by "
-                "Trajectories.of(..., sensors=task.sensors.values()) and the model with "
-                "task.sensors."
+                f"Got data with readings of {sorted(first.readings)}, expected those of the "
+                f"model's {[sensor.name for sensor in dynamics.sensors]}. Make the data by "
+                "Trajectories.of(..., sensors=task.sensors) and the model with task.sensors."
             )
         if normalise:
             action, reached = first.actions[:, 0], first.after(1)
             dynamics.normalise(first.start, action, reached)
             if dynamics.head is not None:
-                dynamics.head.normalise(reached, action, first.readings[:, 0])
+                readings = {name: read[:, 0] for name, read in first.readings.items()}
+                dynamics.head.normalise(reached, action, readings)
         self._yardstick = Yardstick.of(held_out, dynamics.kinematics, spec.cyclic)
         self._unit = self._error_unit(first.start, first.after(1))
         if (out / PROGRESS_FILE).exists():
@@ -297,7 +297,7 @@ class Training:
             off = offset(self.dynamics.kinematics, window.after(t + 1), state)
             loss = loss + _norm(off / self._unit)
             if head is not None:
-                readings = window.readings[..., t, :]
+                readings = {name: read[..., t, :] for name, read in window.readings.items()}
                 loss = loss + _norm(head.error(state.detach(), action, readings))
         return loss / window.length
 

@@ -19,7 +19,7 @@ from learned_envs.state import State
 
 
 class LearnedVecEnv(VecEnv):
-    """EnvCore inside a learned model, stepped as one batch, as SB3 wants them.
+    """Episodes inside a learned model, stepped as one batch, as SB3 wants them.
 
     Rewards are float32 and observations have the space's dtype, as from `DummyVecEnv`. Only the
     episodes that end in a step get an info: the reference's keys, `diverged`, `out_of_support`,

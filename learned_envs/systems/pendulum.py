@@ -84,7 +84,7 @@ class PendulumEnv(MujocoEnv):
 
     The observation is its angles, the springs' stretches, and their velocities. A step pays
     `reward_survive`, 1; nothing but a state that is not finite ends an episode. `info` holds the
-    total `energy` in joules. EnvCore start with hinges uniform in +-`reset_noise_scale` (radians
+    total `energy` in joules. Episodes start with hinges uniform in +-`reset_noise_scale` (radians
     and rad/s), springs in a tenth of it (metres and m/s).
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from learned_envs.catalogue import TaskEntry, load, task_entry, task_of
 from learned_envs.errors import ParameterError
+from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import Body, Geom, Joint, SystemSpec, Vector
 
 Array = npt.NDArray[Any]
@@ -109,6 +110,26 @@ def describe_reference(entry: TaskEntry) -> SystemSpec:
     """Make the real environment of a task and describe its system; see `describe`."""
     with closing(make_reference(entry.name)) as env:
         return describe(env)
+
+
+def columns_of(data: Any, spec: SystemSpec, sensors: Sequence[Sensor]) -> dict[str, Array]:
+    """Copy from MuJoCo's data what is recorded of a state beside qpos, qvel and observation.
+
+    Args:
+        data: an `MjData`.
+        spec: names the leaves of the state.
+        sensors: the task's; what is not observed is read.
+
+    Returns:
+        (n) float64 each, by name.
+    """
+    leaves = {name: np.array(getattr(data, name), dtype=np.float64) for name, _ in spec.leaves}
+    hidden = {
+        sensor.name: np.array(np.ravel(getattr(data, sensor.array)))[sensor.slice]
+        for sensor in sensors
+        if sensor.place is None
+    }
+    return {**leaves, **hidden}
 
 
 def replay(env: gym.Env[Any, Any], qpos: Array, qvel: Array, actions: Array) -> tuple[Array, Array]:

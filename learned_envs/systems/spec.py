@@ -113,6 +113,8 @@ class SystemSpec:
         bodies: the bodies, parents before children.
         joints: the joints in the order of q.
         geoms: the shapes.
+        leaves: name and size of what belongs to the state beside q and v, such as activations of
+            actuators; each is called as MuJoCo's data calls it.
     """
 
     reference_id: str
@@ -125,6 +127,7 @@ class SystemSpec:
     bodies: tuple[Body, ...]
     joints: tuple[Joint, ...]
     geoms: tuple[Geom, ...]
+    leaves: tuple[tuple[str, int], ...] = ()
 
     @property
     def dt(self) -> float:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition, normal_speed_start
+from learned_envs.tasks.forward import ForwardTask
+from learned_envs.tasks.task import Readings, Transition, never, normal_speed_start
 
 
 @dataclass(frozen=True, kw_only=True)
-class HalfCheetah(Task):
+class HalfCheetah(ForwardTask):
     """Run forward as fast as possible.
 
     ## Action
@@ -34,16 +35,12 @@ class HalfCheetah(Task):
     Source: gymnasium/envs/mujoco/half_cheetah_v5.py.
 
     Attributes:
-        forward_reward_weight: reward for each m/s forward.
         ctrl_cost_weight: cost for each unit of squared action.
         reset_noise_scale: size of the noise on the starting state.
-        exclude_current_positions_from_observation: whether the torso's x is hidden.
     """
 
-    forward_reward_weight: float = 1.0
     ctrl_cost_weight: float = 0.1
     reset_noise_scale: float = 0.1
-    exclude_current_positions_from_observation: bool = True
 
     def initial_state(
         self,
@@ -54,32 +51,19 @@ class HalfCheetah(Task):
         """Draw (batch) starts around the standing pose."""
         return normal_speed_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
-    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+    def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 17), or (*batch, 18) where x is not hidden."""
         q = state.q[..., 1:] if self.exclude_current_positions_from_observation else state.q
         return torch.cat((q, state.v), dim=-1)
 
     def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
-        """Return the forward reward and the control cost as a negative number."""
-        return {
-            "reward_forward": self.forward_reward_weight * self._x_velocity(transition),
-            "reward_ctrl": -self.ctrl_cost_weight * transition.action.square().sum(dim=-1),
-        }
+        """Return the forward reward, and the control cost as a negative number."""
+        return self.forward_terms(transition)
 
     def terminated(self, state: State) -> Tensor:
         """Return false everywhere, (*batch)."""
-        return torch.zeros_like(state.q[..., 0], dtype=torch.bool)
-
-    def details(self, transition: Transition) -> dict[str, Tensor]:
-        """Return position and velocity."""
-        return {
-            **self.reset_info(transition.next_state),
-            "x_velocity": self._x_velocity(transition),
-        }
+        return never(state)
 
     def reset_info(self, state: State) -> dict[str, Tensor]:
         """Return the torso's x."""
         return {"x_position": state.q[..., 0]}
-
-    def _x_velocity(self, transition: Transition) -> Tensor:
-        return transition.displacement[..., 0] / self.spec.dt

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition, uniform_start, within
+from learned_envs.tasks.forward import UprightTask
+from learned_envs.tasks.task import uniform_start, within
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hopper(Task):
+class Hopper(UprightTask):
     """Hop forward on one leg without falling.
 
     ## Action
@@ -36,26 +37,16 @@ class Hopper(Task):
     Source: gymnasium/envs/mujoco/hopper_v5.py.
 
     Attributes:
-        forward_reward_weight: reward for each m/s forward.
-        ctrl_cost_weight: cost for each unit of squared action.
-        healthy_reward: reward of a step that ends healthy.
-        terminate_when_unhealthy: whether an unhealthy state ends the episode.
         healthy_state_range: open range of every element of (q, v) from the third on.
         healthy_z_range: open range of the torso's height, metres.
         healthy_angle_range: open range of the torso's angle, radians.
         reset_noise_scale: half width of the noise on the starting state.
-        exclude_current_positions_from_observation: whether the torso's x is hidden.
     """
 
-    forward_reward_weight: float = 1.0
-    ctrl_cost_weight: float = 1e-3
-    healthy_reward: float = 1.0
-    terminate_when_unhealthy: bool = True
     healthy_state_range: tuple[float, float] = (-100.0, 100.0)
     healthy_z_range: tuple[float, float] = (0.7, math.inf)
     healthy_angle_range: tuple[float, float] = (-0.2, 0.2)
     reset_noise_scale: float = 5e-3
-    exclude_current_positions_from_observation: bool = True
 
     def initial_state(
         self,
@@ -65,11 +56,6 @@ class Hopper(Task):
     ) -> State:
         """Draw (batch) starts around the standing pose."""
         return uniform_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
-
-    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
-        """Return (*batch, 11), or (*batch, 12) where x is not hidden."""
-        q = state.q[..., 1:] if self.exclude_current_positions_from_observation else state.q
-        return torch.cat((q, state.v.clamp(-10.0, 10.0)), dim=-1)
 
     def healthy(self, state: State) -> Tensor:
         """Return whether the hopper stands upright and sane, (*batch) bool."""
@@ -87,34 +73,3 @@ class Hopper(Task):
         low = [z[0], max(angle[0], rest[0]), *[rest[0]] * others]
         high = [z[1], min(angle[1], rest[1]), *[rest[1]] * others]
         return low, high
-
-    def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
-        """Return the forward reward, the control cost as a negative number, and survival's."""
-        healthy = self.healthy(transition.next_state).to(transition.next_state.q.dtype)
-        return {
-            "reward_forward": self.forward_reward_weight * self._x_velocity(transition),
-            "reward_ctrl": -self.ctrl_cost_weight * transition.action.square().sum(dim=-1),
-            "reward_survive": self.healthy_reward * healthy,
-        }
-
-    def terminated(self, state: State) -> Tensor:
-        """Return where the hopper is unhealthy, or nowhere if that does not end an episode."""
-        unhealthy = ~self.healthy(state)
-        return unhealthy if self.terminate_when_unhealthy else torch.zeros_like(unhealthy)
-
-    def details(self, transition: Transition) -> dict[str, Tensor]:
-        """Return position and velocity."""
-        return {
-            **self.reset_info(transition.next_state),
-            "x_velocity": self._x_velocity(transition),
-        }
-
-    def reset_info(self, state: State) -> dict[str, Tensor]:
-        """Return the torso's x, and its height above the reference pose."""
-        return {
-            "x_position": state.q[..., 0],
-            "z_distance_from_origin": state.q[..., 1] - self.spec.q0[1],
-        }
-
-    def _x_velocity(self, transition: Transition) -> Tensor:
-        return transition.displacement[..., 0] / self.spec.dt

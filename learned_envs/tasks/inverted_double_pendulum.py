@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +9,11 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition, normal_speed_start
+from learned_envs.systems.sensor import Sensor
+from learned_envs.tasks.task import Readings, Task, Transition, normal_speed_start
+
+FORCE = Sensor("qfrc_constraint of the cart", place=8)
+"""Of the rail's ends on the cart, newtons, clipped to +-10 as it is observed."""
 
 POLE_LENGTH = 0.6
 """Metres, of each pole, from hinge to hinge and from there to the tip."""
@@ -47,7 +50,7 @@ class InvertedDoublePendulum(Task):
         reset_noise_scale: size of the noise on the starting state.
     """
 
-    sensors: ClassVar[Mapping[str, int]] = {"qfrc_constraint of the cart": 8}
+    sensors: ClassVar[tuple[Sensor, ...]] = (FORCE,)
 
     healthy_reward: float = 10.0
     reset_noise_scale: float = 0.1
@@ -61,10 +64,10 @@ class InvertedDoublePendulum(Task):
         """Draw (batch) starts around the upright poles."""
         return normal_speed_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
-    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+    def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 9)."""
         cart, angles = state.q[..., :1], state.q[..., 1:]
-        force = torch.zeros_like(cart) if sensors is None else sensors
+        force = readings[FORCE.name] if readings else torch.zeros_like(cart)
         speed = state.v.clamp(-10.0, 10.0)
         return torch.cat((cart, angles.sin(), angles.cos(), speed, force.clamp(-10, 10)), dim=-1)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition, uniform_start
+from learned_envs.tasks.task import Readings, Task, Transition, uniform_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class InvertedPendulum(Task):
         """Draw (batch) starts around the upright pole."""
         return uniform_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
-    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+    def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 4)."""
         return torch.cat((state.q, state.v), dim=-1)
 

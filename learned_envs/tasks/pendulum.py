@@ -10,7 +10,7 @@ from torch import Tensor
 
 from learned_envs.kinematics import Inertia
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition
+from learned_envs.tasks.task import Readings, Task, Transition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Pendulum(Task):
         q, v = scale * (2 * noise - 1)
         return State(torch.tensor(self.spec.q0, dtype=dtype, device=device) + q, v)
 
-    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+    def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 2 nq)."""
         return torch.cat((state.q, state.v), dim=-1)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition
+from learned_envs.tasks.task import Readings, Task, Transition, never
 
 LINKS = (0.1, 0.11)
 """Metres: from the first joint to the second, and from there to the middle of the fingertip."""
@@ -69,7 +69,7 @@ class Reacher(Task):
         v = torch.cat((0.005 * noise[:, 2:], torch.zeros_like(noise[:, 2:])), dim=-1)
         return State(q, v)
 
-    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+    def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 10)."""
         angles, target = state.q[..., :2], state.q[..., 2:]
         parts = (angles.cos(), angles.sin(), target, state.v[..., :2], self._miss(state))
@@ -85,7 +85,7 @@ class Reacher(Task):
 
     def terminated(self, state: State) -> Tensor:
         """Return false everywhere, (*batch)."""
-        return torch.zeros_like(state.q[..., 0], dtype=torch.bool)
+        return never(state)
 
     def _miss(self, state: State) -> Tensor:
         """Return the way from the target to the fingertip, (*batch, 2), metres."""

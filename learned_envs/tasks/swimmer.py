@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Task, Transition, uniform_start
+from learned_envs.tasks.forward import ForwardTask
+from learned_envs.tasks.task import Readings, Transition, never, uniform_start
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swimmer(Task):
+class Swimmer(ForwardTask):
     """Swim forward in a viscous fluid, in the plane, by bending two joints.
 
     ## Action
@@ -34,16 +35,12 @@ class Swimmer(Task):
     Source: gymnasium/envs/mujoco/swimmer_v5.py.
 
     Attributes:
-        forward_reward_weight: reward for each m/s forward.
         ctrl_cost_weight: cost for each unit of squared action.
         reset_noise_scale: half width of the noise on the starting state.
-        exclude_current_positions_from_observation: whether x and y are hidden.
     """
 
-    forward_reward_weight: float = 1.0
     ctrl_cost_weight: float = 1e-4
     reset_noise_scale: float = 0.1
-    exclude_current_positions_from_observation: bool = True
 
     def initial_state(
         self,
@@ -54,31 +51,23 @@ class Swimmer(Task):
         """Draw (batch) starts around the straight pose."""
         return uniform_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
-    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
+    def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 8), or (*batch, 10) where x and y are not hidden."""
         q = state.q[..., 2:] if self.exclude_current_positions_from_observation else state.q
         return torch.cat((q, state.v), dim=-1)
 
     def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
-        """Return the forward reward and the control cost as a negative number."""
-        x_velocity = transition.displacement[..., 0] / self.spec.dt
-        return {
-            "reward_forward": self.forward_reward_weight * x_velocity,
-            "reward_ctrl": -self.ctrl_cost_weight * transition.action.square().sum(dim=-1),
-        }
+        """Return the forward reward, and the control cost as a negative number."""
+        return self.forward_terms(transition)
 
     def terminated(self, state: State) -> Tensor:
         """Return false everywhere, (*batch)."""
-        return torch.zeros_like(state.q[..., 0], dtype=torch.bool)
+        return never(state)
 
     def details(self, transition: Transition) -> dict[str, Tensor]:
         """Return position and velocity."""
-        x_velocity, y_velocity = (transition.displacement[..., :2] / self.spec.dt).unbind(-1)
-        return {
-            **self.reset_info(transition.next_state),
-            "x_velocity": x_velocity,
-            "y_velocity": y_velocity,
-        }
+        y_velocity = transition.displacement[..., 1] / self.spec.dt
+        return {**super().details(transition), "y_velocity": y_velocity}
 
     def reset_info(self, state: State) -> dict[str, Tensor]:
         """Return the first link's place and its distance from the origin."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property, reduce
 from typing import Any, ClassVar
 
@@ -15,7 +15,11 @@ from torch import Tensor
 
 from learned_envs.errors import ParameterError
 from learned_envs.state import State
+from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
+
+Readings = Mapping[str, Tensor]
+"""What sensors read, (*batch, size) each, by the sensor's name."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +32,14 @@ class Transition:
         next_state: after the step.
         displacement: (*batch, nv), the change of q in its tangent space. Rewards read motion
             from here: the difference of two float32 absolute positions is too coarse.
-        sensors: (*batch, n) what MuJoCo's solver makes and q and v do not determine, in the
-            order of the task's `sensors`; None where a task has none.
+        readings: what each of the task's sensors reads after the step.
     """
 
     state: State
     action: Tensor
     next_state: State
     displacement: Tensor
-    sensors: Tensor | None = None
+    readings: Readings = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +51,14 @@ class Task(ABC):
     device and dtype their arguments have.
 
     Attributes:
-        sensors: what the observation holds that MuJoCo's solver makes and q and v do not
-            determine: the name of each and its place in the observation. Models learn them.
+        sensors: what is observed, paid or told that MuJoCo's solver makes and q and v do not
+            determine. Models learn them.
         frozen: indices of v that stay zero, and so does the change of q there; q holds a constant
             of the episode, such as a goal.
         spec: the system.
     """
 
-    sensors: ClassVar[Mapping[str, int]] = {}
+    sensors: ClassVar[tuple[Sensor, ...]] = ()
     frozen: ClassVar[tuple[int, ...]] = ()
 
     spec: SystemSpec
@@ -98,8 +101,7 @@ class Task(ABC):
     def observation_space(self) -> Box:
         """The reference environment's observation space."""
         origin = State(torch.zeros(self.spec.nq), torch.zeros(self.spec.nv))
-        sensors = torch.zeros(len(self.sensors)) if self.sensors else None
-        shape = tuple(self.observation(origin, sensors).shape)
+        shape = tuple(self.observation(origin).shape)
         return Box(low=-np.inf, high=np.inf, shape=shape, dtype=np.float64)
 
     @abstractmethod
@@ -115,8 +117,13 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def observation(self, state: State, sensors: Tensor | None = None) -> Tensor:
-        """Return what an agent sees of `state`, (*batch, observation size)."""
+    def observation(self, state: State, readings: Readings | None = None) -> Tensor:
+        """Return what an agent sees of `state`, (*batch, observation size).
+
+        Args:
+            state: q (*batch, nq), v (*batch, nv).
+            readings: what the sensors read; None, as at a start, if nothing has acted on them.
+        """
 
     @abstractmethod
     def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
@@ -170,6 +177,11 @@ def normal_speed_start(
     device = start.v.device
     speed = torch.randn(start.v.shape, generator=generator, device=device, dtype=dtype)
     return State(start.q, scale * speed)
+
+
+def never(state: State) -> Tensor:
+    """Return false for every state, (*batch) bool: nothing ends an episode."""
+    return torch.zeros_like(state.q[..., 0], dtype=torch.bool)
 
 
 def total(terms: Mapping[str, Tensor]) -> Tensor:

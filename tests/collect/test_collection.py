@@ -97,7 +97,7 @@ class TestReplay:
 
 class TestWhatIsCollected:
     def test_steps_are_shared_evenly(self, hopper):
-        assert hopper.sources == {"agent:still": 3000, "random": 3000}
+        assert hopper.actors == {"agent:still": 3000, "random": 3000}
         assert hopper.steps == hopper.load().steps == 6000
 
     def test_every_episode_has_one_end(self, hopper):
@@ -107,7 +107,7 @@ class TestWhatIsCollected:
     def test_actions_stay_in_range_and_differ_in_time_scale(self, hopper):
         recording = hopper.load()
         assert np.abs(recording.actions).max() == 1.0
-        random = np.array([source == "random" for source in recording.sources])
+        random = np.array([source == "random" for source in recording.actors])
         changes = [
             np.abs(np.diff(recording.episode(index).actions[:, 0])).mean()
             for index in np.flatnonzero(random & (recording.lengths >= 20))
@@ -118,7 +118,7 @@ class TestWhatIsCollected:
         recording = hopper.load()
         calm = [
             not recording.episode(index).actions.any()
-            for index, source in enumerate(recording.sources)
+            for index, source in enumerate(recording.actors)
             if source == "agent:still"
         ]
         assert 0 < np.mean(calm) < 0.6
@@ -307,7 +307,7 @@ class TestBadInput:
     def test_a_policy_that_raises_in_a_worker(self, tmp_path, small_chunks):
         with pytest.raises(LearnedEnvsError, match="Unknown limb 'arm'"):
             collect("Hopper", 900, tmp_path / "data", policies={"f": Failing()}, workers=2)
-        assert Dataset.open(tmp_path / "data").sources == {"random": 450}
+        assert Dataset.open(tmp_path / "data").actors == {"random": 450}
 
     def test_a_worker_that_dies(self, tmp_path, small_chunks):
         with pytest.raises(LearnedEnvsError, match="worker process died"):
@@ -335,7 +335,7 @@ class TestRecorder:
         assert len(episodes) == len(ends) + 1
         assert [(e.terminated, e.truncated) for e in episodes] == [*ends, (False, True)]
         assert [episode.seed for episode in episodes] == [5] + [-1] * len(ends)
-        assert {episode.source for episode in episodes} == {"agent:test"}
+        assert {episode.actor for episode in episodes} == {"agent:test"}
         recorded = np.concatenate([episode.observations for episode in episodes])
         np.testing.assert_array_equal(recorded[: len(seen)], seen)
         env.close()
@@ -348,7 +348,7 @@ class TestRecorder:
         env.step(np.zeros(3))
         env.close()
         assert dataset.load().steps == 1
-        assert dataset.sources == {"agent:test": 1}
+        assert dataset.actors == {"agent:test": 1}
 
     def test_the_recorded_action_is_what_moved_the_system(self):
         episodes = []

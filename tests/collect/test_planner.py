@@ -30,19 +30,19 @@ def test_sequences_pay_what_mujoco_pays():
         assert total.item() == paid
 
 
-# EnvCore that never end, that end by a fall, and that end after 50 steps.
+# Episodes that never end, that end by a fall, and that end after 50 steps.
 @pytest.mark.parametrize(
     ("task", "steps"), [("HalfCheetah", 300), ("Hopper", 300), ("Reacher", 12_500)]
 )
 def test_what_planners_consider_is_recorded(task, steps, tmp_path):
     learners = {"planner": plan_outside}
-    data = collect(task, steps, tmp_path / "data", learners=learners, random=False, workers=1)
+    data = collect(task, steps, tmp_path / "data", drivers=learners, random=False, workers=1)
     recording = data.load()
-    assert data.sources.keys() == {"learner:planner"}
+    assert data.actors.keys() == {"learner:planner"}
     assert steps <= recording.steps <= steps + FOLLOWED * SEARCH.horizon
     assert recording.lengths.max() <= max(50, SEARCH.horizon)
 
 
 def test_planners_need_actuators(tmp_path):
     with pytest.raises(ParameterError, match="no actuators"):
-        collect("ChainPendulum-2", 100, tmp_path, learners={"planner": plan_outside}, workers=1)
+        collect("ChainPendulum-2", 100, tmp_path, drivers={"planner": plan_outside}, workers=1)

@@ -11,6 +11,7 @@ from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.hamiltonian import Hamiltonian
 from learned_envs.dynamics.lagrangian import Lagrangian
 from learned_envs.state import State
+from learned_envs.systems.sensor import Sensor
 
 TASKS = ["Hopper", "InvertedPendulum"]
 
@@ -125,18 +126,19 @@ def test_weights_alone_restore_the_model(config, data):
 @pytest.mark.parametrize("disagreement", [False, True], ids=["", "disagreement"])
 def test_every_family_predicts_readings(config, data, batch, remembers, disagreement):
     spec, state, action, _ = data
-    model = Ensemble(config, spec, 3, ["one", "other"])
+    model = Ensemble(config, spec, 3, [Sensor("one"), Sensor("other", size=2)])
     count = torch.Size(batch).numel()
     state = State(state.q[:count].reshape(*batch, -1), state.v[:count].reshape(*batch, -1))
     action = action[:count].reshape(*batch, -1)
     if remembers:
         state = model.begin(state)
     prediction = model.step(state, action, disagreement)
-    assert prediction.sensors.shape == (*batch, 2)
-    prediction.sensors.square().sum().backward()
+    assert prediction.readings["one"].shape == (*batch, 1)
+    assert prediction.readings["other"].shape == (*batch, 2)
+    sum(read.square().sum() for read in prediction.readings.values()).backward()
     for name, parameter in model.head.named_parameters():
         assert parameter.grad.abs().sum() > 0, name
-    assert Ensemble(config, spec, 3).step(state, action, disagreement).sensors is None
+    assert Ensemble(config, spec, 3).step(state, action, disagreement).readings == {}
 
 
 def test_training_lowers_the_loss(config, data):

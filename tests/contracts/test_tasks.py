@@ -7,7 +7,7 @@ most. 1e-5 is what users are promised.
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -21,6 +21,7 @@ from learned_envs import catalogue
 from learned_envs.errors import ParameterError
 from learned_envs.state import State
 from learned_envs.systems.reference import make_reference
+from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.task import Transition
 
@@ -92,10 +93,10 @@ class Recording:
     info: dict[str, np.ndarray]
 
 
-def record(env: Any, sensors: Mapping[str, int], steps: int, episode: int = 40) -> Recording:
+def record(env: Any, sensors: Sequence[Sensor], steps: int, episode: int = 40) -> Recording:
     """Step the real environment under random actions from twice the range.
 
-    EnvCore run past their termination, so that fallen states are among those compared.
+    Episodes run past their termination, so that fallen states are among those compared.
     """
     random = np.random.default_rng(0)
     rows = []
@@ -111,7 +112,7 @@ def record(env: Any, sensors: Mapping[str, int], steps: int, episode: int = 40) 
     befores, actions, afters, observations, rewards, terminateds, infos = zip(*rows, strict=True)
     state, next_state = stacked(befores), stacked(afters)
     observed = np.array(observations)
-    readings = torch.tensor(observed[:, list(sensors.values())]) if sensors else None
+    readings = {sensor.name: torch.tensor(observed[:, sensor.columns]) for sensor in sensors}
     return Recording(
         Transition(state, torch.stack(actions), next_state, next_state.q - state.q, readings),
         observed,
@@ -142,7 +143,7 @@ def test_task_equals_reference(name: str, parameters: dict[str, Any], spec: Spec
         assert (transition.action > torch.tensor(spec(name).control_high)).any()
 
     ours = {
-        "observation": task.observation(transition.next_state, transition.sensors),
+        "observation": task.observation(transition.next_state, transition.readings),
         "reward": task.reward(transition),
     }
     for what, value in ours.items():
@@ -240,9 +241,9 @@ def test_any_leading_dimensions(name: str, batch: tuple[int, ...], spec: Spec) -
     flat = task.initial_state(math.prod(batch), torch.Generator().manual_seed(0))
     state = flat.map(lambda tensor: tensor.reshape(*batch, -1))
     action = torch.ones(*batch, spec(name).nu)
-    sensors = torch.ones(*batch, len(task.sensors)) if task.sensors else None
-    transition = Transition(state, action, state, torch.zeros_like(state.v), sensors)
-    for readings in (sensors, None):
+    read = {sensor.name: torch.ones(*batch, sensor.size) for sensor in task.sensors}
+    transition = Transition(state, action, state, torch.zeros_like(state.v), read)
+    for readings in (read, None):
         assert task.observation(state, readings).shape == batch + task.observation_space.shape
     assert task.reward(transition).shape == batch
     assert task.terminated(state).shape == batch

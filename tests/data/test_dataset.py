@@ -21,7 +21,7 @@ def spec():
     env.close()
 
 
-def make_episode(spec, steps, seed=0, source="random", terminated=True):
+def make_episode(spec, steps, seed=0, actor="random", terminated=True):
     rng = np.random.default_rng(seed)
     return Episode(
         qpos=rng.normal(size=(steps + 1, spec.nq)),
@@ -32,7 +32,7 @@ def make_episode(spec, steps, seed=0, source="random", terminated=True):
         terminated=terminated,
         truncated=not terminated,
         seed=seed,
-        source=source,
+        actor=actor,
     )
 
 
@@ -94,7 +94,7 @@ class TestRoundTrip:
         assert reopened.digest == dataset.digest
         assert reopened.steps == recording.steps == 28
         assert reopened.episodes == len(recording) == 5
-        assert reopened.sources == recording.steps_by_source == {"agent:a": 8, "random": 20}
+        assert reopened.actors == recording.steps_by_actor == {"agent:a": 8, "random": 20}
         assert reopened.shards[1]["origin"] == {"round": 1}
 
     def test_one_index_serves_every_array(self, dataset, episodes):

@@ -42,11 +42,11 @@ def test_there_and_back_is_exact(dataset, exported):
         one, other = getattr(native, name), getattr(recording, name)
         assert np.array_equal(one, other), name
         assert one.dtype == other.dtype
-    assert recording.sources == native.sources
-    assert (back.steps, back.episodes, back.sources) == (
+    assert recording.actors == native.actors
+    assert (back.steps, back.episodes, back.actors) == (
         dataset.steps,
         dataset.episodes,
-        dataset.sources,
+        dataset.actors,
     )
     assert back.spec == dataset.spec
     assert len(back.digest) == 64

@@ -5,6 +5,7 @@ from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import ParameterError, UnknownNameError
 from learned_envs.state import State
+from learned_envs.systems.sensor import Sensor
 
 
 @pytest.fixture
@@ -53,14 +54,17 @@ def test_each_state_steps_with_its_own_member(ensemble, batch, fewest):
 def test_readings_are_those_of_the_state_that_the_member_reached(spec, batch):
     torch.manual_seed(0)
     hopper = spec("Hopper")
-    ensemble = Ensemble(SecondOrder(hidden=(16,)), hopper, 3, ["one", "other"]).double()
+    ensemble = Ensemble(
+        SecondOrder(hidden=(16,)), hopper, 3, [Sensor("one"), Sensor("other")]
+    ).double()
     state, action = states(ensemble, *batch)
     got = ensemble.step(ensemble.begin(state), action)
     reached = State(got.state.q.expand(3, -1, -1), got.state.v.expand(3, -1, -1))
     every = ensemble.head(reached, action.expand(3, -1, -1))
-    own = every.gather(0, got.state.memory["member"][None, :, None].expand(1, -1, 2))[0]
-    # float64 rounding
-    assert torch.allclose(got.sensors, own, rtol=0, atol=1e-12)
+    member = got.state.memory["member"][None, :, None]
+    for name, read in every.items():
+        # float64 rounding
+        assert torch.allclose(got.readings[name], read.gather(0, member)[0], rtol=0, atol=1e-12)
 
 
 def test_disagreement_is_the_members_spread_and_changes_nothing_else(ensemble):

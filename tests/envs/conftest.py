@@ -50,7 +50,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
             torch.manual_seed(0)
             with closing(make_reference(task)) as env:
                 spec = describe(env)
-            sensors = tuple(catalogue.task_class(task).sensors)
+            sensors = catalogue.task_class(task).sensors
             model = Ensemble(SecondOrder(hidden=(32, 32)), spec, 3, sensors)
             model.normalise(*_transitions(task, 1000))
             save_checkpoint(path, model, {"task": task, "disagreement_threshold": 50.0})

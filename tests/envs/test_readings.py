@@ -19,7 +19,8 @@ from learned_envs.systems.reference import describe, make_reference
 
 TASK = "InvertedDoublePendulum"
 ENV_ID = catalogue.env_id(TASK)
-(COLUMN,) = catalogue.task_class(TASK).sensors.values()
+(SENSOR,) = catalogue.task_class(TASK).sensors
+COLUMN = SENSOR.place
 READING = 3.0
 LIMIT = 3
 
@@ -30,8 +31,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     with closing(make_reference(TASK)) as env:
         spec = describe(env)
-    sensors = [*catalogue.task_class(TASK).sensors]
-    model = Ensemble(SecondOrder(hidden=(8,)), spec, 2, sensors)
+    model = Ensemble(SecondOrder(hidden=(8,)), spec, 2, [SENSOR])
     model.head.low.fill_(READING)
     model.head.high.fill_(READING)
     path = tmp_path_factory.mktemp("weights") / "model.safetensors"

@@ -115,9 +115,9 @@ def test_seeds_make_two_evaluations_equal(recording, simulation):
 def test_only_sensors_that_vary_have_an_error(recording, simulation, double_pendulum_data):
     assert sensor_errors(simulation, recording) == {}
     data, task = double_pendulum_data, catalogue.task_class("InvertedDoublePendulum")
-    model = Ensemble(SecondOrder(hidden=(16,)), data.spec, 2, [*task.sensors])
+    model = Ensemble(SecondOrder(hidden=(16,)), data.spec, 2, task.sensors)
     double = Simulation(task.create(data.spec, {}), model)
     recording = data.load()
-    assert list(sensor_errors(double, recording)) == list(task.sensors)
+    assert list(sensor_errors(double, recording)) == [sensor.name for sensor in task.sensors]
     untouched = replace(recording, observations=np.zeros_like(recording.observations))
     assert sensor_errors(double, untouched) == {}

@@ -49,7 +49,7 @@ def test_the_card_holds_every_round_and_says_how_one_was_chosen(fitted):
 def test_returns_outside_are_those_of_the_budget_s_own_steps(fitted):
     dataset = Dataset.open(fitted / "data")
     assert dataset.steps == 2400
-    assert set(dataset.sources) == {"random", "learner:trial-1", "learner:trial-2", "agent:round-1"}
+    assert set(dataset.actors) == {"random", "learner:trial-1", "learner:trial-2", "agent:round-1"}
     first = read_card(fitted)["rounds"][0]
     returns = whole_returns(dataset.load(), "learner:trial-1", 1000)
     assert first["outside"] == np.mean(returns)

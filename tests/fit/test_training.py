@@ -207,9 +207,9 @@ class TestSensors:
         def start(sensors, readings=None, config=SMALL):
             torch.manual_seed(0)
             spec = double_pendulum_data.spec
-            columns = (sensors if readings is None else readings).values()
-            parts = [Trajectories.of(part, spec, sensors=columns) for part in split]
-            model = Ensemble(SecondOrder(hidden=(32, 32)), spec, config.members, [*sensors])
+            read = sensors if readings is None else readings
+            parts = [Trajectories.of(part, spec, sensors=read) for part in split]
+            model = Ensemble(SecondOrder(hidden=(32, 32)), spec, config.members, sensors)
             card = {"task": "InvertedDoublePendulum"}
             return module.Training(model, *parts, config, tmp_path, card, True)
 
@@ -223,7 +223,7 @@ class TestSensors:
         training.check()
         errors = sensor_errors(Simulation.load(tmp_path), split[1])
         # Predicting the mean gives 1. Measured over three seeds: 0.20 to 0.22.
-        assert list(errors) == list(TASK.sensors)
+        assert list(errors) == [sensor.name for sensor in TASK.sensors]
         assert max(errors.values()) < 0.5
         env = gym.make("LearnedSim-InvertedDoublePendulum-v0", checkpoint=tmp_path)
         reading = {}
@@ -238,7 +238,7 @@ class TestSensors:
 
     def test_what_is_learned_of_the_motion_is_the_same_without(self, start):
         models = []
-        for sensors in (TASK.sensors, {}):
+        for sensors in (TASK.sensors, ()):
             training = start(sensors)
             for _ in range(10):
                 training.advance()
@@ -258,13 +258,14 @@ class TestSensors:
 
     def test_readings_are_those_after_each_step(self, double_pendulum_data, split):
         recording = split[0]
-        data = Trajectories.of(recording, double_pendulum_data.spec, sensors=[8])
+        data = Trajectories.of(recording, double_pendulum_data.spec, sensors=TASK.sensors)
         rows = data.draw((4, 5), 3)
         after = rows[..., None] + torch.arange(1, 4)
         recorded = torch.tensor(recording.observations[:, [8]]).float()
-        assert torch.equal(data.window(rows, 3).readings, recorded[after])
+        (read,) = data.window(rows, 3).readings.values()
+        assert torch.equal(read, recorded[after])
 
     def test_data_with_other_sensors_than_the_model_is_refused(self, start):
-        for sensors, readings in ((TASK.sensors, {}), ({}, TASK.sensors)):
-            with pytest.raises(ShapeError, match="sensor readings"):
+        for sensors, readings in ((TASK.sensors, ()), ((), TASK.sensors)):
+            with pytest.raises(ShapeError, match="data with readings of"):
                 start(sensors, readings)

@@ -9,7 +9,7 @@ import torch
 from learned_envs.state import State
 from learned_envs.systems.reference import make_reference
 from learned_envs.systems.spec import SystemSpec
-from learned_envs.tasks.inverted_double_pendulum import InvertedDoublePendulum
+from learned_envs.tasks.inverted_double_pendulum import FORCE, InvertedDoublePendulum
 from learned_envs.tasks.task import Transition
 
 
@@ -62,9 +62,9 @@ def test_penalties_are_those_of_a_known_pose(pendulum: InvertedDoublePendulum) -
 
 def test_speeds_and_the_sensor_are_clipped(pendulum: InvertedDoublePendulum) -> None:
     state = State(leaning(0.0, 0.0, 0.0).q, torch.tensor([20.0, -30.0, 5.0]))
-    observation = pendulum.observation(state, torch.tensor([-40.0]))
+    observation = pendulum.observation(state, {FORCE.name: torch.tensor([-40.0])})
     np.testing.assert_array_equal(observation[5:], [10, -10, 5, -10])
-    assert pendulum.observation(state)[pendulum.sensors["qfrc_constraint of the cart"]] == 0
+    assert pendulum.observation(state)[FORCE.place] == 0
 
 
 def test_the_real_reward_sees_the_tip_a_little_beside_q(pendulum: InvertedDoublePendulum) -> None:
