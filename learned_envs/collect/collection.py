@@ -27,7 +27,7 @@ from learned_envs.data.recording import Array, Episode
 from learned_envs.data.shard import read_shard
 from learned_envs.data.source import expect
 from learned_envs.errors import OutputError, ParameterError
-from learned_envs.systems.reference import describe, make_reference
+from learned_envs.systems.reference import spec_of
 from learned_envs.workers import run_in_order, usable_cores
 
 __all__ = ["Driver", "Policy", "Recorder", "collect"]
@@ -160,11 +160,7 @@ def _destination(
         expect(destination.task, task, destination.path)
         return destination
     if not (Path(destination) / MANIFEST).exists():
-        env = make_reference(task)
-        try:
-            return Dataset.create(destination, task, describe(env))
-        finally:
-            env.close()
+        return Dataset.create(destination, task, spec_of(task))
     dataset = Dataset.open(destination, task)
     origins = [shard["origin"].get("collection") for shard in dataset.shards]
     if origins and collection not in origins:

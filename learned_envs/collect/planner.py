@@ -17,7 +17,7 @@ from learned_envs.catalogue import task_class
 from learned_envs.data.recording import Array
 from learned_envs.planning import CEM, Planner, Returns
 from learned_envs.state import State
-from learned_envs.systems.reference import describe
+from learned_envs.systems.reference import spec_of
 from learned_envs.tasks.task import Task, Transition
 
 SEARCH = CEM(horizon=30, candidates=32, iterations=2, elites=6)
@@ -42,7 +42,7 @@ def plan_outside(
     rng = np.random.default_rng(seed)
     with closing(make_env()) as env, closing(make_env()) as aside:
         base: Any = env.unwrapped
-        spec = describe(env)
+        spec = spec_of(task)
         pays = real_returns(task_class(task).create(spec, {}), env)
         considered: list[Tensor] = []
 

@@ -83,7 +83,8 @@ class Ensemble(Dynamics):
         shape, device = state.q.shape[:-1], state.q.device
         member = torch.randint(self.members, shape, generator=generator, device=device)
         begun = self.model.begin(state.map(lambda leaf: leaf[None]), generator)
-        return state.remember(member=member, **self._members_last(begun))
+        shared = {n: leaf[0] for n, leaf in begun.memory.items() if n not in self.remembers}
+        return state.remember(member=member, **shared, **self._members_last(begun))
 
     def copies(self, state: State, disagreement: bool = False) -> int:
         """Return how many members step each state; see `Dynamics.copies`."""
