@@ -20,7 +20,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from learned_envs.data.recording import Episode, Recording, check, check_episode
+from learned_envs.data.check import check, check_episode
+from learned_envs.data.recording import Episode, Recording
 from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, write_shard
 from learned_envs.data.source import expect
 from learned_envs.errors import DatasetError, OutputError

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from learned_envs.catalogue import task_of
-from learned_envs.data.recording import ROWS, Episode, Recording, check_episode
+from learned_envs.data.check import check_episode
+from learned_envs.data.recording import ROWS, Episode, Recording
 from learned_envs.data.source import ImportedDataset, Source
 from learned_envs.errors import DatasetError, DependencyError, OutputError
 from learned_envs.systems.spec import SystemSpec

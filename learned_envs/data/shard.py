@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
-from learned_envs.data.recording import ROWS, Recording, check
+from learned_envs.data.check import check
+from learned_envs.data.recording import ROWS, Recording
 from learned_envs.errors import DatasetError
 from learned_envs.files import write_whole
 from learned_envs.systems.spec import SystemSpec
