@@ -101,6 +101,18 @@ def family_class(name: str) -> type[Family]:
     return loaded
 
 
+def family_name(cls: type[Family]) -> str:
+    """Return the name of a model family, given its configuration class.
+
+    Raises:
+        UnknownNameError: if it is not in the catalogue.
+    """
+    for name in FAMILIES:
+        if family_class(name) is cls:
+            return name
+    raise UnknownNameError("family", cls.__name__, FAMILIES)
+
+
 def shipped_weights(task: str) -> Path:
     """Return where the package keeps a task's weights, whether or not they exist."""
     return Path(__file__).parent / "weights" / f"{task}.safetensors"
