@@ -59,11 +59,11 @@ class Target:
 TARGETS = {
     "InvertedPendulum": Target(
         950,
-        RoundsConfig(rounds=3, steps_per_round=1_666, updates_per_round=1_500, agent_steps=200_000),
+        RoundsConfig(count=3, steps_per_round=1_666, updates_per_round=1_500, agent_steps=200_000),
         {"hidden": (128, 128)},
     ),
-    "Hopper": Target(2_000, RoundsConfig(rounds=20, steps_per_round=10_000)),
-    "HalfCheetah": Target(3_000, RoundsConfig(rounds=10, steps_per_round=20_000)),
+    "Hopper": Target(2_000, RoundsConfig(count=20, steps_per_round=10_000)),
+    "HalfCheetah": Target(3_000, RoundsConfig(count=10, steps_per_round=20_000)),
 }
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -125,7 +125,7 @@ def run(cell: Cell) -> None:
     target = TARGETS[cell.task]
     rounds = replace(target.rounds, **VARIANTS[cell.variant])
     if cell.rounds is not None:
-        rounds = replace(rounds, rounds=cell.rounds)
+        rounds = replace(rounds, count=cell.rounds)
     config = FitConfig(
         options=target.options,
         training=TrainingConfig(horizons=(2, 4, 8), seed=1000 * cell.seed),

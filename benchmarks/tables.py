@@ -12,24 +12,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from learned_envs import catalogue
-from learned_envs.card import read_card
+from learned_envs.card import Entries, read_card
 from learned_envs.evaluation.report import JUDGED, TWIN, Report
+from learned_envs.figures import Fidelity
 from learned_envs.transfer import Comparison
 
 README = Path(__file__).parents[1] / "README.md"
 
-Cards = Mapping[str, Mapping[str, Any]]
-"""By task; empty for a task without weights."""
+Cards = Mapping[str, Entries]
+"""By task; without entries for a task without weights."""
 
 
 def shipped_cards() -> Cards:
     """Read the cards of all tasks that are to have weights."""
     tasks = [task for task in catalogue.TASKS if task not in catalogue.PENDULUMS]
     paths = {task: catalogue.shipped_weights(task) for task in tasks}
-    return {task: read_card(path) if path.is_file() else {} for task, path in paths.items()}
+    return {task: read_card(path) if path.is_file() else Entries() for task, path in paths.items()}
 
 
 def transfer_table(cards: Cards) -> str:
@@ -52,14 +52,14 @@ def fidelity_table(cards: Cards) -> str:
     )
     rows = {}
     for task, card in cards.items():
-        figures = card.get("fidelity")
+        figures = card.fidelity
         rows[task] = None if figures is None else (*error_cells(figures), *long_run_cells(figures))
     return lay_out(columns, rows)
 
 
-def error_cells(figures: Mapping[str, Any]) -> list[str]:
+def error_cells(figures: Fidelity) -> list[str]:
     """Return the medians at each judged horizon, and where the model is close."""
-    report = Report.from_dict(figures["report"])
+    report = Report.of(figures.report)
     curves = [report.curve(name).median for name in ("model", TWIN, "hold")]
     cells = []
     for horizon in JUDGED:
@@ -76,16 +76,16 @@ def error_cells(figures: Mapping[str, Any]) -> list[str]:
     return [*cells, f"up to {max(verdicts)}" if verdicts else "not judged"]
 
 
-def long_run_cells(figures: Mapping[str, Any]) -> tuple[str, ...]:
+def long_run_cells(figures: Fidelity) -> tuple[str, ...]:
     """Return what long runs inside look like beside those outside."""
-    run = figures.get("long_run")
+    run = figures.long_run
     if run is None:
         return "", "", ""
-    falls = f"{run['fell_inside']:.0%} / {run['fell_outside']:.0%}"
+    falls = f"{run.fell_inside:.0%} / {run.fell_outside:.0%}"
     return (
-        f"{run['mean_median']:.2g} / {run['mean_largest']:.2g}",
-        f"{run['spread_median']:.2g} / {run['spread_farthest']:.2g}",
-        falls + (f", {run['diverged']:.0%} diverged" if run["diverged"] else ""),
+        f"{run.mean_median:.2g} / {run.mean_largest:.2g}",
+        f"{run.spread_median:.2g} / {run.spread_farthest:.2g}",
+        falls + (f", {run.diverged:.0%} diverged" if run.diverged else ""),
     )
 
 

@@ -122,7 +122,7 @@ def plan(options: Options, task: str) -> list[Run]:
     weights = None
     if "inside" in options.trained:
         source = options.checkpoint or catalogue.env_id(task)
-        weights = read_card(source, task)["sha256"]
+        weights = read_card(source, task).sha256
     steps = options.steps or AgentConfig.of(task).steps
     places: list[tuple[Place, int]] = [("random", 0)]
     places += [(place, seed) for place in options.trained for seed in range(options.seeds)]

@@ -1,26 +1,159 @@
-"""The card of a checkpoint, read from its header: torch is not needed for it."""
+"""The card of a checkpoint: all that it may say, and how it is read from the file's header.
+
+A card is plain data. Its keys are the fields of `Card`: it is checked against them when it is
+written and when it is read. Keys of users' own, notes say, are kept as they are. Torch is not
+needed for any of it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import msgspec
+from msgspec import UNSET, UnsetType
 from safetensors import SafetensorError, safe_open
 
 from learned_envs import catalogue
 from learned_envs.errors import CheckpointError, UnknownNameError, WeightsNotShippedError
+from learned_envs.figures import Fidelity, Returns, RolloutErrors
+from learned_envs.schema import Migration, Plain, format_of, migrated
+from learned_envs.systems.sensor import Sensor
+from learned_envs.systems.spec import SystemSpec
 
-FORMAT = 1
+FORMAT = 2
 """Version of the card's layout; a newer one is refused."""
+
+
+def _describe_sensors(card: Plain) -> Plain:
+    """Sensors were names alone, of single numbers."""
+    names = card.get("sensors", [])
+    if not isinstance(names, list):
+        return card
+    return {**card, "sensors": [{"name": name, "size": 1} for name in names]}
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _describe_sensors}
+"""What brings a card of an older format to the next one; see `schema`."""
 
 FILE_NAME = "model.safetensors"
 """What a fit's folder calls its weights."""
 
 
-def read_card(source: str | Path, task: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Data:
+    """What a model was fitted to.
+
+    Attributes:
+        sha256: tells this data from any other.
+        steps: how many real steps it holds.
+        sources: who acted, and for how many steps.
+    """
+
+    sha256: str
+    steps: int
+    sources: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Where a training was when the weights were the best so far.
+
+    Attributes:
+        update: gradient steps until then.
+        score: of the check on held-out rollouts; lower is better.
+    """
+
+    update: int
+    score: float
+
+
+class Entries(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What is told of a model: of a card, what the model itself does not determine.
+
+    Only what is set is written. Of `start` and `disagreement_threshold` None is written too,
+    because it says something there.
+
+    Attributes:
+        task: name of the task.
+        seed: of the fit.
+        start: sha256 of the weights that the fit went on from; None says a new model.
+        real_steps: recorded for the model.
+        data: what it was fitted to.
+        fit: the settings; `FitConfig.from_dict` reads them.
+        training: when the weights were the best.
+        held_out: rollout errors on what the fit held out.
+        sensor_errors: mean squared error of each sensor's readings, in units of its variance.
+        disagreement_threshold: past which environments cut an episode; None says that there is
+            none, as for a model of one member.
+        rounds: the figures of each round; `learned_envs.fit.round.Round` has them.
+        chosen: how the best round was.
+        returns: of agents trained inside and outside.
+        fidelity: on trajectories of agents that no data holds.
+    """
+
+    task: str | UnsetType = UNSET
+    seed: int | None = None
+    start: str | UnsetType | None = UNSET
+    real_steps: int | None = None
+    data: Data | None = None
+    fit: dict[str, Any] | None = None
+    training: Checked | None = None
+    held_out: RolloutErrors | None = None
+    sensor_errors: dict[str, float] | None = None
+    disagreement_threshold: float | UnsetType | None = UNSET
+    rounds: tuple[dict[str, Any], ...] | None = None
+    chosen: str | None = None
+    returns: Returns | None = None
+    fidelity: Fidelity | None = None
+
+    def to_dict(self) -> Plain:
+        """Return what is set, as plain data."""
+        plain: Plain = msgspec.to_builtins(self)
+        return plain
+
+
+class Card(Entries, kw_only=True, frozen=True):
+    """The whole card of a checkpoint: its entries, and what the model itself determines.
+
+    Attributes:
+        plain: the card as plain data, keys of users' own among it.
+        format: of the layout.
+        family: name of the model family.
+        config: the family's options.
+        members: models in the ensemble.
+        sensors: what the model predicts beside the state; cards of 0.1.0 have none.
+        spec: the system.
+        versions: of what made the weights.
+        sha256: of the tensors.
+    """
+
+    plain: Plain
+    task: str
+    format: int
+    family: str
+    config: dict[str, Any]
+    members: int
+    sensors: tuple[Sensor, ...] = ()
+    spec: SystemSpec
+    versions: dict[str, str]
+    sha256: str
+
+    @classmethod
+    def of(cls, plain: Plain) -> Self:
+        """Read a card of the newest format.
+
+        Raises:
+            msgspec.ValidationError: if a key is missing, or a value is of another type.
+        """
+        return msgspec.convert({**plain, "plain": plain}, cls)
+
+
+def read_card(source: str | Path, task: str | None = None) -> Card:
     """Read a checkpoint's card alone, in well under a millisecond.
 
     Args:
@@ -28,43 +161,60 @@ def read_card(source: str | Path, task: str | None = None) -> dict[str, Any]:
         task: the task that the weights must be of, where that matters.
 
     Raises:
-        CheckpointError: where the file is missing, broken, of another task or of a newer format.
-        UnknownNameError: where `source` is neither a path that exists nor a task's name.
+        CheckpointError: if the file is missing, broken, of another task or of a newer format.
+        UnknownNameError: if `source` is neither a path that exists nor a task's name.
     """
     path = find_checkpoint(source)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-        card: dict[str, Any] = json.loads(metadata["card"])
-        newer = card["format"] > FORMAT
+        plain = json.loads(metadata["card"])
+        number = format_of(plain)
     except KeyError:
         raise broken(path, "it holds no card, so another program wrote it") from None
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise broken(path, f"{error} (pickles, .pt, .pth and .zip are never read)") from error
-    if newer:
+    except msgspec.ValidationError as error:
+        raise broken(path, f"what it holds is not a card ({error})") from error
+    if number > FORMAT:
         raise CheckpointError(
-            f"{path} has format {card['format']}, this version reads up to {FORMAT}. "
-            "Upgrade learned-envs."
+            f"{path} has format {number}, this version reads up to {FORMAT}. Upgrade learned-envs."
         )
-    if card.get("checksum", checksum(card)) != checksum(card):
-        raise broken(path, "its card does not match its checksum")
-    if task is not None and card["task"] != task:
+    try:
+        if plain.get("checksum") not in (None, checksum(plain)):
+            raise broken(path, "its card does not match its checksum")
+        card = Card.of(migrated(plain, MIGRATIONS))
+    except (msgspec.ValidationError, ValueError) as error:
+        raise broken(path, f"its card is not as it should be ({error})") from error
+    if task is not None and card.task != task:
         raise CheckpointError(
-            f"{path} holds weights for {card['task']}, expected {task}. "
-            f"Use {catalogue.env_id(card['task'])}, or fit {task}."
+            f"{path} holds weights for {card.task}, expected {task}. "
+            f"Use {catalogue.env_id(card.task)}, or fit {task}."
         )
     return card
 
 
-def write_card(card: Mapping[str, Any]) -> str:
-    """Return a card as what a header holds: JSON, with a checksum of its own."""
-    full = {**card, "checksum": checksum(card)}
-    return json.dumps(full, sort_keys=True, allow_nan=False)
+def write_card(plain: Mapping[str, Any]) -> str:
+    """Return a card as what a header holds: JSON, with a checksum of its own.
+
+    Raises:
+        CheckpointError: if a key is missing, or a value is of another type.
+        ValueError: if it is no plain data for JSON, or not finite.
+    """
+    text = json.dumps({**plain, "checksum": checksum(plain)}, sort_keys=True, allow_nan=False)
+    try:
+        Card.of(json.loads(text))
+    except msgspec.ValidationError as error:
+        raise CheckpointError(
+            f"Cannot write the card of a checkpoint: {error}. Its keys are the fields of "
+            "learned_envs.card.Card; give notes of your own another key."
+        ) from error
+    return text
 
 
-def checksum(card: Mapping[str, Any]) -> str:
+def checksum(plain: Mapping[str, Any]) -> str:
     """Return the sha256 of a card without its checksum."""
-    rest = {name: value for name, value in card.items() if name != "checksum"}
+    rest = {name: value for name, value in plain.items() if name != "checksum"}
     text = json.dumps(rest, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -195,7 +195,7 @@ def family_name(family: type[Family]) -> str:
     by_entry_point = {entry_point: name for name, entry_point in FAMILIES.items()}
     entry_point = _entry_point(family)
     if entry_point not in by_entry_point:
-        raise UnknownNameError("family", entry_point, by_entry_point)
+        raise UnknownNameError("family", family.__name__, FAMILIES)
     return by_entry_point[entry_point]
 
 

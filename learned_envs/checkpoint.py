@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +16,8 @@ from safetensors.torch import load_file, save
 from learned_envs import catalogue
 from learned_envs.card import FILE_NAME, FORMAT, broken, find_checkpoint, read_card, write_card
 from learned_envs.dynamics.ensemble import Ensemble
-from learned_envs.errors import CheckpointError, DeviceError, OutputError
-from learned_envs.systems.sensor import Sensor
-from learned_envs.systems.spec import SystemSpec
+from learned_envs.errors import CheckpointError, DeviceError, UnknownNameError
+from learned_envs.files import write_whole
 
 __all__ = [
     "FILE_NAME",
@@ -41,39 +39,32 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
     Args:
         path: the file to write.
         dynamics: the model.
-        card: plain data for JSON; must name the `task`.
+        card: plain data for JSON; must name the `task`. What it may say are the fields of
+            `learned_envs.card.Card`; other keys are kept as they are.
 
     Raises:
-        OutputError: where the file cannot be written.
+        OutputError: if the file cannot be written.
+        CheckpointError: if the card names no task, or a value is of another type than its field.
+        UnknownNameError: if no catalogue holds the model's family.
+        ValueError: if the card is no plain data for JSON, or not finite.
     """
-    path = Path(path)
     tensors = {name: t.detach().cpu().contiguous() for name, t in dynamics.state_dict().items()}
-    full = {
-        **card,
-        "format": FORMAT,
-        "family": catalogue.family_name(type(dynamics.family)),
-        "config": asdict(dynamics.family),
-        "members": dynamics.members,
-        "sensors": [{"name": s.name, "size": s.size} for s in dynamics.sensors],
-        "spec": dynamics.spec.to_dict(),
-        "versions": {
-            name: version(name) for name in ("learned-envs", "torch", "mujoco", "gymnasium")
-        },
-        "sha256": _digest(tensors),
-    }
-    temporary = path.with_name(f".tmp-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # safetensors' own `save_file` would leave a file that only its owner may read.
-        temporary.write_bytes(save(tensors, {"card": write_card(full)}))
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"Cannot write the checkpoint {path}: {error}. An earlier one there is untouched; "
-            "free space or choose another folder."
-        ) from error
+    text = write_card(
+        {
+            **card,
+            "format": FORMAT,
+            "family": catalogue.family_name(type(dynamics.family)),
+            "config": asdict(dynamics.family),
+            "members": dynamics.members,
+            "sensors": [{"name": s.name, "size": s.size} for s in dynamics.sensors],
+            "spec": dynamics.spec.to_dict(),
+            "versions": {
+                name: version(name) for name in ("learned-envs", "torch", "mujoco", "gymnasium")
+            },
+            "sha256": _digest(tensors),
+        }
+    )
+    write_whole(Path(path), save(tensors, {"card": text}))
 
 
 def load_checkpoint(
@@ -87,44 +78,40 @@ def load_checkpoint(
         task: the task that the weights must be of, where that matters.
 
     Raises:
-        CheckpointError: where the file is missing, broken, of another task or of a newer format,
-            or its model lacks the sensors that its task observes.
-        UnknownNameError: where `source` is neither a path that exists nor a task's name.
-        DeviceError: where there is no such device.
+        CheckpointError: if the file is missing, broken, of another task or of a newer format, its
+            model is of an unknown family, or lacks the sensors that its task observes.
+        UnknownNameError: if `source` is neither a path that exists nor a task's name.
+        DeviceError: if there is no such device.
     """
     path = find_checkpoint(source)
     device = find_device(device)
     card = read_card(path, task)
-    sensors = tuple(_sensor(stored) for stored in card.get("sensors", ()))
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise broken(path, str(error)) from error
-    if _digest(tensors) != card["sha256"]:
+    if _digest(tensors) != card.sha256:
         raise broken(path, "its tensors do not match its checksum")
     config: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in card["config"].items()
+        for name, value in card.config.items()
     }
     try:
-        family = catalogue.family_class(card["family"])(**config)
-        dynamics = Ensemble(family, SystemSpec.from_dict(card["spec"]), card["members"], sensors)
+        family = catalogue.family_class(card.family)(**config)
+        dynamics = Ensemble(family, card.spec, card.members, card.sensors)
         dynamics.load_state_dict(tensors)
+    except UnknownNameError as error:
+        raise broken(path, f"its card names what is not known here ({error})") from error
     except (RuntimeError, TypeError, KeyError, ValueError) as error:
         raise broken(path, f"its tensors do not fit its card ({error})") from error
-    known = [(sensor.name, sensor.size) for sensor in sensors]
-    observed = [(s.name, s.size) for s in catalogue.task_class(card["task"]).sensors]
-    if known != observed:
+    observed = [(s.name, s.size) for s in catalogue.task_class(card.task).sensors]
+    predicted = [(s.name, s.size) for s in card.sensors]
+    if predicted != observed:
         raise CheckpointError(
-            f"{path} holds a model that predicts the sensors {known}, expected {observed}, which "
-            f"{card['task']} observes. Fit {card['task']} again."
+            f"{path} holds a model that predicts the sensors {predicted}, expected {observed}, "
+            f"which {card.task} needs. Fit {card.task} again."
         )
-    return dynamics.to(device).eval().requires_grad_(False), card
-
-
-def _sensor(stored: str | Mapping[str, Any]) -> Sensor:
-    """Read a sensor of a card; the first cards had names alone, of single numbers."""
-    return Sensor(stored) if isinstance(stored, str) else Sensor(**stored)
+    return dynamics.to(device).eval().requires_grad_(False), card.plain
 
 
 def find_device(name: str | torch.device | None) -> torch.device:

@@ -110,17 +110,18 @@ class Fit:
             options=dict(_read_option(text) for text in self.option),
             data=None if self.data is None else str(self.data),
             steps=self.steps,
-            learners=0 if self.data or self.improvement.rounds else _learners(task, self.learners),
+            learners=0 if self.data or self.improvement.count else _learners(task, self.learners),
             start=None if self.start == "none" else self.start,
             training=self.training,
             rounds=self.improvement,
         )
+        from learned_envs.card import read_card
         from learned_envs.evaluation.report import Report
         from learned_envs.fit.run import fit
         from learned_envs.sb3 import learn_outside
 
         with bars() as bar:
-            simulation = fit(
+            fit(
                 task,
                 self.folder,
                 config,
@@ -129,7 +130,8 @@ class Fit:
                 device=self.device,
                 observer=fit_observer(bar),
             )
-        console().print(Report.from_dict(simulation.card["held_out"]).table())
+        if errors := read_card(self.folder).held_out:
+            console().print(Report.of(errors).table())
         print(f"wrote {self.folder}")
         print(f'gym.make("{catalogue.env_id(task)}", checkpoint="{self.folder}")')
 
@@ -241,16 +243,16 @@ class Info:
         table = Table(show_header=False, box=None)
         for name, value in [
             ("file", find_checkpoint(self.run_or_id)),
-            ("environment", catalogue.env_id(card["task"])),
-            ("modelled on", card["spec"]["reference_id"]),
-            ("family", f"{card['family']}, {card['members']} members"),
-            ("options", pairs(card["config"])),
-            *[(name.replace("_", " "), value) for name, value in card.items() if name in SHOWN],
+            ("environment", catalogue.env_id(card.task)),
+            ("modelled on", card.spec.reference_id),
+            ("family", f"{card.family}, {card.members} members"),
+            ("options", pairs(card.config)),
+            *[(name.replace("_", " "), v) for name, v in card.plain.items() if name in SHOWN],
         ]:
             table.add_row(name, pairs(value) if isinstance(value, Mapping) else str(value))
         console().print(table)
-        if "held_out" in card:
-            console().print(Report.from_dict(card["held_out"]).table())
+        if card.held_out is not None:
+            console().print(Report.of(card.held_out).table())
 
 
 @dataclass(frozen=True)

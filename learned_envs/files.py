@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from learned_envs.errors import OutputError
 
+UNFINISHED = ".tmp"
+"""Ends the name of what is half written. What a kill left of it is replaced by the next try."""
 
-def write_whole(file: Path, data: bytes) -> None:
-    """Put a file there whole or not at all.
+
+def write_whole(file: Path, data: bytes, advice: str = "free space or give another path") -> None:
+    """Put a file there whole or not at all; its folder is made if there is none.
+
+    Args:
+        file: where.
+        data: all that is to be in it.
+        advice: what to do if it cannot be written.
 
     Raises:
-        OutputError: where it cannot be written; what was there before still is.
+        OutputError: if it cannot be written; what was there before still is.
     """
-    temporary = file.with_name(file.name + ".tmp")
+    unfinished = file.with_name(file.name + UNFINISHED)
     try:
-        temporary.write_bytes(data)
-        temporary.replace(file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(data)
+        unfinished.replace(file)
     except OSError as error:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
         raise OutputError(
-            f"Cannot write {file}: {error}. What was there before is kept; free space or give "
-            "another path."
+            f"Cannot write {file}: {error}. What was there before is kept; {advice}."
+        ) from error
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
+    """Put files into a folder: into a new one all of them or none, else each of them whole.
+
+    Args:
+        folder: where.
+        files: all that is to be in each, by name; None for one that is not to be there.
+
+    Raises:
+        OutputError: if they cannot be written.
+    """
+    home = folder if folder.exists() else folder.with_name(folder.name + UNFINISHED)
+    try:
+        if home != folder and home.exists():
+            shutil.rmtree(home)
+        for name, data in files.items():
+            if data is None:
+                (home / name).unlink(missing_ok=True)
+            else:
+                write_whole(home / name, data)
+        if home != folder:
+            home.rename(folder)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {folder}: {error}. Free space or give another path."
         ) from error

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from learned_envs import catalogue
+from learned_envs.card import Card
 from learned_envs.checkpoint import load_checkpoint
 from learned_envs.compilation import compiled
 from learned_envs.dynamics import Dynamics, Ensemble
@@ -104,7 +105,7 @@ class Simulation:
             ParameterError: where a parameter is not one that a learned environment can take.
         """
         dynamics, card = load_checkpoint(source, device)
-        task = catalogue.task_class(card["task"]).create(dynamics.spec, parameters)
+        task = catalogue.task_class(Card.of(card).task).create(dynamics.spec, parameters)
         return cls(task, dynamics, card)
 
     @property

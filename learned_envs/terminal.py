@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from learned_envs.card import Card
     from learned_envs.fit.config import TrainingConfig
     from learned_envs.fit.observer import Observer
     from learned_envs.fit.round import Round
@@ -105,19 +106,18 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def key_figures(card: Mapping[str, Any]) -> str:
+def key_figures(card: Card) -> str:
     """Return what a list shows of a card."""
-    figures = [f"{card['family']}, {card['members']} members"]
-    if real := card.get("real_steps"):
-        figures.append(f"{real:,} real steps")
-    if held := card.get("held_out"):
-        model = next(curve for curve in held["curves"] if curve["name"] == "model")
-        errors = zip(held["horizons"], model["median"], strict=True)
+    figures = [f"{card.family}, {card.members} members"]
+    if card.real_steps:
+        figures.append(f"{card.real_steps:,} real steps")
+    if held := card.held_out:
+        errors = zip(held.horizons, held.curve("model").median, strict=True)
         shown = ", ".join(f"{error:.2g} at {horizon}" for horizon, error in errors)
         figures.append(f"median error {shown} steps")
-    if returns := card.get("returns"):
-        inside, outside = fmean(returns["inside"]), fmean(returns["outside"])
-        score = returns.get("score")
+    if returns := card.returns:
+        inside, outside = fmean(returns.inside), fmean(returns.outside)
+        score = returns.score
         figures.append(
             f"agents trained inside return {inside:,.5g} inside, {outside:,.5g} outside"
             + (f": {score:.2f} of what training outside gains" if score is not None else "")

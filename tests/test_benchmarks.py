@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learned_envs.card import read_card
+from learned_envs.card import Entries, read_card
 from learned_envs.catalogue import PENDULUMS, TASKS
 from learned_envs.collect.collection import collect
+from learned_envs.figures import Returns
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.terminal import key_figures
 
@@ -42,7 +43,7 @@ def test_readme_shows_the_figures_of_the_shipped_weights(benchmark):
 
 def test_tasks_without_figures_are_named(benchmark):
     tables = benchmark("tables")
-    cards = {"Hopper": {}, "Swimmer": {"returns": {"inside": [1.0], "outside": [1.0]}}}
+    cards = {"Hopper": Entries(), "Swimmer": Entries(returns=Returns([1.0], [1.0]))}
     for table in (tables.transfer_table(cards), tables.fidelity_table(cards)):
         assert table == "No figures yet: Hopper, Swimmer."
 
@@ -83,8 +84,8 @@ def test_figures_go_from_agents_to_tables(benchmark, weights, copy, tmp_path, mo
         )
     )
     card = read_card(copy)
-    assert card["sha256"] == read_card(weights)["sha256"]
-    assert card["returns"]["agent"]["steps"] == 1
+    assert card.sha256 == read_card(weights).sha256
+    assert card.returns.agent["steps"] == 1
     assert "agents trained inside return" in key_figures(card)
     row = tables.transfer_table({"Hopper": card}).splitlines()[-1]
     assert row.startswith("| Hopper | 1 | ")
@@ -100,7 +101,7 @@ def test_every_task_has_a_recipe(benchmark):
 
 def test_rounds_say_what_they_gave(benchmark, tmp_path, monkeypatch):
     rounds = benchmark("rounds")
-    small = RoundsConfig(rounds=1, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
+    small = RoundsConfig(count=1, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
     target = rounds.Target(0.0, small, {"hidden": (16, 16)})
     monkeypatch.setitem(rounds.TARGETS, "InvertedPendulum", target)
     cell = rounds.Cell("InvertedPendulum", "fresh", 0, tmp_path)

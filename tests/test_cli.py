@@ -55,6 +55,13 @@ class TestHelp:
         assert ended.value.code == 0
         assert f"usage: learned-envs {command}" in capsys.readouterr().out
 
+    def test_rounds_are_asked_for_by_their_number(self, capsys):
+        with pytest.raises(SystemExit):
+            main(["fit", "--help"])
+        printed = capsys.readouterr().out
+        assert "--rounds INT" in printed
+        assert "--count" not in printed
+
     def test_imports_no_torch_and_is_fast(self):
         code = (
             "import sys, time, gymnasium\n"

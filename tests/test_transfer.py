@@ -4,14 +4,17 @@ import json
 from dataclasses import replace
 
 import gymnasium as gym
+import msgspec
 import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
 from learned_envs import Simulation
+from learned_envs.card import Entries
 from learned_envs.errors import OutputError, RenderError
 from learned_envs.evaluation.long_run import coordinates, run_outside
+from learned_envs.figures import Returns
 from learned_envs.sb3 import Agent, AgentConfig, LearningCurve
 from learned_envs.state import State
 from learned_envs.transfer import (
@@ -104,12 +107,12 @@ class TestComparison:
         json.dumps(hopeless.to_dict(), allow_nan=False)
 
     def test_a_card_keeps_it(self):
-        card = {"returns": json.loads(json.dumps(self.returns.to_dict()))}
-        assert Comparison.of(card) == self.returns
+        stored = msgspec.json.decode(json.dumps(self.returns.to_dict()), type=Returns)
+        assert Comparison.of(Entries(returns=stored)) == self.returns
 
     def test_older_cards_hold_none(self):
-        assert Comparison.of({}) is None
-        assert Comparison.of({"returns": {"seeds": [0], "inside": [1.0], "outside": [1.0]}}) is None
+        assert Comparison.of(Entries()) is None
+        assert Comparison.of(Entries(returns=Returns([1.0], [1.0], [0]))) is None
 
     def test_every_seed_is_shown(self):
         assert "700 / 1,000 (850)" in self.returns.cells()

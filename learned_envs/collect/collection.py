@@ -12,17 +12,18 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 
 from learned_envs.catalogue import TaskEntry, register_task, task_entry, task_of
 from learned_envs.collect.exploration import Explorer
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.dataset import MANIFEST, Dataset
+from learned_envs.data.manifest import Shard
 from learned_envs.data.recording import Array, Episode
 from learned_envs.data.shard import read_shard
 from learned_envs.data.source import expect
@@ -95,15 +96,14 @@ def collect(
             f"Got steps={steps}, seed={seed}; expected at least one step for each who acts "
             f"({', '.join(everybody)}) and a seed of zero or more."
         )
-    collection = {"seed": seed, "steps": steps, "sources": everybody}
+    collection = Collection(seed, steps, tuple(everybody))
     dataset = _destination(task, destination, collection)
     if driving and not dataset.spec.nu:
         raise ParameterError(
             f"Got drivers for {task}, which has no actuators: there is nothing to learn. Record "
             "it without."
         )
-    origins = [shard["origin"] for shard in dataset.shards]
-    done = {origin["chunk"] for origin in origins if origin.get("collection") == collection}
+    done = {_chunk_of(collection, shard) for shard in dataset.shards}
     chunks = list(_chunks(collection))
     waiting = [chunk for chunk in chunks if chunk.index not in done]
     recorded = steps - sum(chunk.steps for chunk in waiting)
@@ -113,11 +113,34 @@ def collect(
         workers = usable_cores()
     with closing(run_in_order(work, waiting, workers)) as results:
         for chunk, episodes in zip(waiting, results, strict=True):
-            dataset.append(episodes, {"collection": collection, "chunk": chunk.index})
+            dataset.append(episodes, asdict(Origin(collection, chunk.index)))
             recorded += chunk.steps
             if on_progress is not None:
                 on_progress(recorded)
     return dataset
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a collection is known by.
+
+    Attributes:
+        seed: decides everything that is drawn.
+        steps: how many are recorded.
+        sources: who acts.
+    """
+
+    seed: int
+    steps: int
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a shard's origin says of episodes that were collected here."""
+
+    collection: Collection
+    chunk: int
 
 
 @dataclass(frozen=True)
@@ -153,7 +176,7 @@ class ChunkRecorder:
 
 
 def _destination(
-    task: str, destination: str | os.PathLike[str] | Dataset, collection: dict[str, Any]
+    task: str, destination: str | os.PathLike[str] | Dataset, collection: Collection
 ) -> Dataset:
     """Open or make the dataset that a collection goes to."""
     if isinstance(destination, Dataset):
@@ -162,23 +185,31 @@ def _destination(
     if not (Path(destination) / MANIFEST).exists():
         return Dataset.create(destination, task, spec_of(task))
     dataset = Dataset.open(destination, task)
-    origins = [shard["origin"].get("collection") for shard in dataset.shards]
-    if origins and collection not in origins:
+    if dataset.shards and all(_chunk_of(collection, shard) is None for shard in dataset.shards):
         raise OutputError(
             f"{destination} holds other episodes already, and none of the collection "
-            f"{json.dumps(collection)}. Give another path, or pass Dataset.open(path) to add to "
-            "what is there."
+            f"{json.dumps(asdict(collection))}. Give another path, or pass Dataset.open(path) to "
+            "add to what is there."
         )
     return dataset
 
 
-def _starts(dataset: Dataset, collection: Mapping[str, Any]) -> tuple[Array, Array] | None:
+def _chunk_of(collection: Collection, shard: Shard) -> int | None:
+    """Return the number of a collection's chunk that a shard holds; None if it holds another's."""
+    try:
+        origin = msgspec.convert(shard.origin, Origin)
+    except msgspec.ValidationError:
+        return None
+    return origin.chunk if origin.collection == collection else None
+
+
+def _starts(dataset: Dataset, collection: Collection) -> tuple[Array, Array] | None:
     """Draw states that came into the dataset before a collection; None where there are none."""
     # What came later, where this collection is resumed, must not matter.
-    before = list(takewhile(lambda s: s["origin"].get("collection") != collection, dataset.shards))
+    before = list(takewhile(lambda s: _chunk_of(collection, s) is None, dataset.shards))
     if not before:
         return None
-    rng = np.random.default_rng(collection["seed"])
+    rng = np.random.default_rng(collection.seed)
     share = -(-STARTS // len(before))
     rows_q, rows_v = [], []
     for shard in before:
@@ -189,16 +220,16 @@ def _starts(dataset: Dataset, collection: Mapping[str, Any]) -> tuple[Array, Arr
     return np.concatenate(rows_q), np.concatenate(rows_v)
 
 
-def _chunks(collection: Mapping[str, Any]) -> Iterator[Chunk]:
+def _chunks(collection: Collection) -> Iterator[Chunk]:
     """Cut a collection into chunks, the same on every machine."""
     # Two collections of one seed in one dataset must not repeat each other's episodes.
-    fingerprint = zlib.crc32(json.dumps(collection, sort_keys=True).encode())
-    actors, steps = collection["sources"], collection["steps"]
+    fingerprint = zlib.crc32(json.dumps(asdict(collection), sort_keys=True).encode())
+    actors, steps = collection.sources, collection.steps
     index = 0
     for place, actor in enumerate(actors):
         left = steps * (place + 1) // len(actors) - steps * place // len(actors)
         while left > 0:
             size = left if actor.startswith(DRIVER) else min(left, CHUNK_STEPS)
-            yield Chunk(index, actor, size, (collection["seed"], fingerprint, index))
+            yield Chunk(index, actor, size, (collection.seed, fingerprint, index))
             index += 1
             left -= size

@@ -7,29 +7,30 @@ my-dataset/
 ```
 
 A shard is written whole before the manifest names it, so that a kill at any moment leaves what
-was there; what no manifest names is swept at the next append. One process appends at a time.
+was there; what no manifest names the next append replaces. One process appends at a time.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from learned_envs.data.check import check, check_episode
+from learned_envs.data.manifest import MANIFEST, Manifest, Shard
 from learned_envs.data.recording import Episode, Recording
 from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, write_shard
 from learned_envs.data.source import expect
 from learned_envs.errors import DatasetError, OutputError
-from learned_envs.files import write_whole
+from learned_envs.files import UNFINISHED
 from learned_envs.systems.spec import SystemSpec
 
-FORMAT = 1
-MANIFEST = "manifest.json"
+__all__ = ["MANIFEST", "Dataset"]
 
 
 class Dataset:
@@ -37,18 +38,12 @@ class Dataset:
 
     Attributes:
         path: the directory.
-        task: name of the task that was recorded.
-        spec: the system that was recorded.
-        shards: the manifest's entry for each shard, in order.
+        manifest: what is said of it.
     """
 
-    def __init__(
-        self, path: Path, task: str, spec: SystemSpec, shards: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
-        self.task = task
-        self.spec = spec
-        self.shards = tuple(shards)
+        self.manifest = manifest
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], task: str, spec: SystemSpec) -> Dataset:
@@ -68,9 +63,9 @@ class Dataset:
                 f"{path} is not empty. Give a path that does not exist yet, or open the dataset "
                 "there with Dataset.open."
             )
-        dataset = cls(path, task, spec, ())
-        dataset._write_manifest()
-        return dataset
+        manifest = Manifest(task=task, spec=spec, shards=())
+        manifest.write(path)
+        return cls(path, manifest)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], task: str | None = None) -> Dataset:
@@ -84,55 +79,55 @@ class Dataset:
             DatasetError: where it is missing, broken, of a newer format or of another task.
         """
         path = Path(path)
-        file = path / MANIFEST
-        if not file.is_file():
+        if not (path / MANIFEST).is_file():
             got = "a directory without one" if path.is_dir() else "nothing there"
             raise DatasetError(
                 f"No dataset at {path}: expected a directory with {MANIFEST}, got {got}. Record "
                 "one with learned_envs.fit.collect, or give the path of one."
             )
-        try:
-            manifest = json.loads(file.read_text(encoding="utf-8"))
-            version = int(manifest["format"])
-            if version > FORMAT:
-                raise DatasetError(
-                    f"{path} has dataset format {version}; this learned-envs reads up to {FORMAT}. "
-                    "Upgrade learned-envs."
-                )
-            spec = SystemSpec.from_dict(manifest["spec"])
-            dataset = cls(path, str(manifest["task"]), spec, manifest["shards"])
-            for shard in dataset.shards:
-                see_shard(path / shard["name"], shard["bytes"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DatasetError(
-                f"{file} is not a dataset's manifest ({type(error).__name__}: {error}). Restore "
-                "it from a copy, or record the dataset anew."
-            ) from error
+        dataset = cls(path, Manifest.read(path))
+        for shard in dataset.shards:
+            see_shard(path / shard.name, shard.bytes)
         if task is not None:
             expect(dataset.task, task, path)
         return dataset
 
     @property
+    def task(self) -> str:
+        """Name of the task that was recorded."""
+        return self.manifest.task
+
+    @property
+    def spec(self) -> SystemSpec:
+        """The system that was recorded."""
+        return self.manifest.spec
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """What the manifest says of each shard, in order."""
+        return self.manifest.shards
+
+    @property
     def steps(self) -> int:
         """Steps in all episodes together."""
-        return sum(int(shard["steps"]) for shard in self.shards)
+        return sum(shard.steps for shard in self.shards)
 
     @property
     def episodes(self) -> int:
         """Number of episodes."""
-        return sum(int(shard["episodes"]) for shard in self.shards)
+        return sum(shard.episodes for shard in self.shards)
 
     @property
     def digest(self) -> str:
         """Sha256 over the shards' sha256: equal data, equal digest."""
-        return hashlib.sha256("".join(s["sha256"] for s in self.shards).encode()).hexdigest()
+        return hashlib.sha256("".join(s.sha256 for s in self.shards).encode()).hexdigest()
 
     @property
     def actors(self) -> dict[str, int]:
         """Who acted, and for how many steps."""
         total: Counter[str] = Counter()
         for shard in self.shards:
-            total.update(shard["sources"])
+            total.update(shard.sources)
         return dict(sorted(total.items()))
 
     def append(self, episodes: Sequence[Episode], origin: Mapping[str, Any] | None = None) -> None:
@@ -151,19 +146,14 @@ class Dataset:
         for index, episode in enumerate(episodes):
             check_episode(episode, self.spec, f"Episode {index} of those to append to {self.path}")
         # Another object may have appended since this one was opened.
-        self.shards = Dataset.open(self.path, self.task).shards
-        self._sweep()
+        self.manifest = Dataset.open(self.path, self.task).manifest
         recording = Recording.of(episodes)
         check(recording, self.spec, f"What is to be appended to {self.path}")
         name = f"{SHARD}{len(self.shards):05d}{SUFFIX}"
-        shard = {**write_shard(self.path / name, recording), "origin": dict(origin or {})}
-        before = self.shards
-        self.shards = (*before, shard)
-        try:
-            self._write_manifest()
-        except OutputError:
-            self.shards = before
-            raise
+        shard = write_shard(self.path / name, recording, origin or {})
+        manifest = msgspec.structs.replace(self.manifest, shards=(*self.shards, shard))
+        manifest.write(self.path)
+        self.manifest = manifest
 
     def load(self) -> Recording:
         """Read and check all episodes.
@@ -185,25 +175,6 @@ class Dataset:
             )
         return Recording.join(recordings)
 
-    def _write_manifest(self) -> None:
-        manifest = {
-            "format": FORMAT,
-            "task": self.task,
-            "spec": self.spec.to_dict(),
-            "shards": self.shards,
-        }
-        write_whole(self.path / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
-
-    def _sweep(self) -> None:
-        """Remove what a killed append left behind."""
-        named = {MANIFEST, *(shard["name"] for shard in self.shards)}
-        try:
-            for entry in self.path.iterdir():
-                if _is_ours(entry) and entry.name not in named:
-                    entry.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"Cannot write in {self.path}: {error}.") from error
-
 
 def recognises(path: Path) -> bool:
     """Return whether a dataset of this package lies at a path."""
@@ -216,6 +187,6 @@ def open_source(path: Path, task: str | None, spec: SystemSpec | None) -> Datase
 
 
 def _is_ours(entry: Path) -> bool:
-    """Whether a file is a shard, or a file half written, and so may be swept."""
-    name = entry.name.removesuffix(".tmp")
+    """Whether a file is a shard or the manifest, whole or half written."""
+    name = entry.name.removesuffix(UNFINISHED)
     return name == MANIFEST or (name.startswith(SHARD) and name.endswith(SUFFIX))

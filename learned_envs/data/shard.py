@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
 from learned_envs.data.check import check
+from learned_envs.data.manifest import Shard
 from learned_envs.data.recording import ROWS, Recording
 from learned_envs.errors import DatasetError
 from learned_envs.files import write_whole
@@ -25,12 +27,18 @@ COLUMN = "column."
 """What the names of a recording's columns begin with."""
 
 
-def write_shard(file: Path, recording: Recording) -> dict[str, Any]:
+def write_shard(file: Path, recording: Recording, origin: Mapping[str, Any]) -> Shard:
     """Write a recording and return what a manifest says of it.
+
+    Args:
+        file: where.
+        recording: what is to be in it.
+        origin: where it comes from, as plain data for JSON.
 
     Raises:
         OutputError: where it cannot be written; then nothing is there.
     """
+    plain_origin = json.loads(json.dumps({**origin}, allow_nan=False))
     actors = recording.steps_by_actor
     names = list(actors)
     data = tensor_bytes(
@@ -41,30 +49,31 @@ def write_shard(file: Path, recording: Recording) -> dict[str, Any]:
         }
     )
     write_whole(file, data)
-    return {
-        "name": file.name,
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "episodes": len(recording),
-        "steps": recording.steps,
-        "sources": actors,
-    }
+    return Shard(
+        name=file.name,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        episodes=len(recording),
+        steps=recording.steps,
+        sources=actors,
+        origin=plain_origin,
+    )
 
 
-def read_shard(folder: Path, entry: Mapping[str, Any], spec: SystemSpec) -> Recording:
+def read_shard(folder: Path, entry: Shard, spec: SystemSpec) -> Recording:
     """Read and check the shard that a manifest's entry names.
 
     Raises:
         DatasetError: where it is missing or broken, or its episodes are.
     """
-    file = folder / entry["name"]
-    see_shard(file, entry["bytes"])
+    file = folder / entry.name
+    see_shard(file, entry.bytes)
     data = file.read_bytes()
     found = hashlib.sha256(data).hexdigest()
-    if found != entry["sha256"]:
+    if found != entry.sha256:
         raise DatasetError(
             f"{file} is corrupt: its sha256 is {found[:12]}..., the manifest has "
-            f"{entry['sha256'][:12]}.... Restore it from a copy, or record the dataset anew."
+            f"{entry.sha256[:12]}.... Restore it from a copy, or record the dataset anew."
         )
     try:
         arrays = read_tensors(data)
@@ -78,7 +87,7 @@ def read_shard(folder: Path, entry: Mapping[str, Any], spec: SystemSpec) -> Reco
             f"{file} has no {', '.join(missing)}; a model is fitted to full states, so qpos and "
             "qvel are needed. Record the dataset with learned_envs.fit.collect."
         )
-    names = list(entry["sources"])
+    names = list(entry.sources)
     recording = Recording(
         **{name: arrays[name] for name in (*ROWS, *EPISODES)},
         actors=tuple(names[index] for index in arrays["source"]),

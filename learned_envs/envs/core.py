@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from msgspec import UnsetType
 from torch import Tensor
 
 from learned_envs import catalogue
-from learned_envs.card import read_card
+from learned_envs.card import Card, read_card
 from learned_envs.envs.argument import is_number, numbers
 from learned_envs.errors import ActionError, ParameterError, ShapeError
 from learned_envs.simulation import Simulation
@@ -86,14 +87,14 @@ class EnvCore:
         task = catalogue.task_of(task)
         # An id and not the bare name, which a folder of the user's is likelier to have.
         source = catalogue.env_id(task) if checkpoint is None else checkpoint
-        read_card(source, task)
+        card = read_card(source, task)
         simulation = Simulation.load(source, device, **parameters)
         if precision == "bfloat16":
             simulation = simulation.to_bfloat16()
         # A whole step is native code on a CPU, and not the simulation's part of it alone.
         self.native = compile and simulation.device.type == "cpu"
         self.simulation = simulation.compiled() if compile and not self.native else simulation
-        self.max_disagreement = _threshold(max_disagreement, self.simulation.card)
+        self.max_disagreement = _threshold(max_disagreement, card)
         self._mean = ensemble == "mean"
         self._penalty = float(disagreement_penalty)
         self._disagreement = (
@@ -241,10 +242,10 @@ class EnvCore:
         return [self.with_member(member)._step for member in range(self.simulation.members)]
 
 
-def _threshold(asked: object, card: Mapping[str, Any]) -> float | None:
+def _threshold(asked: object, card: Card) -> float | None:
     if isinstance(asked, str) and asked == "auto":
-        stored = card.get("disagreement_threshold")
-        return None if stored is None else float(stored)
+        stored = card.disagreement_threshold
+        return None if isinstance(stored, UnsetType) else stored
     if asked is None:
         return None
     if not (is_number(asked) and asked > 0):

@@ -7,7 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.table import Table
+
+from learned_envs.figures import Curve, RolloutErrors
+
+__all__ = ["Curve", "Report"]
 
 TWIN = "twin 1e-03"
 """The predictor that a model is held against: real MuJoCo, started a millimetre off."""
@@ -24,33 +29,13 @@ not matter, and never above that share of holding's."""
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One predictor's standardised squared error at each horizon of a report."""
+class Report(RolloutErrors):
+    """Rollout errors, and what is to be made of them: verdicts, a table, a picture."""
 
-    name: str
-    median: tuple[float, ...]
-    mean: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    """Errors of rollouts of several predictors on the same held-out windows.
-
-    Attributes:
-        system: the reference environment's id.
-        horizons: steps after which errors were measured.
-        trajectories: how many windows.
-        curves: one a predictor.
-    """
-
-    system: str
-    horizons: tuple[int, ...]
-    trajectories: int
-    curves: tuple[Curve, ...]
-
-    def curve(self, name: str) -> Curve:
-        """Return the predictor of that name."""
-        return next(curve for curve in self.curves if curve.name == name)
+    @classmethod
+    def of(cls, errors: RolloutErrors) -> Report:
+        """Return the report on what a card keeps of one."""
+        return cls(**vars(errors))
 
     def times_the_twin(self) -> tuple[float, ...]:
         """Return the model's median over its twin's, at each horizon; nothing without a twin."""
@@ -120,8 +105,4 @@ class Report:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Report:
         """Build a report from what `to_dict` gave, read back from JSON."""
-        curves = tuple(
-            Curve(curve["name"], tuple(curve["median"]), tuple(curve["mean"]))
-            for curve in data["curves"]
-        )
-        return cls(data["system"], tuple(data["horizons"]), data["trajectories"], curves)
+        return msgspec.convert(data, cls)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from tyro.conf import arg
 
 from learned_envs.errors import ParameterError
+from learned_envs.schema import strict
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class TrainingConfig:
 class RoundsConfig:
     """How a model and the agent that learns in it are improved in turn."""
 
-    rounds: int = 0
+    count: Annotated[int, arg(name="rounds")] = 0
     """Rounds of recording, fitting, training an agent inside and trying it outside; 0 fits once."""
     steps_per_round: int = 20_000
     """Real steps of a round, those of the agent's trial among them."""
@@ -99,7 +104,7 @@ class RoundsConfig:
         Raises:
             ParameterError: where they do not.
         """
-        _expect("rounds", self.rounds, self.rounds >= 0, "at least 0")
+        _expect("rounds", self.count, self.count >= 0, "at least 0")
         _expect("steps_per_round", self.steps_per_round, self.steps_per_round >= 2, "at least 2")
         for name in ("updates_per_round", "agent_steps"):
             _expect(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
@@ -145,10 +150,48 @@ class FitConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FitConfig:
-        """Build a configuration from what `asdict` gave, read back from JSON."""
-        training = {**data["training"], "horizons": tuple(data["training"]["horizons"])}
-        rounds = RoundsConfig(**data.get("rounds", {}))
-        return cls(**{**data, "training": TrainingConfig(**training), "rounds": rounds})
+        """Build a configuration from what `asdict` gave, read back from JSON.
+
+        Raises:
+            ParameterError: if a setting is of another type, or makes no sense.
+        """
+        try:
+            return msgspec.convert(_migrated(data), cls)
+        except msgspec.ValidationError as error:
+            raise ParameterError(f"These are not the settings of a fit: {error}.") from error
+
+
+@dataclass(frozen=True)
+class FitFile:
+    """What a fit's folder keeps, so that a killed fit can go on: its task and its settings."""
+
+    task: str
+    config: FitConfig
+
+    def to_json(self) -> bytes:
+        """Return what stands in the file."""
+        return json.dumps(asdict(self), indent=1).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> FitFile:
+        """Read the file, an older one too.
+
+        Raises:
+            msgspec.MsgspecError: if it is none, or has a setting that is not known here.
+        """
+        plain = msgspec.json.decode(text, type=dict[str, Any])
+        if isinstance(config := plain.get("config"), dict):
+            plain["config"] = _migrated(config)
+        return strict(plain, cls)
+
+
+def _migrated(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Give settings the names that they have now: the number of rounds was called `rounds`."""
+    rounds = data.get("rounds")
+    if isinstance(rounds, dict) and "rounds" in rounds:
+        rest = {name: value for name, value in rounds.items() if name != "rounds"}
+        return {**data, "rounds": {"count": rounds["rounds"], **rest}}
+    return {**data}
 
 
 def _expect(name: str, value: object, good: bool, expected: str) -> None:

@@ -13,6 +13,8 @@ runs/hopper/
 ```
 """
 
+from learned_envs.card import FILE_NAME as FILE_NAME
+
 CONFIG_FILE = "fit.json"
 PROGRESS_FILE = "training.safetensors"
 PLOT_FILE = "errors.png"

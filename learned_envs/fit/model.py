@@ -6,10 +6,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from learned_envs import catalogue
-from learned_envs.checkpoint import FILE_NAME, load_checkpoint, read_card, save_checkpoint
+from learned_envs.card import Data, Entries, read_card
+from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.data.source import Source
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics.dynamics import Family
@@ -17,7 +19,7 @@ from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import ParameterError
 from learned_envs.evaluation.evaluation import evaluate, sensor_errors
 from learned_envs.fit.config import FitConfig
-from learned_envs.fit.folder import PLOT_FILE
+from learned_envs.fit.folder import FILE_NAME, PLOT_FILE
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.training import train
 from learned_envs.simulation import Simulation
@@ -61,16 +63,16 @@ def fit_model(
     else:
         dynamics, _ = load_checkpoint(start, device, task)
         training = replace(training, members=dynamics.members)
-    card: dict[str, Any] = {
-        "task": task,
-        "seed": training.seed,
-        "start": None if start is None else read_card(start)["sha256"],
-        "real_steps": dataset.steps,
-        "data": {"sha256": dataset.digest, "steps": dataset.steps, "sources": dataset.actors},
+    entries = Entries(
+        task=task,
+        seed=training.seed,
+        start=None if start is None else read_card(start).sha256,
+        real_steps=dataset.steps,
+        data=Data(dataset.digest, dataset.steps, dataset.actors),
         # Paths of this machine say nothing on another; the checksums beside them do.
-        "fit": asdict(replace(config, data=None, start=None, training=training)),
-        "disagreement_threshold": None,
-    }
+        fit=asdict(replace(config, data=None, start=None, training=training)),
+        disagreement_threshold=None,
+    )
     held = Trajectories.of(held_out, dataset.spec, device, sensors)
     dynamics = train(
         dynamics,
@@ -78,20 +80,21 @@ def fit_model(
         held,
         training,
         out,
-        card,
+        entries.to_dict(),
         normalise=normalise,
         on_progress=lambda progress: observer.trained(progress, training),
     )
-    simulation = Simulation(catalogue.task_class(task).create(dataset.spec, {}), dynamics, card)
+    simulation = Simulation(catalogue.task_class(task).create(dataset.spec, {}), dynamics)
     report = evaluate(simulation, held_out)
     report.plot(out / PLOT_FILE)
-    card["held_out"] = report.to_dict()
-    card["sensor_errors"] = sensor_errors(simulation, held_out)
-    card["disagreement_threshold"] = disagreement_threshold(
-        dynamics, held, config.disagreement_quantile
+    entries = msgspec.structs.replace(
+        entries,
+        held_out=report,
+        sensor_errors=sensor_errors(simulation, held_out),
+        disagreement_threshold=disagreement_threshold(dynamics, held, config.disagreement_quantile),
     )
-    save_checkpoint(out / FILE_NAME, dynamics, card)
-    return Simulation(simulation.task, dynamics, read_card(out / FILE_NAME))
+    save_checkpoint(out / FILE_NAME, dynamics, entries.to_dict())
+    return Simulation(simulation.task, dynamics, read_card(out).plain)
 
 
 def make_family(config: FitConfig) -> Family:

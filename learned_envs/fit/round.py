@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import gymnasium as gym
+import msgspec
 import torch
 from torch import Tensor
 
 from learned_envs.collect.collection import Policy
 from learned_envs.data.recording import Array, Recording
+from learned_envs.errors import CheckpointError
+from learned_envs.files import write_whole
+from learned_envs.fit.folder import ROUNDS_FILE
 from learned_envs.simulation import Simulation
 
 EPISODES_INSIDE = 20
@@ -65,6 +71,34 @@ class Round:
             f"{self.outside:,.1f} (episodes: {self.episodes}), gap {self.gap:.0%}, "
             f"{self.minutes:.1f} minutes"
         )
+
+
+def read_history(folder: Path) -> list[Round]:
+    """Read the rounds that a fit's folder has the figures of.
+
+    Raises:
+        CheckpointError: if the file of them is broken.
+    """
+    path = folder / ROUNDS_FILE
+    if not path.exists():
+        return []
+    try:
+        return msgspec.convert(json.loads(path.read_bytes()), list[Round])
+    except (msgspec.ValidationError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} does not hold the figures of rounds ({error}). Restore it from a copy, or "
+            "delete the folder and fit again."
+        ) from error
+
+
+def write_history(folder: Path, history: Sequence[Round]) -> None:
+    """Write the rounds' figures into a fit's folder.
+
+    Raises:
+        OutputError: if they cannot be written.
+    """
+    figures = [asdict(round) for round in history]
+    write_whole(folder / ROUNDS_FILE, json.dumps(figures, indent=1).encode())
 
 
 def settled(history: Sequence[Round], agreement: float) -> bool:

@@ -7,7 +7,6 @@ and the agent trained on (Dyna: Sutton, 1991; as in MBPO: Janner et al., NeurIPS
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -20,17 +19,16 @@ import numpy as np
 import torch
 
 from learned_envs import catalogue
-from learned_envs.checkpoint import FILE_NAME, load_checkpoint, read_card, save_checkpoint
+from learned_envs.card import Entries, read_card
+from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.collection import DRIVER, Driver, Policy, collect
 from learned_envs.data.dataset import MANIFEST, Dataset
-from learned_envs.evaluation.report import Report
-from learned_envs.files import write_whole
 from learned_envs.fit.config import FitConfig
 from learned_envs.fit.folder import (
     AGENT_FOLDER,
     CURVES_FOLDER,
     DATA_FOLDER,
-    ROUNDS_FILE,
+    FILE_NAME,
     round_folder,
 )
 from learned_envs.fit.model import fit_model
@@ -40,9 +38,11 @@ from learned_envs.fit.round import (
     Round,
     Trial,
     finished,
+    read_history,
     return_inside,
     settled,
     whole_returns,
+    write_history,
 )
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
@@ -115,25 +115,26 @@ class Rounds:
 
         The best is the one whose agent returned most outside, on the fit's own real steps.
         """
-        plan, history = self.config.rounds, self._history()
-        while len(history) < plan.rounds and not finished(history, plan.agreement):
+        plan, history = self.config.rounds, read_history(self.out)
+        while len(history) < plan.count and not finished(history, plan.agreement):
             anew = settled(history, plan.agreement)
             history.append(self._round(len(history) + 1, anew))
-            figures = [asdict(round) for round in history]
-            write_whole(self.out / ROUNDS_FILE, json.dumps(figures, indent=1).encode())
+            write_history(self.out, history)
             self._log(history[-1])
             self.observer.improved(history[-1])
         best = max(history, key=lambda round: (round.outside, round.number))
         dynamics, card = load_checkpoint(self._folder(best.number), self.device, self.task)
-        chosen = f"round {best.number}, by the return outside on the fit's own real steps"
-        rounds = [asdict(round) for round in history]
-        card = {**card, "rounds": rounds, "chosen": chosen, "real_steps": history[-1].real_steps}
-        save_checkpoint(self.out / FILE_NAME, dynamics, card)
+        entries = Entries(
+            rounds=tuple(asdict(round) for round in history),
+            chosen=f"round {best.number}, by the return outside on the fit's own real steps",
+            real_steps=history[-1].real_steps,
+        )
+        save_checkpoint(self.out / FILE_NAME, dynamics, {**card, **entries.to_dict()})
         shutil.copytree(
             self._folder(best.number) / AGENT_FOLDER, self.out / AGENT_FOLDER, dirs_exist_ok=True
         )
         task = catalogue.task_class(self.task).create(dynamics.spec, {})
-        return Simulation(task, dynamics, read_card(self.out / FILE_NAME))
+        return Simulation(task, dynamics, read_card(self.out).plain)
 
     def _round(self, number: int, anew: bool) -> Round:
         """Fit, train the agent, try it; and record what lies around it for the next round."""
@@ -156,15 +157,16 @@ class Rounds:
         name = f"trial-{number}"
         dataset = self._collect(self._trial_steps, number, drivers={name: Trial(policy)})
         returns = whole_returns(dataset.load(), f"{DRIVER}{name}", self._limit)
-        if number < plan.rounds:
+        if number < plan.count:
             steps = plan.steps_per_round - self._trial_steps
             self._collect(steps, number, policies={f"round-{number}": policy})
-        report = Report.from_dict(simulation.card["held_out"])
-        at = sum(horizon <= ERROR_HORIZON for horizon in report.horizons) - 1
+        errors = read_card(folder).held_out
+        assert errors is not None
+        at = sum(horizon <= ERROR_HORIZON for horizon in errors.horizons) - 1
         return Round(
             number,
             number * plan.steps_per_round,
-            report.curve("model").median[at],
+            errors.curve("model").median[at],
             return_inside(simulation, policy, self._limit, seed),
             float(np.mean(returns)),
             len(returns),
@@ -174,7 +176,7 @@ class Rounds:
 
     def _fit(self, number: int) -> Simulation:
         folder = self._folder(number)
-        if (folder / FILE_NAME).exists() and "held_out" in read_card(folder):
+        if (folder / FILE_NAME).exists() and read_card(folder).held_out is not None:
             return Simulation.load(folder, self.device)
         plan = self.config.rounds
         training = replace(self.config.training, updates=plan.updates_per_round)
@@ -200,7 +202,7 @@ class Rounds:
         path, plan = self.out / DATA_FOLDER, self.config.rounds
         # The trial comes last in a round's steps; the rest was recorded in the round before.
         before = number * plan.steps_per_round - (self._trial_steps if drivers else 0)
-        before, total = 0 if random else before, plan.rounds * plan.steps_per_round
+        before, total = 0 if random else before, plan.count * plan.steps_per_round
         return collect(
             self.task,
             steps,
@@ -241,9 +243,3 @@ class Rounds:
 
     def _folder(self, number: int) -> Path:
         return self.out / round_folder(number)
-
-    def _history(self) -> list[Round]:
-        path = self.out / ROUNDS_FILE
-        return (
-            [Round(**figures) for figures in json.loads(path.read_text())] if path.exists() else []
-        )

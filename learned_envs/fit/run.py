@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import torch
 
 from learned_envs import catalogue
-from learned_envs.checkpoint import find_device, read_card
+from learned_envs.card import read_card
+from learned_envs.checkpoint import find_device
 from learned_envs.collect.collection import Driver, collect
 from learned_envs.data.source import Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
 from learned_envs.evaluation.evaluation import evaluate
 from learned_envs.evaluation.report import Report
 from learned_envs.files import write_whole
-from learned_envs.fit.config import FitConfig, RoundsConfig
+from learned_envs.fit.config import FitConfig, FitFile, RoundsConfig
 from learned_envs.fit.folder import CONFIG_FILE, DATA_FOLDER
 from learned_envs.fit.model import fit_model, make_family
 from learned_envs.fit.observer import Observer
@@ -71,10 +72,10 @@ def fit(
     source = catalogue.env_id(task) if config.start == "shipped" else config.start
     if source is not None:
         _check_start(source, task, config)
-    if config.rounds.rounds:
+    if config.rounds.count:
         if config.data is not None:
             raise ParameterError(
-                f"Got rounds={config.rounds.rounds} with data={config.data}. Rounds record their "
+                f"Got rounds={config.rounds.count} with data={config.data}. Rounds record their "
                 "own data: fit to yours first and pass that as --from."
             )
         improver = improver or _improver(config.rounds.algorithm, asked.rounds.algorithm, resume)
@@ -90,7 +91,7 @@ def fit(
     if not resume:
         _make_folder(task, out, config)
 
-    if config.rounds.rounds and improver is not None:
+    if config.rounds.count and improver is not None:
         improve = improver(task, config.rounds)
         return Rounds(task, out, config, improve, device, observer, source).run()
     if dataset is None:
@@ -134,18 +135,18 @@ def evaluate_run(
     card = read_card(source)
     folder = Path(source)
     if data is None and (folder / CONFIG_FILE).is_file():
-        data = _stored(card["task"], folder).data or folder / DATA_FOLDER
+        data = _stored(card.task, folder).data or folder / DATA_FOLDER
     if data is None:
-        if "held_out" not in card:
+        if card.held_out is None:
             raise CheckpointError(f"{source} holds no figures. Pass --data with a dataset.")
         where = "These figures are the card's own; pass --data with a dataset to measure anew."
-        return Report.from_dict(card["held_out"]), where
+        return Report.of(card.held_out), where
     simulation = Simulation.load(source, find_device(device))
-    dataset = open_dataset(data, card["task"], simulation.task.spec)
+    dataset = open_dataset(data, card.task, simulation.task.spec)
     recording, where = dataset.load(), f"Measured on all episodes of {data}."
-    if dataset.digest == card.get("data", {}).get("sha256"):
-        training = card["fit"]["training"]
-        recording = recording.split(training["held_out"], training["seed"])[1]
+    if card.data is not None and card.fit is not None and dataset.digest == card.data.sha256:
+        training = FitConfig.from_dict(card.fit).training
+        recording = recording.split(training.held_out, training.seed)[1]
         where = f"Measured on the episodes of {data} that the fit held out."
     return evaluate(simulation, recording, trajectories=trajectories), where
 
@@ -173,10 +174,10 @@ def _anchored(config: FitConfig) -> FitConfig:
 def _check_start(source: str, task: str, config: FitConfig) -> None:
     """See that the model asked for is the one that a fit starts from."""
     card = read_card(source, task)
-    if card["family"] != config.family or config.options:
+    if card.family != config.family or config.options:
         raise ParameterError(
             f"Got family {config.family} with options {config.options}, but {source} is a "
-            f"{card['family']} with options of its own. Name that family and no options, or start "
+            f"{card.family} with options of its own. Name that family and no options, or start "
             "from none."
         )
 
@@ -184,24 +185,21 @@ def _check_start(source: str, task: str, config: FitConfig) -> None:
 def _stored(task: str, out: Path) -> FitConfig:
     """Read the settings of a fit."""
     try:
-        stored = json.loads((out / CONFIG_FILE).read_text())
-        if stored["task"] != task:
-            raise CheckpointError(
-                f"{out} holds a fit of {stored['task']}, expected one of {task}. Give another "
-                "--out."
-            )
-        return FitConfig.from_dict(stored["config"])
+        stored = FitFile.from_json((out / CONFIG_FILE).read_bytes())
     except FileNotFoundError:
         raise CheckpointError(
             f"There is nothing to resume in {out}: it holds no {CONFIG_FILE}. Fit without --resume."
         ) from None
-    except CheckpointError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, msgspec.MsgspecError) as error:
         raise CheckpointError(
             f"{out / CONFIG_FILE} is not the settings of a fit ({error}). Delete the folder and "
             "fit again."
         ) from error
+    if stored.task != task:
+        raise CheckpointError(
+            f"{out} holds a fit of {stored.task}, expected one of {task}. Give another --out."
+        )
+    return stored.config
 
 
 def _make_folder(task: str, out: Path, config: FitConfig) -> None:
@@ -213,8 +211,7 @@ def _make_folder(task: str, out: Path, config: FitConfig) -> None:
                 "--resume."
             )
         out.mkdir(parents=True, exist_ok=True)
-        settings = {"task": task, "config": asdict(config)}
-        write_whole(out / CONFIG_FILE, json.dumps(settings, indent=1).encode())
+        write_whole(out / CONFIG_FILE, FitFile(task, config).to_json())
     except OutputError:
         raise
     except OSError as error:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from learned_envs.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from learned_envs.card import Checked, Entries
+from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.compilation import compiled
 from learned_envs.data.trajectories import Trajectories, Window
 from learned_envs.dynamics.ensemble import Ensemble
-from learned_envs.errors import CheckpointError, OutputError, ShapeError
+from learned_envs.errors import ShapeError
 from learned_envs.evaluation.evaluation import Yardstick, offset, still
 from learned_envs.fit.config import TrainingConfig
-from learned_envs.fit.folder import CURVES_FOLDER, PROGRESS_FILE
+from learned_envs.fit.folder import CURVES_FOLDER, FILE_NAME
+from learned_envs.fit.progress import restore_progress, save_progress
 from learned_envs.state import State
 
 SAVE_SECONDS = 45.0
@@ -120,6 +119,7 @@ class Training:
     training sees what an uninterrupted one would have seen.
 
     Attributes:
+        counters: how far it is.
         torn: whether an exception, Ctrl-C say, left an update half done: not to be saved.
     """
 
@@ -137,7 +137,6 @@ class Training:
         self.dynamics = dynamics.train().requires_grad_(True)
         self.device = dynamics.q_low.device
         self.config, self.card = config, card
-        self.update, self.stale, self.best = 0, 0, math.inf
         self.score: float | None = None
         self.torn = False
         self._data, self._held_out, self._out = data, held_out, out
@@ -170,13 +169,18 @@ class Training:
                 dynamics.head.normalise(reached, action, readings)
         self._yardstick = Yardstick.of(held_out, dynamics.kinematics, spec.cyclic)
         self._unit = self._error_unit(first.start, first.after(1))
-        if (out / PROGRESS_FILE).exists():
-            self._restore()
+        self.counters = restore_progress(out, dynamics, self._optimizer)
+
+    @property
+    def update(self) -> int:
+        """Gradient steps so far."""
+        return self.counters.update
 
     @property
     def finished(self) -> bool:
         """Whether all updates are done, or the held-out error has long stopped falling."""
-        return self.update >= self.config.updates or self.stale >= self.config.patience
+        counters, config = self.counters, self.config
+        return counters.update >= config.updates or counters.stale >= config.patience
 
     def advance(self) -> float:
         """Take one gradient step and return its loss."""
@@ -196,7 +200,7 @@ class Training:
                 torch.nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
         self.torn = True
         self._optimizer.step()
-        self.update += 1
+        self.counters.update += 1
         self.torn = False
         return loss.item()
 
@@ -218,69 +222,19 @@ class Training:
                 errors[f"held_out/median_error_{t + 1}"] = error.item()
         score = sum(math.log(max(error, 1e-12)) for error in errors.values()) / len(errors)
         self.score = score
-        if score < self.best:
-            self.best, self.stale = score, 0
-            card = {**self.card, "training": {"update": self.update, "score": score}}
+        if self.counters.judge(score):
+            entries = Entries(training=Checked(self.update, score))
+            card = {**self.card, **entries.to_dict()}
             save_checkpoint(self._out / FILE_NAME, self.dynamics, card)
-        else:
-            self.stale += 1
         return {**errors, "held_out/score": score}
 
     def save(self) -> None:
         """Write all that continuing needs, all or nothing.
 
         Raises:
-            OutputError: where it cannot be written.
+            OutputError: if it cannot be written.
         """
-        tensors = {f"model.{name}": t for name, t in self.dynamics.state_dict().items()}
-        for name, parameter in self.dynamics.named_parameters():
-            for key, value in self._optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{name}.{key}"] = value
-        counters = {
-            "update": self.update,
-            "stale": self.stale,
-            "best": self.best if math.isfinite(self.best) else None,
-        }
-        path = self._out / PROGRESS_FILE
-        temporary = path.with_name(f".tmp-{path.name}")
-        try:
-            save_file(
-                {name: t.detach().cpu().contiguous() for name, t in tensors.items()},
-                temporary,
-                {"counters": json.dumps(counters)},
-            )
-            temporary.replace(path)
-        except (OSError, SafetensorError) as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise OutputError(
-                f"Cannot save the training to {path}: {error}. What was saved before is "
-                "untouched; free space and go on with --resume."
-            ) from error
-
-    def _restore(self) -> None:
-        path = self._out / PROGRESS_FILE
-        try:
-            tensors = load_file(path, device=str(self.device))
-            with safe_open(path, framework="numpy") as file:
-                counters = json.loads(file.metadata()["counters"])
-            self.dynamics.load_state_dict(
-                {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-            )
-            for name, parameter in self.dynamics.named_parameters():
-                prefix = f"optimizer.{name}."
-                self._optimizer.state[parameter] = {
-                    key.removeprefix(prefix): value
-                    for key, value in tensors.items()
-                    if key.startswith(prefix)
-                }
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{path} cannot be resumed from: {error}. Delete the folder and fit again; "
-                f"the best weights so far are in {FILE_NAME}."
-            ) from error
-        self.update, self.stale = counters["update"], counters["stale"]
-        self.best = math.inf if counters["best"] is None else counters["best"]
+        save_progress(self._out, self.dynamics, self._optimizer, self.counters)
 
     def _rollout_loss(self, window: Window) -> Tensor:
         """Return the mean error of the model's own predictions over a window.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor, VecNormalize
 
-from learned_envs.errors import CheckpointError, OutputError
+from learned_envs.errors import CheckpointError
+from learned_envs.files import write_folder
 
 Array = npt.NDArray[Any]
 
@@ -161,19 +163,15 @@ class Agent:
         Raises:
             OutputError: where they cannot be written.
         """
-        folder = Path(folder)
-        statistics = folder / STATISTICS_FILE
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.model.save(folder / AGENT_FILE)
-            if (seen := self.normalisation) is None:
-                statistics.unlink(missing_ok=True)
-            else:
-                np.savez(statistics, **vars(seen))
-        except OSError as error:
-            raise OutputError(
-                f"Cannot write an agent to {folder}: {error}. Free space or choose another folder."
-            ) from error
+        archive, statistics = io.BytesIO(), io.BytesIO()
+        self.model.save(archive)
+        if (seen := self.normalisation) is not None:
+            np.savez(statistics, **vars(seen))
+        files = {
+            AGENT_FILE: archive.getvalue(),
+            STATISTICS_FILE: None if seen is None else statistics.getvalue(),
+        }
+        write_folder(Path(folder), files)
 
     @classmethod
     def load(cls, source: str | Path) -> Agent:

@@ -143,7 +143,5 @@ class Improver:
         with closing(make_vec_env(self.task, config.n_envs, env_kwargs=arguments)) as envs:
             curve = LearningCurve(on_progress)
             agent = train_agent(envs, self.steps, config, seed, curve, start)
-        unfinished = out.with_name(f".tmp-{out.name}")
-        agent.save(unfinished)
-        unfinished.rename(out)
+        agent.save(out)
         return SavedAgent(out)

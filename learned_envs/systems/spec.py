@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import msgspec
+
 Vector = tuple[float, ...]
 
 
@@ -217,19 +219,4 @@ class SystemSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SystemSpec:
         """Build a spec from what `to_dict` gave, read back from JSON."""
-        plain = {name: _tuples(value) for name, value in data.items()}
-        return cls(
-            **{
-                **plain,
-                "bodies": tuple(Body(**_tuples(body)) for body in data["bodies"]),
-                "joints": tuple(Joint(**_tuples(joint)) for joint in data["joints"]),
-                "geoms": tuple(Geom(**_tuples(geom)) for geom in data["geoms"]),
-            }
-        )
-
-
-def _tuples(value: Any) -> Any:
-    """Turn the lists of JSON into the tuples of a frozen dataclass, one dictionary deep."""
-    if isinstance(value, Mapping):
-        return {name: _tuples(entry) for name, entry in value.items()}
-    return tuple(value) if isinstance(value, list) else value
+        return msgspec.convert(data, cls)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from statistics import fmean
 from typing import Any
 
+from learned_envs.card import Entries
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -79,12 +81,12 @@ class Comparison:
         return {**asdict(self), "score": None if score is None else round(score, 3)}
 
     @classmethod
-    def of(cls, card: Mapping[str, Any]) -> Comparison | None:
-        """Read a card's returns; None where it has none, or only those of agents trained inside."""
-        returns = card.get("returns", {})
-        if "trained_outside" not in returns:
+    def of(cls, card: Entries) -> Comparison | None:
+        """Read a card's returns; None if it has none, or only those of agents trained inside."""
+        returns = card.returns
+        if returns is None or returns.trained_outside is None:
             return None
-        return cls(**{field.name: returns[field.name] for field in fields(cls)})
+        return cls(**{field.name: getattr(returns, field.name) for field in fields(cls)})
 
 
 def shown(value: float) -> str:

@@ -63,7 +63,7 @@ def assert_equal(one, other):
 
 def tamper(dataset, change):
     """Change a shard's arrays, and the manifest so that it agrees."""
-    file = dataset.path / dataset.shards[0]["name"]
+    file = dataset.path / dataset.shards[0].name
     arrays = {name: array.copy() for name, array in load_file(file).items()}
     change(arrays)
     data = save(arrays)
@@ -95,7 +95,7 @@ class TestRoundTrip:
         assert reopened.steps == recording.steps == 28
         assert reopened.episodes == len(recording) == 5
         assert reopened.actors == recording.steps_by_actor == {"agent:a": 8, "random": 20}
-        assert reopened.shards[1]["origin"] == {"round": 1}
+        assert reopened.shards[1].origin == {"round": 1}
 
     def test_one_index_serves_every_array(self, dataset, episodes):
         recording = dataset.load()
@@ -118,6 +118,42 @@ class TestRoundTrip:
         dataset.append([make_episode(spec, 2)])
         other.append([make_episode(spec, 4)])
         assert Dataset.open(dataset.path).load().steps == 34
+
+
+class TestManifest:
+    def test_one_from_before_masses_and_origins(self, dataset, spec):
+        def older(manifest):
+            for body in manifest["spec"]["bodies"]:
+                for name in ("mass", "inertia", "inertial_pos", "inertial_quat"):
+                    del body[name]
+            for shard in manifest["shards"]:
+                del shard["origin"]
+
+        before = dataset.load()
+        edit_manifest(dataset, older)
+        reopened = Dataset.open(dataset.path, "Hopper")
+        assert_equal(reopened.load(), before)
+        assert [shard.origin for shard in reopened.shards] == [{}, {}]
+        assert reopened.spec.bodies[1].mass is None
+        reopened.append([make_episode(spec, 2)])
+        assert Dataset.open(dataset.path).load().steps == 30
+
+    def test_keys_of_users_own_stay(self, dataset, spec):
+        def annotate(manifest):
+            manifest["note"] = "mine"
+            manifest["shards"][0]["note"] = "the good ones"
+
+        edit_manifest(dataset, annotate)
+        Dataset.open(dataset.path).append([make_episode(spec, 2)])
+        manifest = json.loads((dataset.path / "manifest.json").read_text())
+        assert manifest["note"] == "mine"
+        assert [shard.get("note") for shard in manifest["shards"]] == ["the good ones", None, None]
+
+    def test_an_origin_that_is_no_plain_data_writes_nothing(self, dataset, spec):
+        before = sorted(dataset.path.iterdir())
+        with pytest.raises(ValueError, match="JSON"):
+            dataset.append([make_episode(spec, 2)], {"score": math.nan})
+        assert sorted(dataset.path.iterdir()) == before
 
 
 class TestRecording:
@@ -270,6 +306,22 @@ class TestOpen:
     def test_broken_spec(self, dataset):
         edit_manifest(dataset, lambda manifest: manifest["spec"].pop("gravity"))
         self.refused(dataset, "not a dataset's manifest")
+
+    @pytest.mark.parametrize(
+        ("change", "key"),
+        [
+            (lambda m: m.update(task=None), "$.task"),
+            (lambda m: m.pop("shards"), "`shards`"),
+            (lambda m: m["shards"][1].update(bytes="many"), "$.shards[1].bytes"),
+            (lambda m: m["shards"][0].pop("sha256"), "`sha256` - at `$.shards[0]`"),
+            (lambda m: m["shards"][0]["sources"].update(random=1.5), "$.shards[0].sources"),
+            (lambda m: m["spec"].update(frame_skip=[4]), "$.spec.frame_skip"),
+            (lambda m: m["spec"]["joints"][2].update(kind="ball"), "$.spec.joints[2].kind"),
+        ],
+    )
+    def test_wrong_types_are_named(self, dataset, change, key):
+        edit_manifest(dataset, change)
+        self.refused(dataset, "not a dataset's manifest", key)
 
     def test_newer_format(self, dataset):
         edit_manifest(dataset, lambda manifest: manifest.update(format=2))

@@ -6,12 +6,19 @@ import pytest
 import torch
 
 from learned_envs import State
-from learned_envs.checkpoint import read_card
-from learned_envs.errors import ParameterError, UnknownNameError
+from learned_envs.card import read_card
+from learned_envs.errors import CheckpointError, ParameterError, UnknownNameError
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, fit
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.fit.observer import Observer
-from learned_envs.fit.round import Round, finished, settled, whole_returns
+from learned_envs.fit.round import (
+    Round,
+    finished,
+    read_history,
+    settled,
+    whole_returns,
+    write_history,
+)
 from learned_envs.sb3 import Agent, Improver
 
 TASK = "InvertedPendulum"
@@ -23,7 +30,7 @@ def config():
         members=2, batch_size=32, horizons=(1, 2), check_every=10, held_out=0.2
     )
     # 4,096 steps inside are one round of PPO's learning.
-    rounds = RoundsConfig(rounds=2, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
+    rounds = RoundsConfig(count=2, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
     return FitConfig(options={"hidden": (16, 16)}, training=training, rounds=rounds)
 
 
@@ -36,21 +43,19 @@ def fitted(config, tmp_path_factory):
 
 def test_the_card_holds_every_round_and_says_how_one_was_chosen(fitted):
     card = read_card(fitted)
-    rounds = [Round(**figures) for figures in card["rounds"]]
+    rounds = [Round(**figures) for figures in card.rounds]
     assert [round.real_steps for round in rounds] == [1200, 2400]
     best = max(rounds, key=lambda round: round.outside)
-    assert f"round {best.number}" in card["chosen"]
-    assert card["real_steps"] == 2400
-    assert rounds == [
-        Round(**figures) for figures in json.loads((fitted / "rounds.json").read_text())
-    ]
+    assert f"round {best.number}" in card.chosen
+    assert card.real_steps == 2400
+    assert rounds == read_history(fitted)
 
 
 def test_returns_outside_are_those_of_the_budget_s_own_steps(fitted):
     dataset = Dataset.open(fitted / "data")
     assert dataset.steps == 2400
     assert set(dataset.actors) == {"random", "learner:trial-1", "learner:trial-2", "agent:round-1"}
-    first = read_card(fitted)["rounds"][0]
+    first = read_card(fitted).rounds[0]
     returns = whole_returns(dataset.load(), "learner:trial-1", 1000)
     assert first["outside"] == np.mean(returns)
     assert first["episodes"] == len(returns)
@@ -89,9 +94,9 @@ def test_a_fit_that_was_interrupted_goes_on(config, fitted, tmp_path):
     assert [round.number for round in rounds] == [2]
     assert collected[-1] == (2400, 2400)
     assert learned[-1] == (4096, 4096)
-    assert read_card(out)["sha256"] == read_card(fitted)["sha256"]
-    again, before = (read_card(folder)["rounds"] for folder in (out, fitted))
-    assert again == [
+    assert read_card(out).sha256 == read_card(fitted).sha256
+    again, before = (read_card(folder).rounds for folder in (out, fitted))
+    assert list(again) == [
         {**figures, "minutes": a["minutes"]} for a, figures in zip(again, before, strict=True)
     ]
 
@@ -128,6 +133,22 @@ def test_rounds_need_a_known_improver_and_no_data(config, tmp_path, pendulum_dat
 )
 def test_an_agent_is_settled_where_returns_agree_and_nothing_gets_better(returns, expected):
     assert settled(rounds_of(returns), agreement=0.1) is expected
+
+
+def test_figures_of_rounds_are_read_as_they_were_written(tmp_path):
+    history = rounds_of([(100.5, 100.25), (99.0, 101.0)])
+    assert read_history(tmp_path) == []
+    write_history(tmp_path, history)
+    assert read_history(tmp_path) == history
+    # One from before rounds could begin anew.
+    figures = json.loads((tmp_path / "rounds.json").read_text())
+    del figures[0]["anew"]
+    (tmp_path / "rounds.json").write_text(json.dumps(figures))
+    assert read_history(tmp_path) == history
+    for damage, key in [('[{"number": "one"}]', "number"), ("{}", "array"), ("[", "rounds")]:
+        (tmp_path / "rounds.json").write_text(damage)
+        with pytest.raises(CheckpointError, match=key):
+            read_history(tmp_path)
 
 
 @pytest.mark.parametrize(("outside", "expected"), [(120, False), (105, True)])

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from learned_envs.checkpoint import load_checkpoint, read_card, save_checkpoint
+from learned_envs.card import read_card
+from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.errors import (
     CheckpointError,
     DatasetError,
@@ -19,6 +20,7 @@ from learned_envs.errors import (
 from learned_envs.evaluation.report import Report
 from learned_envs.fit import FitConfig, TrainingConfig, fit
 from learned_envs.fit import run as module
+from learned_envs.fit.config import FitFile, RoundsConfig
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.run import evaluate_run
 
@@ -42,7 +44,7 @@ def fitted(config, tmp_path_factory):
 
 
 def test_the_card_says_where_a_model_comes_from(fitted, config, pendulum_data):
-    card = read_card(fitted)
+    _, card = load_checkpoint(fitted)
     assert card["task"] == TASK
     assert card["real_steps"] == 4000
     assert card["data"]["sha256"] == pendulum_data.digest
@@ -72,7 +74,7 @@ def test_it_records_where_no_data_is_given(config, tmp_path):
 def test_two_fits_with_one_seed_are_equal(config, fitted, tmp_path):
     torch.manual_seed(123)
     fit(TASK, tmp_path / "again", config, device="cpu")
-    assert read_card(tmp_path / "again")["sha256"] == read_card(fitted)["sha256"]
+    assert read_card(tmp_path / "again").sha256 == read_card(fitted).sha256
 
 
 def test_resuming_needs_nothing_but_the_folder(config, fitted, tmp_path, monkeypatch):
@@ -87,8 +89,8 @@ def test_resuming_needs_nothing_but_the_folder(config, fitted, tmp_path, monkeyp
         fit(TASK, tmp_path / "run", relative, device="cpu", observer=observer)
     monkeypatch.chdir(tmp_path)
     fit(TASK, "run", resume=True, device="cpu")
-    assert read_card("run")["sha256"] == read_card(fitted)["sha256"]
-    assert read_card("run")["held_out"] == read_card(fitted)["held_out"]
+    assert read_card("run").sha256 == read_card(fitted).sha256
+    assert read_card("run").held_out == read_card(fitted).held_out
 
 
 def test_kills_at_random_moments():
@@ -104,8 +106,8 @@ def test_a_start_from_weights(config, fitted, tmp_path):
     more = dataclasses.replace(anew.training, updates=2, members=5)
     simulation = fit(TASK, tmp_path / "run", dataclasses.replace(anew, training=more), device="cpu")
     start = read_card(fitted)
-    assert simulation.card["start"] == start["sha256"]
-    assert simulation.card["config"] == start["config"]
+    assert simulation.card["start"] == start.sha256
+    assert simulation.card["config"] == start.config
     assert simulation.card["members"] == simulation.card["fit"]["training"]["members"] == 2
 
 
@@ -113,14 +115,14 @@ class TestEvaluateRun:
     def test_a_fit_is_measured_on_what_it_held_out(self, fitted):
         report, where = evaluate_run(fitted, trajectories=2000)
         assert "held out" in where
-        assert report == Report.from_dict(read_card(fitted)["held_out"])
+        assert report == Report.of(read_card(fitted).held_out)
 
     def test_weights_alone_have_their_card(self, fitted, config, tmp_path):
         alone = tmp_path / "weights.safetensors"
         alone.write_bytes((fitted / "model.safetensors").read_bytes())
         report, where = evaluate_run(alone)
         assert "card" in where
-        assert report == Report.from_dict(read_card(fitted)["held_out"])
+        assert report == Report.of(read_card(fitted).held_out)
         measured, where = evaluate_run(alone, config.data)
         assert "held out" in where
         assert measured == report
@@ -187,6 +189,33 @@ class TestBadInput:
             fit(TASK, tmp_path / "run", resume=True, device="cpu")
 
 
+class TestSettings:
+    """Those of fits that other versions began, in `fit.json` and in cards."""
+
+    OLDER = '{"family": "lagrangian", "training": {"horizons": [2, 4]}, "rounds": {"rounds": 7}}'
+
+    def test_the_number_of_rounds_had_another_name(self):
+        config = FitConfig.from_dict(json.loads(self.OLDER))
+        assert config.rounds == RoundsConfig(count=7)
+        assert (config.family, config.training.horizons) == ("lagrangian", (2, 4))
+        stored = FitFile.from_json(f'{{"task": "Hopper", "config": {self.OLDER}}}'.encode())
+        assert stored == FitFile("Hopper", config)
+
+    def test_there_were_no_rounds(self):
+        assert FitConfig.from_dict({"training": {}}).rounds.count == 0
+
+    def test_what_is_written_is_read(self, config):
+        more = dataclasses.replace(config, rounds=RoundsConfig(count=3), start="shipped")
+        # Options are read by their family, which makes tuples of lists.
+        more = dataclasses.replace(more, options={"hidden": [16, 16], "integrator": "rk4"})
+        assert FitFile.from_json(FitFile(TASK, more).to_json()) == FitFile(TASK, more)
+        assert FitConfig.from_dict(json.loads(json.dumps(dataclasses.asdict(more)))) == more
+
+    def test_a_wrong_type_is_named(self):
+        with pytest.raises(ParameterError, match=r"\$\.rounds\.count"):
+            FitConfig.from_dict({"rounds": {"rounds": "many"}})
+
+
 def test_a_folder_that_exists_is_left_as_it_was(config, fitted, tmp_path):
     before = {path: path.read_bytes() for path in fitted.iterdir() if path.is_file()}
     with pytest.raises(OutputError, match="--resume"):
@@ -204,6 +233,19 @@ def test_settings_that_were_damaged(fitted, tmp_path):
     for text in ("", "{}", '{"task": "InvertedPendulum", "config": {"training": 3}}'):
         (tmp_path / module.CONFIG_FILE).write_text(text)
         with pytest.raises(CheckpointError, match="not the settings"):
+            fit(TASK, tmp_path, resume=True, device="cpu")
+    for changes, named in [
+        ({"steps": "many"}, r"\$\.config\.steps"),
+        ({"training": {"horizons": [1, 2.5]}}, r"\$\.config\.training\.horizons\[1\]"),
+        (
+            {"training": {"updates": 3, "wings": 2}, "tail": 1},
+            r"config\.training\.wings, config\.tail",
+        ),
+        ({"training": {"updates": 0}}, "updates=0"),
+    ]:
+        text = json.dumps({"task": TASK, "config": changes})
+        (tmp_path / module.CONFIG_FILE).write_text(text)
+        with pytest.raises(CheckpointError, match=named):
             fit(TASK, tmp_path, resume=True, device="cpu")
     (tmp_path / module.CONFIG_FILE).write_bytes((fitted / module.CONFIG_FILE).read_bytes())
     with pytest.raises(CheckpointError, match="expected one of Hopper"):

@@ -23,6 +23,7 @@ from learned_envs.errors import (
 from learned_envs.evaluation.evaluation import sensor_errors
 from learned_envs.fit import FitConfig, TrainingConfig, train
 from learned_envs.fit import training as module
+from learned_envs.fit.folder import PROGRESS_FILE
 from learned_envs.simulation import Simulation
 
 TASK = catalogue.task_class("InvertedDoublePendulum")
@@ -78,7 +79,9 @@ def test_the_best_weights_are_kept(run, tmp_path):
 
 
 def test_it_stops_when_the_held_out_error_no_longer_falls(run, monkeypatch):
-    monkeypatch.setattr(module.Training, "check", lambda self: setattr(self, "stale", 1) or {})
+    monkeypatch.setattr(
+        module.Training, "check", lambda self: setattr(self.counters, "stale", 1) or {}
+    )
     seen = []
     config = dataclasses.replace(SMALL, patience=1)
     with pytest.raises(CheckpointError):
@@ -134,8 +137,8 @@ def test_a_full_disk_keeps_the_last_good_weights(run, tmp_path):
 
 def test_a_training_that_was_overwritten_is_no_crash(run, tmp_path):
     run()
-    for damage in (b"", b"garbage", (tmp_path / "fit" / module.PROGRESS_FILE).read_bytes()[:-9]):
-        (tmp_path / "fit" / module.PROGRESS_FILE).write_bytes(damage)
+    for damage in (b"", b"garbage", (tmp_path / "fit" / PROGRESS_FILE).read_bytes()[:-9]):
+        (tmp_path / "fit" / PROGRESS_FILE).write_bytes(damage)
         with pytest.raises(CheckpointError, match="cannot be resumed"):
             run()
 
