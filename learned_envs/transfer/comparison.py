@@ -49,7 +49,7 @@ class Comparison:
     def score(self) -> float | None:
         """What training inside gains over acting at random, as a share of training outside.
 
-        All returns are those outside; None where training outside gains nothing.
+        All returns are those outside; None if training outside gains nothing.
         """
         gain = fmean(self.trained_outside) - self.random
         return (fmean(self.outside) - self.random) / gain if gain > 0 else None
@@ -80,7 +80,7 @@ class Comparison:
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> Comparison | None:
-        """Read a card's returns; None where it has none, or only those of agents trained inside."""
+        """Read a card's returns; None if it has none, or only those of agents trained inside."""
         returns = card.get("returns", {})
         if "trained_outside" not in returns:
             return None
