@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 import tyro
+from cells import lay_out
 from rich.console import Console
-from rich.table import Table
-from stepping import measure
 
 from learned_envs import Simulation
 from learned_envs.dynamics import Ensemble
+from learned_envs.evaluation.speed import measure
 
 BATCHES = (1, 16, 256, 1024, 4096, 16_384)
 WIDTHS = (32, 64, 128, 192, 256, 384)
@@ -43,7 +43,7 @@ class Options:
     task: str = "Hopper"
     """The catalogue's name of the task."""
     envs: int = 1024
-    """Environments at once, where it is not they that grow."""
+    """Environments at once, if it is not they that grow."""
     seconds: float = 0.5
     """Time for each figure."""
     plot: Path | None = None
@@ -97,10 +97,9 @@ def main(options: Options) -> None:
             blind = step_time(made(engine, contact_geometry=False), envs, seconds, False)
             shares[engine] = 1 - blind / whole, three / whole
     for name, (sizes, _) in panels.items():
-        table = Table(name, *(f"{size:,}" for size in sizes), title=f"{options.task}: ms")
-        for engine, curve in times[name].items():
-            table.add_row(engine, *(f"{1000 * time:.3g}" for time in curve))
-        console.print(table)
+        rows = [(each, *(f"{1000 * time:.3g}" for time in times[name][each])) for each in ENGINES]
+        columns = (name, *(f"{size:,}" for size in sizes))
+        console.print(lay_out(f"{options.task}: ms", columns, rows))
     for engine, (geometry, three) in shares.items():
         console.print(
             f"At {envs:,} environments, {engine}, contact geometry takes {geometry:.0%} of a step, "
