@@ -11,7 +11,7 @@ curves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,34 @@ def rollout_time(simulation: Simulation, envs: int, seconds: float, horizon: int
     return envs / measure(lambda: simulation.rollout(state, actions), envs, seconds)
 
 
+def draw(
+    path: Path,
+    options: Options,
+    sizes: Mapping[str, Sequence[int]],
+    times: Mapping[str, Mapping[str, Sequence[float]]],
+) -> None:
+    """Draw the seconds of each engine over what grows, a panel each."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
+
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    for axes, (name, grown) in zip(figure.subplots(1, 4), sizes.items(), strict=True):
+        for engine, curve in times[name].items():
+            axes.plot(grown, [1000 * time for time in curve], "o-", label=engine)
+        axes.set(xlabel=name, xscale="log", yscale="log")
+        axes.set_xticks(grown, [f"{size:,}" for size in grown], rotation=45, minor=False)
+        axes.set_xticks([], minor=True)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter("")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("milliseconds")
+    figure.axes[0].legend(fontsize=8)
+    threads = torch.get_num_threads()
+    figure.suptitle(f"{options.task}, {options.envs:,} environments, {threads} threads")
+    figure.savefig(path, dpi=110)
+
+
 def main(options: Options) -> None:
     console = Console()
     shipped = Simulation.load(options.task)
@@ -106,24 +134,7 @@ def main(options: Options) -> None:
             f"and a step with 3 members' disagreement {three:.2f} times one's."
         )
     if options.plot is not None:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import LogLocator
-
-        figure = Figure(figsize=(11, 3.4), layout="constrained")
-        for axes, (name, (sizes, _)) in zip(figure.subplots(1, 4), panels.items(), strict=True):
-            for engine, curve in times[name].items():
-                axes.plot(sizes, [1000 * time for time in curve], "o-", label=engine)
-            axes.set(xlabel=name, xscale="log", yscale="log")
-            axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45, minor=False)
-            axes.set_xticks([], minor=True)
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_minor_formatter("")
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.grid(alpha=0.3)
-        figure.axes[0].set_ylabel("milliseconds")
-        figure.axes[0].legend(fontsize=8)
-        figure.suptitle(f"{options.task}, {envs:,} environments, {torch.get_num_threads()} threads")
-        figure.savefig(options.plot, dpi=110)
+        draw(options.plot, options, {name: sizes for name, (sizes, _) in panels.items()}, times)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from typing import Any
 import gymnasium as gym
 import torch
 import tyro
+from cells import lay_out
 from rich.console import Console
 from rich.table import Table
 from stepping import (
@@ -188,49 +189,51 @@ def real(options: Options) -> Iterator[Measurement]:
         yield timed("real MuJoCo Warp", envs, warp_physics(options.task, envs), options)
 
 
-def lay_out(options: Options, measured: Sequence[Measurement]) -> Table:
+def speeds_table(options: Options, measured: Sequence[Measurement]) -> Table:
     """Set out each speed, and how many times its peers' it is."""
     peers = {}
     for peer, name in PEERS.items():
         if chosen := [each for each in measured if each.name.startswith(name)]:
             peers[peer] = max(chosen, key=lambda each: each.speed)
-    named = ", ".join(f"{name} {each.speed:,.0f}/s" for name, each in peers.items())
-    table = Table(
-        title=f"{options.task}: environment steps per second (times {' / '.join(peers)})",
-        caption=f"{named}. {usable_cores()} cores, {torch.get_num_threads()} torch threads, "
-        f"learned environments on {options.device}. `gym.make_vec` and SB3 return numpy.",
-    )
     counts = sorted({each.envs for each in measured})
-    table.add_column("environments at once")
-    for count in counts:
-        table.add_column(f"{count:,}", justify="right")
     speeds = {(each.name, each.envs): each.speed for each in measured}
 
-    def times(speed: float) -> str:
-        return " / ".join(f"{speed / peer.speed:.3g}" for peer in peers.values())
+    def shown(speed: float | None) -> str:
+        if speed is None:
+            return ""
+        times = " / ".join(f"{speed / peer.speed:.3g}" for peer in peers.values())
+        return f"{speed:,.0f} ({times})"
 
-    for name in dict.fromkeys(each.name for each in measured):
-        row = [speeds.get((name, count)) for count in counts]
-        table.add_row(name, *("" if s is None else f"{s:,.0f} ({times(s)})" for s in row))
+    table = lay_out(
+        f"{options.task}: environment steps per second (times {' / '.join(peers)})",
+        ("environments at once", *(f"{count:,}" for count in counts)),
+        (
+            (name, *(shown(speeds.get((name, count))) for count in counts))
+            for name in dict.fromkeys(each.name for each in measured)
+        ),
+    )
+    named = ", ".join(f"{name} {each.speed:,.0f}/s" for name, each in peers.items())
+    table.caption = (
+        f"{named}. {usable_cores()} cores, {torch.get_num_threads()} torch threads, "
+        f"learned environments on {options.device}. `gym.make_vec` and SB3 return numpy."
+    )
     return table
 
 
-def errors(options: Options) -> Table:
+def errors_table(options: Options) -> Table:
     """Set the errors of rollouts of each engine side by side, along a random actor's episodes."""
     plain = Simulation.load(options.checkpoint or options.task, options.device)
-    reduced = plain.to_bfloat16()
-    engines = [plain, plain.compiled(), reduced.compiled()]
-    table = Table("median (mean) error after", title="What compiling and bfloat16 do to rollouts")
+    engines = [plain, plain.compiled(), plain.to_bfloat16().compiled()]
     with tempfile.TemporaryDirectory() as folder:
         dataset = collect(options.task, 20_000, Path(folder) / "data", seed=77, workers=1)
         reports = [evaluate(engine, dataset, HORIZONS) for engine in engines]
-    for engine in ENGINES:
-        table.add_column(f"learned{engine}", justify="right")
-    for index, horizon in enumerate(reports[0].horizons):
-        curves = [report.curve("model") for report in reports]
-        row = [f"{curve.median[index]:.4g} ({curve.mean[index]:.4g})" for curve in curves]
-        table.add_row(f"{horizon} steps", *row)
-    return table
+    curves = [report.curve("model") for report in reports]
+    columns = ("median (mean) error after", *(f"learned{engine}" for engine in ENGINES))
+    rows = [
+        (f"{horizon} steps", *(f"{c.median[i]:.4g} ({c.mean[i]:.4g})" for c in curves))
+        for i, horizon in enumerate(reports[0].horizons)
+    ]
+    return lay_out("What compiling and bfloat16 do to rollouts", columns, rows)
 
 
 def draw(options: Options, measured: Sequence[Measurement], path: Path) -> None:
@@ -268,11 +271,11 @@ def main(options: Options) -> None:
     with console.status("measuring"):
         # The real ones first: their processes start from one that holds nothing yet.
         measured = [*real(options), *learned(options)]
-        effect = errors(options)
+        effect = errors_table(options)
     for module, package in OPTIONAL.items():
         if not installed(module):
             console.print(f"pip install {package} to see it beside.")
-    console.print(lay_out(options, measured))
+    console.print(speeds_table(options, measured))
     console.print(effect)
     single = {each.name: each.speed for each in measured if each.envs == 1}
     for name in (f"learned gym.make{label}" for label in SINGLE):

@@ -102,17 +102,14 @@ class Run(Cell):
         return {**asdict(own), "steps": self.options.steps or own.steps}
 
     @property
-    def weights(self) -> str | Path:
-        """What an agent is trained inside of."""
-        return self.options.checkpoint or catalogue.env_id(self.task)
-
-    @property
     def settings(self) -> Figures:
         """All that a score depends on."""
-        plain = {name: getattr(self, name) for name in ("task", "place", "seed", "agent")}
-        inside = self.place == "inside"
-        weights = read_card(self.weights, self.task)["sha256"] if inside else None
-        return {**plain, "episodes": self.options.episodes, "weights": weights}
+        weights = None
+        if self.place == "inside":
+            source = self.options.checkpoint or catalogue.env_id(self.task)
+            weights = read_card(source, self.task)["sha256"]
+        own = {name: getattr(self, name) for name in ("task", "place", "seed", "agent")}
+        return {**own, "episodes": self.options.episodes, "weights": weights}
 
     def run(self) -> Figures:
         """Train, save and score."""

@@ -22,7 +22,7 @@ HORIZONS = (1, 10, 25, 50, 100, 200)
 """Steps at which errors are reported."""
 
 CHUNK = 4096
-"""Trajectories rolled out at once."""
+"""Windows rolled out at once."""
 
 
 def offset(kinematics: Kinematics, origin: State, target: State) -> Tensor:
@@ -188,7 +188,7 @@ def model_of(
         simulation: the model.
         past_the_end: go on when the task's rules end the predicted episode. By default it stays
             at its last state, as an environment's does.
-        members: draws one fixed member a trajectory, in place of the ensemble's mean.
+        members: draws one fixed member a rollout, in place of the ensemble's mean.
     """
 
     def predict(window: Window) -> Sequence[State]:
