@@ -11,19 +11,19 @@ curves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import tyro
+from cells import lay_out
 from rich.console import Console
-from rich.table import Table
-from stepping import measure
 
 from learned_envs import Simulation
 from learned_envs.dynamics import Ensemble
+from learned_envs.evaluation.speed import measure
 
 BATCHES = (1, 16, 256, 1024, 4096, 16_384)
 WIDTHS = (32, 64, 128, 192, 256, 384)
@@ -43,7 +43,7 @@ class Options:
     task: str = "Hopper"
     """The catalogue's name of the task."""
     envs: int = 1024
-    """Environments at once, where it is not they that grow."""
+    """Environments at once, if it is not they that grow."""
     seconds: float = 0.5
     """Time for each figure."""
     plot: Path | None = None
@@ -62,6 +62,34 @@ def rollout_time(simulation: Simulation, envs: int, seconds: float, horizon: int
     """Return the seconds of one rollout of a batch."""
     state, actions = simulation.reset(envs), torch.zeros(envs, horizon, simulation.task.spec.nu)
     return envs / measure(lambda: simulation.rollout(state, actions), envs, seconds)
+
+
+def draw(
+    path: Path,
+    options: Options,
+    sizes: Mapping[str, Sequence[int]],
+    times: Mapping[str, Mapping[str, Sequence[float]]],
+) -> None:
+    """Draw the seconds of each engine over what grows, a panel each."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
+
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    for axes, (name, grown) in zip(figure.subplots(1, 4), sizes.items(), strict=True):
+        for engine, curve in times[name].items():
+            axes.plot(grown, [1000 * time for time in curve], "o-", label=engine)
+        axes.set(xlabel=name, xscale="log", yscale="log")
+        axes.set_xticks(grown, [f"{size:,}" for size in grown], rotation=45, minor=False)
+        axes.set_xticks([], minor=True)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter("")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("milliseconds")
+    figure.axes[0].legend(fontsize=8)
+    threads = torch.get_num_threads()
+    figure.suptitle(f"{options.task}, {options.envs:,} environments, {threads} threads")
+    figure.savefig(path, dpi=110)
 
 
 def main(options: Options) -> None:
@@ -97,34 +125,16 @@ def main(options: Options) -> None:
             blind = step_time(made(engine, contact_geometry=False), envs, seconds, False)
             shares[engine] = 1 - blind / whole, three / whole
     for name, (sizes, _) in panels.items():
-        table = Table(name, *(f"{size:,}" for size in sizes), title=f"{options.task}: ms")
-        for engine, curve in times[name].items():
-            table.add_row(engine, *(f"{1000 * time:.3g}" for time in curve))
-        console.print(table)
+        rows = [(each, *(f"{1000 * time:.3g}" for time in times[name][each])) for each in ENGINES]
+        columns = (name, *(f"{size:,}" for size in sizes))
+        console.print(lay_out(f"{options.task}: ms", columns, rows))
     for engine, (geometry, three) in shares.items():
         console.print(
             f"At {envs:,} environments, {engine}, contact geometry takes {geometry:.0%} of a step, "
             f"and a step with 3 members' disagreement {three:.2f} times one's."
         )
     if options.plot is not None:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import LogLocator
-
-        figure = Figure(figsize=(11, 3.4), layout="constrained")
-        for axes, (name, (sizes, _)) in zip(figure.subplots(1, 4), panels.items(), strict=True):
-            for engine, curve in times[name].items():
-                axes.plot(sizes, [1000 * time for time in curve], "o-", label=engine)
-            axes.set(xlabel=name, xscale="log", yscale="log")
-            axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45, minor=False)
-            axes.set_xticks([], minor=True)
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_minor_formatter("")
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.grid(alpha=0.3)
-        figure.axes[0].set_ylabel("milliseconds")
-        figure.axes[0].legend(fontsize=8)
-        figure.suptitle(f"{options.task}, {envs:,} environments, {torch.get_num_threads()} threads")
-        figure.savefig(options.plot, dpi=110)
+        draw(options.plot, options, {name: sizes for name, (sizes, _) in panels.items()}, times)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,16 @@
 prints for each task the standardised squared error (median and mean) at 1 to 200 steps of
 
 - `model`: the shipped model's ensemble mean, or that of `--checkpoint`;
-- `member`: one fixed member a trajectory, as environments step by default;
-- `past its end`: the model again, going on where the task's rules end the predicted episode;
+- `member`: one fixed member a rollout, as environments step by default;
+- `past its end`: the model again, going on when the task's rules end the predicted episode;
   everywhere else a predicted episode stays at its last state, as an environment's does;
 - each `--foil`: other fits, a `residual_mlp` say;
 - `twin`: real MuJoCo restarted from the same state with normal noise on q and v;
 - `hold`: the first state held;
 
-and how many times the error of its 1e-3 twin the model's is. It is `close` where its median is at
+and how many times the error of its 1e-3 twin the model's is. It is `close` if its median is at
 most 50 times the twin's or 0.005, and at most half of hold's, and its mean is below hold's; that is
-judged where the twin's own median is below a tenth of hold's.
+judged if the twin's own median is below a tenth of hold's.
 
 The trajectories are those of agents that learn in the real environment under a seed that no
 shipped weights have seen. They are recorded once, as by the command
@@ -25,7 +25,7 @@ shipped weights have seen. They are recorded once, as by the command
 Then come full episodes under agents that learned outside, those that `benchmarks/transfer.py` left
 or `--agent`: how far the mean and the spread of each dimension of the states inside are from those
 outside, and how often episodes end by a fall. `--record` writes the figures into the card of the
-weights, from where `benchmarks/tables.py` takes them.
+weights; `benchmarks/tables.py` takes them from there.
 """
 
 from __future__ import annotations
@@ -36,36 +36,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import tyro
+from cells import RESULT_FILE, tasks_of
 from rich.console import Console
+from tables import add_to_card
 
-from learned_envs import Simulation, State, catalogue
-from learned_envs.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
-from learned_envs.collect.collection import collect
-from learned_envs.data.dataset import Dataset
+from learned_envs import Simulation, catalogue
 from learned_envs.data.recording import Recording
-from learned_envs.data.trajectories import Window
-from learned_envs.evaluation.evaluation import (
-    HORIZONS,
-    Predictor,
-    compare,
-    model_of,
-    stay_at_the_end,
-)
+from learned_envs.evaluation.evaluation import HORIZONS, Predictor, compare, model_of
 from learned_envs.evaluation.report import TWIN, Curve, Report
+from learned_envs.evaluation.twin import twins
+from learned_envs.fit import Dataset, collect
 from learned_envs.sb3 import Agent, learn_outside
-from learned_envs.systems.reference import make_reference, replay
-from learned_envs.tasks import Task
 from learned_envs.transfer import long_run, summary
-
-TWIN_NOISE = (1e-6, 1e-4, 1e-3)
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Measure rollout errors on trajectories of policies that no training data holds."""
+    """Measure rollout errors on episodes of agents that no training data holds."""
 
     task: tuple[str, ...] = ()
     """Names of tasks; all with shipped weights if not given. What has a path is of one task."""
@@ -74,9 +63,9 @@ class Fidelity:
     foil: tuple[str, ...] = ()
     """Other fits of the task to compare with."""
     data: Path | None = None
-    """Held-out dataset; data/<task>-held-out, recorded where it is not there, if not given."""
+    """Held-out dataset; data/<task>-held-out if not given, which is recorded if it is not there."""
     steps: int = 450_000
-    """Steps to record where there is none."""
+    """Steps to record if there is none."""
     trajectories: int = 1000
     """Windows that errors are measured on."""
     seed: int = 0
@@ -97,8 +86,7 @@ class Fidelity:
     @property
     def tasks(self) -> list[str]:
         """What to measure."""
-        shipped = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).is_file()]
-        tasks = [catalogue.task_of(name) for name in self.task] or shipped
+        tasks = tasks_of(self.task)
         paths = (self.checkpoint, self.foil, self.data, self.agent, self.json, self.plot)
         if len(tasks) > 1 and any(paths):
             raise SystemExit(f"Got a path for {len(tasks)} tasks. Name its one task with --task.")
@@ -141,8 +129,7 @@ def rollout_errors(args: Fidelity, task: str, simulation: Simulation) -> Report:
         foil = Simulation.load(path)
         predictors[f"{foil.card['family']} ({path})"] = model_of(foil)
     if args.twins:
-        for noise in TWIN_NOISE:
-            predictors[f"twin {noise:.0e}"] = twin(task, simulation.task, recording, noise)
+        predictors |= twins(task, simulation.task, recording)
     return compare(recording, simulation, predictors, HORIZONS, args.trajectories, args.seed)
 
 
@@ -163,33 +150,9 @@ def unseen(dataset: Dataset) -> Recording:
     return recording.select([i for i, s in enumerate(recording.actors) if s != "random"])
 
 
-def twin(name: str, task: Task, recording: Recording, noise: float) -> Predictor:
-    """Predict with real MuJoCo, restarted with normal noise on q and v."""
-    env = make_reference(name)
-
-    def predict(window: Window) -> Sequence[State]:
-        random = np.random.default_rng(0)
-        q, v = [], []
-        for row, actions in zip(window.rows.tolist(), window.actions.numpy(), strict=True):
-            start_q, start_v = recording.qpos[row], recording.qvel[row]
-            positions, velocities = replay(
-                env,
-                start_q + noise * random.standard_normal(start_q.shape),
-                start_v + noise * random.standard_normal(start_v.shape),
-                actions,
-            )
-            q.append(positions[1:])
-            v.append(velocities[1:])
-        at = torch.tensor(np.array(q)), torch.tensor(np.array(v))
-        states = [State(at[0][:, t], at[1][:, t]) for t in range(window.length)]
-        return stay_at_the_end(task, states)
-
-    return predict
-
-
 def long_runs(args: Fidelity, task: str, simulation: Simulation) -> Mapping[str, float] | None:
-    """Compare full episodes inside with those outside; None where there is no agent."""
-    saved = Path("runs/transfer").glob(f"{task}/outside-*/result.json")
+    """Compare full episodes inside with those outside; None if there is no agent."""
+    saved = Path("runs/transfer").glob(f"{task}/outside-*/{RESULT_FILE}")
     agents = args.agent or sorted(result.parent for result in saved)
     if not agents:
         return None
@@ -213,9 +176,7 @@ def record(source: str, report: Report, long: Mapping[str, float] | None) -> Non
     figures: dict[str, Any] = {"report": replace(report, curves=curves).to_dict()}
     if long is not None:
         figures["long_run"] = long
-    path = find_checkpoint(source)
-    dynamics, card = load_checkpoint(path)
-    save_checkpoint(path, dynamics, {**card, "fidelity": figures})
+    add_to_card(source, fidelity=figures)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
 At every real step the planner imagines `iterations` times `candidates` sequences of `horizon`
 actions. "learned" imagines with the shipped model (with every member of the ensemble), "MuJoCo"
 with MuJoCo itself (`mujoco.rollout`, all cores) and the task's own reward: the best that a model
-could be. The share is (learned - random) / (MuJoCo - random). Episodes are side by side where the
-model is learned: they are one batch.
+could be. The share is (learned - random) / (MuJoCo - random). Episodes run
+side by side: the planner imagines for all of them in one batch.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import tyro
+from cells import lay_out
 from rich.console import Console
-from rich.table import Table
 
 from learned_envs import Simulation, catalogue
 from learned_envs.collect.planner import real_returns
-from learned_envs.planning import CEM, MPPI, Planner, Search, imagined_returns
+from learned_envs.evaluation.returns import episode_limit
+from learned_envs.planning import CEM, MPPI, Planner, Returns, Search, imagined_returns
 from learned_envs.state import State
 from learned_envs.systems.reference import make_reference
 
@@ -67,7 +68,7 @@ class Options:
 def control(options: Options, task: str, planner: Planner | None) -> list[float]:
     """Return the real returns of episodes; without a planner, of random actions."""
     envs = [make_reference(task) for _ in range(options.episodes)]
-    limit = options.steps or envs[0].spec.max_episode_steps
+    limit = options.steps or episode_limit(catalogue.reference_id(task))
     totals, alive = [0.0] * len(envs), [True] * len(envs)
     for index, env in enumerate(envs):
         env.reset(seed=options.seed + index)
@@ -78,9 +79,9 @@ def control(options: Options, task: str, planner: Planner | None) -> list[float]
         if planner is None:
             actions = [env.action_space.sample() for env in envs]
         else:
-            data = [env.unwrapped.data for env in envs]
-            q = torch.tensor(np.array([each.qpos for each in data]))
-            v = torch.tensor(np.array([each.qvel for each in data]))
+            inner: list[Any] = [env.unwrapped for env in envs]
+            q = torch.tensor(np.array([each.data.qpos for each in inner]))
+            v = torch.tensor(np.array([each.data.qvel for each in inner]))
             actions = list(planner(State(q, v)).float().numpy())
         for index, (env, action) in enumerate(zip(envs, actions, strict=True)):
             if alive[index]:
@@ -96,18 +97,17 @@ def control(options: Options, task: str, planner: Planner | None) -> list[float]
 
 def main(options: Options) -> None:
     console = Console(width=140)
-    table = Table(
-        title=f"{options.search}, {options.horizon} steps ahead, {options.iterations} times "
+    title = (
+        f"{options.search}, {options.horizon} steps ahead, {options.iterations} times "
         f"{options.candidates} candidates: real returns, every episode, and their mean in brackets"
     )
-    for column in ("task", "random", "learned", "minutes", "MuJoCo", "minutes", "share"):
-        table.add_column(column, justify="left" if column == "task" else "right")
-    everything = {}
+    columns = ("task", "random", "learned", "minutes", "MuJoCo", "minutes", "share")
+    rows, everything = [], {}
     for name in map(catalogue.task_of, options.task):
         simulation = Simulation.load(name)
         with closing(make_reference(name)) as env:
             env.reset(seed=0)
-            models = {
+            models: dict[str, Returns | None] = {
                 "random": None,
                 "learned": imagined_returns(simulation, options.caution),
                 "MuJoCo": real_returns(simulation.task, env),
@@ -126,13 +126,13 @@ def main(options: Options) -> None:
         figures["share"] = share
         everything[name] = figures
         cells = [name]
-        for model, each in mean.items():
-            returns = " / ".join(f"{total:,.5g}" for total in figures[model]["returns"])
-            cells.append(f"{returns} ({each:,.5g})")
+        for model, average in mean.items():
+            returned = " / ".join(f"{total:,.5g}" for total in figures[model]["returns"])
+            cells.append(f"{returned} ({average:,.5g})")
             if model != "random":
                 cells.append(f"{figures[model]['minutes']:.1f}")
-        table.add_row(*cells, f"{share:.0%}")
-        console.print(table)
+        rows.append([*cells, f"{share:.0%}"])
+        console.print(lay_out(title, columns, rows))
     if options.json is not None:
         options.json.write_text(json.dumps(everything, indent=1))
 

@@ -14,25 +14,23 @@ finished round is not run again.
 from __future__ import annotations
 
 import json
-import os
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
+from cells import Cell, Figures, fit_or_resume, lay_out, run_all
 from rich.console import Console
-from rich.table import Table
 
 from learned_envs import catalogue
-from learned_envs.fit import FitConfig, TrainingConfig, fit
+from learned_envs.fit import FitConfig, TrainingConfig
 from learned_envs.fit.config import RoundsConfig
-from learned_envs.fit.folder import AGENT_FOLDER, CONFIG_FILE, ROUNDS_FILE
+from learned_envs.fit.folder import AGENT_FOLDER, ROUNDS_FILE
 from learned_envs.fit.round import Round
 from learned_envs.sb3 import Agent, Improver
 from learned_envs.transfer import episode_returns
-from learned_envs.workers import run_in_order, usable_cores
+from learned_envs.workers import usable_cores
 
 EPISODES = 20
 """Of the score of the agent that a fit keeps."""
@@ -102,8 +100,8 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One fit."""
+class Fit(Cell):
+    """A fit by rounds from nothing."""
 
     task: str
     variant: str
@@ -116,81 +114,97 @@ class Cell:
         """Where the fit is kept."""
         return self.out / self.task / self.variant / f"seed-{self.seed}"
 
-    def history(self) -> list[Round]:
-        """Return what its rounds gave."""
-        return [Round(**figures) for figures in json.loads((self.folder / ROUNDS_FILE).read_text())]
+    @property
+    def config(self) -> FitConfig:
+        """How it is fitted."""
+        target = TARGETS[self.task]
+        rounds = replace(target.rounds, **VARIANTS[self.variant])
+        if self.rounds is not None:
+            rounds = replace(rounds, count=self.rounds)
+        training = TrainingConfig(horizons=(2, 4, 8), seed=1000 * self.seed)
+        return FitConfig(options=target.options, training=training, rounds=rounds)
+
+    @property
+    def settings(self) -> Figures:
+        """What the figures depend on."""
+        score = {"episodes": EPISODES, "seed": SCORE_SEED}
+        return {"fit": asdict(self.config), "variant": self.variant, "score": score}
+
+    def run(self) -> Figures:
+        """Fit, and score the agent that is kept."""
+
+        def improver(task: str, rounds: RoundsConfig) -> Improver:
+            steps = EPISODE_STEPS.get(self.variant)
+            return replace(Improver.of(task, rounds), episode_steps=steps)
+
+        fit_or_resume(self.task, self.folder, self.config, improver=improver)
+        kept = Agent.load(self.folder / AGENT_FOLDER)
+        score = episode_returns(kept, catalogue.reference_id(self.task), EPISODES, SCORE_SEED)
+        rounds = json.loads((self.folder / ROUNDS_FILE).read_text())
+        return {"rounds": rounds, "score": score.tolist()}
+
+    def line(self, figures: Figures) -> str:
+        """Say what each round gave."""
+        return "\n".join(
+            f"{self.task}, {self.variant}, seed {self.seed}, {round.line()}"
+            for round in history(figures)
+        )
 
 
-def run(cell: Cell) -> None:
-    target = TARGETS[cell.task]
-    rounds = replace(target.rounds, **VARIANTS[cell.variant])
-    if cell.rounds is not None:
-        rounds = replace(rounds, count=cell.rounds)
-    config = FitConfig(
-        options=target.options,
-        training=TrainingConfig(horizons=(2, 4, 8), seed=1000 * cell.seed),
-        rounds=rounds,
-    )
-
-    def improver(task: str, rounds: RoundsConfig) -> Improver:
-        return replace(Improver.of(task, rounds), episode_steps=EPISODE_STEPS.get(cell.variant))
-
-    resume = (cell.folder / CONFIG_FILE).exists()
-    fit(cell.task, cell.folder, config, improver=improver, resume=resume)
+def history(figures: Figures) -> list[Round]:
+    """Return what the rounds of a fit gave."""
+    return [Round(**round) for round in figures["rounds"]]
 
 
-def row(cell: Cell) -> list[str]:
-    """Lay one fit out."""
-    history, target = cell.history(), TARGETS[cell.task].outside
-    returns = np.array([round.outside for round in history])
-    minutes = np.cumsum([round.minutes for round in history])
-    kept = Agent.load(cell.folder / AGENT_FOLDER)
-    score = episode_returns(kept, catalogue.reference_id(cell.task), EPISODES, SCORE_SEED)
+COLUMNS = (
+    "variant",
+    "seed",
+    "steps to it",
+    "minutes",
+    "best",
+    "kept agent",
+    "later rounds",
+    "gap",
+    "in all",
+)
+
+
+def row(fit: Fit, figures: Figures) -> list[str]:
+    """Lay one fit out, by `COLUMNS`."""
+    rounds, score = history(figures), np.array(figures["score"])
+    returns = np.array([round.outside for round in rounds])
+    minutes = np.cumsum([round.minutes for round in rounds])
+    target = TARGETS[fit.task].outside
     good = next((index for index, value in enumerate(returns) if value >= target), None)
     half = returns[len(returns) // 2 :]
     return [
-        cell.variant,
-        str(cell.seed),
-        "never" if good is None else f"{history[good].real_steps:,}",
+        fit.variant,
+        str(fit.seed),
+        "never" if good is None else f"{rounds[good].real_steps:,}",
         "" if good is None else f"{minutes[good]:.0f}",
-        f"{returns.max():,.0f} at {history[int(returns.argmax())].real_steps:,}",
+        f"{returns.max():,.0f} at {rounds[int(returns.argmax())].real_steps:,}",
         f"{score.mean():,.0f} ± {score.std():,.0f}",
         f"{half.mean():,.0f} ± {half.std():,.0f}",
-        f"{np.median([round.gap for round in history]):.0%}",
+        f"{np.median([round.gap for round in rounds]):.0%}",
         f"{minutes[-1]:.0f}",
     ]
 
 
 def main(options: Options) -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
     console = Console(width=140)
-    cells = [
-        Cell(catalogue.task_of(task), variant, seed, options.out, options.rounds)
-        for task in options.task
+    tasks = [catalogue.task_of(name) for name in options.task]
+    fits = [
+        Fit(task, variant, seed, options.out, options.rounds)
+        for task in tasks
         for variant in options.variant
         for seed in range(options.seeds)
     ]
-    with closing(run_in_order(run, cells, options.workers)) as done:
-        for cell, _ in zip(cells, done, strict=True):
-            for round in cell.history():
-                console.print(f"{cell.task}, {cell.variant}, seed {cell.seed}, {round.line()}")
-    for task in dict.fromkeys(cell.task for cell in cells):
-        table = Table(
-            "variant",
-            "seed",
-            "steps to it",
-            "minutes",
-            "best",
-            "kept agent",
-            "later rounds",
-            "gap",
-            "in all",
-            title=f"{task}: from nothing to a return outside of {TARGETS[task].outside:,.0f}",
-        )
-        for cell in cells:
-            if cell.task == task:
-                table.add_row(*row(cell))
-        console.print(table)
+    run_all(fits, options.workers, console)
+    for task in dict.fromkeys(tasks):
+        title = f"{task}: from nothing to a return outside of {TARGETS[task].outside:,.0f}"
+        finished = ((fit, fit.figures()) for fit in fits if fit.task == task)
+        rows = [row(fit, figures) for fit, figures in finished if figures is not None]
+        console.print(lay_out(title, COLUMNS, rows))
 
 
 if __name__ == "__main__":

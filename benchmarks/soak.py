@@ -15,8 +15,8 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import tyro
+from cells import lay_out
 from rich.console import Console
-from rich.table import Table
 
 import learned_envs  # noqa: F401
 
@@ -44,7 +44,7 @@ def main(args: Soak) -> None:
     envs = gym.make_vec(args.env_id, num_envs=args.num_envs, **limits)
     envs.reset(seed=0)
     envs.action_space.seed(0)
-    table = Table("env-steps", "resident MB", "episodes ended", "diverged", "steps/s")
+    rows = []
     rounds = args.steps // args.num_envs
     ended = diverged = 0
     start = time.perf_counter()
@@ -60,14 +60,10 @@ def main(args: Soak) -> None:
         if t % max(rounds // args.reports, 1) == 0:
             done = t * args.num_envs
             rate = done / (time.perf_counter() - start)
-            table.add_row(
-                f"{done:,}",
-                f"{resident_megabytes():.0f}",
-                f"{ended:,}",
-                f"{diverged:,}",
-                f"{rate:,.0f}",
-            )
-    Console().print(table)
+            megabytes = f"{resident_megabytes():.0f}"
+            rows.append([f"{done:,}", megabytes, f"{ended:,}", f"{diverged:,}", f"{rate:,.0f}"])
+    columns = ("env-steps", "resident MB", "episodes ended", "diverged", "steps/s")
+    Console().print(lay_out(args.env_id, columns, rows))
 
 
 def resident_megabytes() -> float:

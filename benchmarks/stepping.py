@@ -1,16 +1,13 @@
-"""Ways to step environments, learned and real ones, and how fast each is.
+"""Ways to step environments, learned and real ones.
 
-Every way is a context that yields a `Stepper`; `measure` tells its environment steps per second.
+Every way is a context that yields a `Stepper`, whose speed `measure` tells.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from itertools import cycle
 from typing import Any
 
 import gymnasium as gym
@@ -20,53 +17,20 @@ import numpy as np
 import torch
 
 from learned_envs import Simulation, catalogue
+from learned_envs.data.recording import Array
 from learned_envs.dynamics.network import MLP
+from learned_envs.evaluation.speed import Stepper, measure, random_actions
 from learned_envs.sb3 import make_vec_env
 from learned_envs.simulation import CACHED_ROWS
+from learned_envs.systems.reference import make_reference
 from learned_envs.workers import usable_cores
-
-REPEATS = 3
-"""Windows in a measurement; the median is taken."""
 
 ROLLOUTS = 64
 """Rollouts at once of `mujoco.rollout`, and steps of each."""
 
-Stepper = Callable[[], object]
-"""Takes one step of all environments."""
 
-
-def measure(step: Stepper, envs: int, seconds: float) -> float:
-    """Return environment steps per second, the median of a few windows."""
-    begin = time.perf_counter()
-    step()
-    while time.perf_counter() - begin < seconds / 5:
-        step()
-    speeds = []
-    for _ in range(REPEATS):
-        begin, count = time.perf_counter(), 0
-        while (taken := time.perf_counter() - begin) < seconds / REPEATS:
-            step()
-            count += 1
-        speeds.append(count * envs / taken)
-    return statistics.median(speeds)
-
-
-def random_actions(
-    space: gym.spaces.Box, envs: int | None, put: Callable[[np.ndarray], Any] = np.asarray
-) -> Iterator[Any]:
-    """Cycle through actions that were drawn beforehand: drawing them is not what is measured.
-
-    Args:
-        space: of one environment's actions.
-        envs: environments at once; None for one without a batch.
-        put: brings actions to where they are taken, beforehand too.
-    """
-    shape = (16, *space.shape) if envs is None else (16, envs, *space.shape)
-    drawn = np.random.default_rng(0).uniform(space.low, space.high, shape)
-    return cycle([put(actions) for actions in drawn.astype(np.float32)])
-
-
-def on(device: torch.device) -> Callable[[np.ndarray], torch.Tensor]:
+def on(device: torch.device) -> Callable[[Array], torch.Tensor]:
+    """Return what brings arrays to a device."""
     return lambda actions: torch.from_numpy(actions).to(device)
 
 
@@ -96,11 +60,12 @@ def ceiling(loaded: Simulation, envs: int, seconds: float) -> float:
     They are in the precision that the simulation's layers have.
     """
     network = next(m for m in loaded.dynamics.modules() if isinstance(m, MLP))
-    weights = [layer.weight[0] for layer in network.layers]
+    layers: Any = network.layers
+    weights = [layer.weight[0] for layer in layers]
     first = torch.randn(envs, len(weights[0]), device=loaded.device).to(weights[0].dtype)
 
     def step() -> None:
-        for rows in first.split(CACHED_ROWS):
+        for rows in torch.split(first, CACHED_ROWS):
             for weight in weights:
                 rows = rows @ weight
 
@@ -119,7 +84,7 @@ def vector_env(made: Any, space: Any, tensors: bool = False) -> Iterator[Stepper
 
 @contextmanager
 def single_env(env_id: str, **arguments: Any) -> Iterator[Stepper]:
-    """Step one environment, begun anew where an episode ends."""
+    """Step one environment, begun anew when an episode ends."""
     with closing(gym.make(env_id, **arguments)) as env:
         # Each member of an ensemble is got ready at its first episode.
         for seed in range(20):
@@ -144,13 +109,20 @@ def sb3_env(task: str, envs: int, arguments: dict[str, Any]) -> Iterator[Stepper
 
 
 @contextmanager
+def reference_start(task: str) -> Iterator[Any]:
+    """Yield a real environment, without wrappers, where an episode starts."""
+    with closing(make_reference(task)) as env:
+        env.reset(seed=0)
+        yield env.unwrapped
+
+
+@contextmanager
 def mujoco_rollout(task: str) -> Iterator[Stepper]:
     """Step MuJoCo by its own threads, without observations, rewards and episodes.
 
     What counts as one step here is `ROLLOUTS` steps of as many systems.
     """
-    with closing(gym.make(catalogue.reference_id(task)).unwrapped) as env:
-        env.reset(seed=0)
+    with reference_start(task) as env:
         model, skip, space = env.model, env.frame_skip, env.action_space
         start = np.concatenate([[0.0], env.data.qpos, env.data.qvel])
     starts = np.tile(start, (ROLLOUTS, 1))
@@ -164,7 +136,7 @@ def mujoco_rollout(task: str) -> Iterator[Stepper]:
 
 @contextmanager
 def envpool_env(task: str, envs: int) -> Iterator[Stepper]:
-    """Step EnvPool's environments; an ImportError where it is not installed."""
+    """Step EnvPool's environments; an ImportError if it is not installed."""
     import envpool
 
     made = envpool.make_gymnasium(
@@ -180,13 +152,12 @@ def envpool_env(task: str, envs: int) -> Iterator[Stepper]:
 def mjx_physics(task: str, envs: int) -> Iterator[Stepper]:
     """Step MJX on the device that JAX has: physics alone, as `mujoco_rollout`.
 
-    An ImportError where it is not installed.
+    An ImportError if it is not installed.
     """
     import jax
     from mujoco import mjx
 
-    with closing(gym.make(catalogue.reference_id(task)).unwrapped) as env:
-        env.reset(seed=0)
+    with reference_start(task) as env:
         skip, actions = env.frame_skip, random_actions(env.action_space, envs, jax.numpy.asarray)
         model, start = mjx.put_model(env.model), mjx.put_data(env.model, env.data)
 
@@ -209,13 +180,12 @@ def mjx_physics(task: str, envs: int) -> Iterator[Stepper]:
 def warp_physics(task: str, envs: int) -> Iterator[Stepper]:
     """Step MuJoCo Warp on the device that Warp prefers, as `mjx_physics`; on a GPU as one graph.
 
-    An ImportError where it is not installed.
+    An ImportError if it is not installed.
     """
     import mujoco_warp
     import warp
 
-    with closing(gym.make(catalogue.reference_id(task)).unwrapped) as env:
-        env.reset(seed=0)
+    with reference_start(task) as env:
         skip = env.frame_skip
         put = partial(warp.array, dtype=warp.float32)
         actions = random_actions(env.action_space, envs, put)

@@ -13,7 +13,7 @@ and a seed, takes as many updates of the same batch.
 The error of a rollout is the geometric mean, over its steps, of the standardised squared error; the
 table has its median over rollouts, the mean in brackets, each the geometric mean over seeds, and
 the smallest and largest median of a seed. Energy is that of the MJCF's masses and springs, off by
-so many of its standard deviations where a rollout ends.
+so many of its standard deviations at a rollout's end.
 
 Each cell has a folder below `--out`. What was killed goes on with the same command; what is
 finished is only read.
@@ -22,29 +22,26 @@ finished is only read.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import tyro
+from cells import Cell, Figures, fit_or_resume, run_all
 from rich.console import Console
-from rich.table import Table
+from study_results import HOLD, TITLES, Summaries, leaders, plot, summarise, table
 
 from learned_envs import Simulation, catalogue
 from learned_envs.data.trajectories import Trajectories
-from learned_envs.errors import LearnedEnvsError
 from learned_envs.evaluation.evaluation import Yardstick, hold, model_of
-from learned_envs.files import write_whole
-from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
-from learned_envs.fit.folder import CONFIG_FILE
+from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect
 from learned_envs.kinematics import Inertia
 from learned_envs.sb3 import learn_outside
 from learned_envs.state import State
-from learned_envs.workers import run_in_order, usable_cores
+from learned_envs.workers import usable_cores
 
 Protocol = Literal["paper", "ours"]
 
@@ -56,14 +53,6 @@ PENDULUMS = (
     "ContactPendulum",
 )
 WALKERS = ("Swimmer", "Hopper", "HalfCheetah")
-
-HOLD = "hold"
-"""Stands in the tables beside the families: the first state, held."""
-
-LEADERS = 4
-"""Families that are trained by our own protocol too."""
-
-RESULT_FILE = "result.json"
 
 
 @dataclass(frozen=True)
@@ -95,8 +84,8 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A training of a family on a system, in a folder of its own."""
+class Training(Cell):
+    """A training of a family on a system."""
 
     system: str
     family: str
@@ -106,7 +95,7 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        """Where all that is known of the cell is."""
+        """Where the fit is."""
         return self.options.out / self.protocol / self.system / self.family / f"seed-{self.seed}"
 
     @property
@@ -135,38 +124,31 @@ class Cell:
         return FitConfig(family=self.family, options=options, data=data, training=training)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """What the figures depend on, beside the code, as plain data."""
+    def settings(self) -> Figures:
+        """What the figures depend on."""
         data = {
             test: Dataset.open(data_folder(self.options, self.system, test == "test")).digest
             for test in ("train", "test")
         }
-        config = asdict(replace(self.config, data=None))
-        settings = {"data": data, "fit": config, "trajectories": self.options.trajectories}
-        plain: dict[str, Any] = json.loads(json.dumps(settings))
-        return plain
+        fit = {**asdict(self.config), "data": data}
+        return {"fit": fit, "trajectories": self.options.trajectories}
 
-    def result(self) -> dict[str, Any] | None:
-        """Read the figures; None where there are none of these settings."""
-        path = self.folder / RESULT_FILE
-        stored = json.loads(path.read_text()) if path.exists() else None
-        return stored["figures"] if stored and stored["settings"] == self.settings else None
-
-    def run(self) -> None:
+    def run(self) -> Figures:
         """Train and measure."""
-        resume = (self.folder / CONFIG_FILE).exists()
         begin = time.process_time()
-        simulation = fit(self.system, self.folder, self.config, resume=resume, device="cpu")
+        simulation = fit_or_resume(self.system, self.folder, self.config, device="cpu")
         minutes = (time.process_time() - begin) / 60
         recording = Dataset.open(data_folder(self.options, self.system, test=True)).load()
         held = Trajectories.of(recording, simulation.task.spec)
-        figures = {
+        return {
             "minutes": minutes,
             "model": measure(simulation, held, self.options.trajectories, model_of(simulation)),
             HOLD: measure(simulation, held, self.options.trajectories, hold),
         }
-        content = {"settings": self.settings, "figures": figures}
-        write_whole(self.folder / RESULT_FILE, json.dumps(content, indent=1).encode())
+
+    def line(self, figures: Figures) -> str:
+        """Say how far rollouts are off."""
+        return f"{self.folder}, median error {figures['model']['median']:.2g}"
 
 
 def data_folder(options: Options, system: str, test: bool) -> Path:
@@ -211,147 +193,33 @@ def measure(
     }
 
 
-def run_cell(cell: Cell) -> str | None:
-    """Train and measure a cell in a worker; say why where it fails, for the others to go on."""
-    try:
-        cell.run()
-    except LearnedEnvsError as error:
-        return f"{cell.folder}: {error}"
-    return None
-
-
-def run_all(cells: Sequence[Cell], workers: int, console: Console) -> None:
-    """Run what is not finished yet."""
-    missing = [cell for cell in cells if cell.result() is None]
-    for number, (cell, failure) in enumerate(
-        zip(missing, run_in_order(run_cell, missing, workers), strict=True), start=1
-    ):
-        figures = cell.result()
-        outcome = f"median error {figures['model']['median']:.2g}" if figures else failure
-        console.print(f"{number} of {len(missing)}: {cell.folder}, {outcome}", soft_wrap=True)
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    return math.exp(sum(math.log(max(value, 1e-12)) for value in values) / len(values))
-
-
-def summarise(cells: Sequence[Cell]) -> dict[str, dict[str, dict[str, float]]]:
-    """Return {system: {family: figures over seeds}} of what is finished."""
-    figures: dict[str, dict[str, dict[str, float]]] = {}
-    for cell in cells:
-        seeds = [
-            other.result()
-            for other in cells
-            if (other.system, other.family) == (cell.system, cell.family)
-        ]
-        finished = [result for result in seeds if result]
-        if not finished:
-            continue
-        of_system = figures.setdefault(cell.system, {})
-        for name, key in ((cell.family, "model"), (HOLD, HOLD)):
-            medians = [result[key]["median"] for result in finished]
-            summary = {
-                name: geometric_mean([result[key][name] for result in finished])
-                for name in finished[0][key]
-            }
-            summary |= {"least": min(medians), "most": max(medians), "seeds": len(finished)}
-            of_system[name] = summary
-    return figures
-
-
-def leaders(figures: dict[str, dict[str, dict[str, float]]]) -> list[str]:
-    """Return the families with the smallest errors over the walkers, the best first."""
-    walkers = [figures[system] for system in WALKERS if system in figures]
-    if not walkers:
-        return []
-    names = [family for family in catalogue.FAMILIES if all(family in each for each in walkers)]
-    score = {
-        name: geometric_mean([of_system[name]["median"] for of_system in walkers]) for name in names
-    }
-    return sorted(names, key=score.__getitem__)[:LEADERS]
-
-
-def table(figures: dict[str, dict[str, dict[str, float]]], protocol: str, key: str) -> Table:
-    """Lay one figure out, a row a family, a column a system."""
-    what = {"median": "error of rollouts, median (mean) [seeds]", "energy": "energy off at the end"}
-    result = Table(title=f"{protocol}: {what[key]}")
-    result.add_column("family")
-    for system in figures:
-        result.add_column(system, justify="right")
-    for family in [*catalogue.FAMILIES, HOLD]:
-        cells = []
-        for of_system in figures.values():
-            each = of_system.get(family)
-            if each is None:
-                cells.append("")
-            elif key == "median":
-                spread = f" [{each['least']:.2g} to {each['most']:.2g}]" if family != HOLD else ""
-                cells.append(f"{each['median']:.2g} ({each['mean']:.2g}){spread}")
-            else:
-                cells.append(f"{each[key]:.2g}")
-        if any(cells):
-            result.add_row(family, *cells)
-    return result
-
-
-def plot(figures: dict[str, dict[str, dict[str, float]]], key: str, title: str, path: Path) -> None:
-    """Draw one figure: a place a system, a mark a family."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    axes = figure.subplots()
-    systems = list(figures)
-    # Held, a state keeps its energy: that would squeeze all else together.
-    drawn = [*catalogue.FAMILIES] if key == "energy" else [*catalogue.FAMILIES, HOLD]
-    families = [name for name in drawn if any(name in f for f in figures.values())]
-    for index, family in enumerate(families):
-        places = [i for i, system in enumerate(systems) if family in figures[system]]
-        values = [figures[systems[i]][family][key] for i in places]
-        shift = 0.7 * (index / max(1, len(families) - 1) - 0.5)
-        style = "k_" if family == HOLD else "osD^v<>PX*"[index % 10]
-        axes.plot([i + shift for i in places], values, style, label=family, markersize=8)
-    axes.set_yscale("log")
-    axes.set_xticks(range(len(systems)), systems, rotation=20, ha="right")
-    axes.set_title(title)
-    axes.grid(alpha=0.3, axis="y")
-    axes.legend(fontsize=8, ncols=2, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.savefig(path, dpi=120)
-
-
 def main(options: Options) -> None:
     console = Console(width=220)
     for system in options.system:
         record(options, catalogue.task_of(system))
-
-    def cells(protocol: Protocol, families: Sequence[str], systems: Sequence[str]) -> list[Cell]:
-        # Seed after seed, so that a table of one seed is whole as early as it can be.
-        return [
-            Cell(system, family, protocol, seed, options)
-            for seed in range(options.seeds)
-            for system in systems
-            for family in families
-        ]
-
-    everything: dict[str, Any] = {}
+    everything: dict[str, Summaries] = {}
     families: Sequence[str] = options.family
     for protocol in options.protocol:
         walkers = [system for system in options.system if system in WALKERS]
         systems = options.system if protocol == "paper" else walkers
         if protocol == "ours" and "paper" in everything:
-            families = leaders(everything["paper"])
-        chosen = cells(protocol, families, systems)
-        if not chosen:
+            families = leaders(everything["paper"], WALKERS)
+        # Seed after seed, so that a table of one seed is whole as early as it can be.
+        trainings = [
+            Training(system, family, protocol, seed, options)
+            for seed in range(options.seeds)
+            for system in systems
+            for family in families
+        ]
+        if not trainings:
             continue
-        run_all(chosen, options.workers, console)
-        figures = everything[protocol] = summarise(chosen)
-        for key in ("median", "energy"):
+        run_all(trainings, options.workers, console)
+        finished = ((each.system, each.family, each.figures()) for each in trainings)
+        figures = everything[protocol] = summarise(finished)
+        for key, title in TITLES.items():
             console.print(table(figures, protocol, key))
-        if options.plots is not None and figures:
-            options.plots.mkdir(parents=True, exist_ok=True)
-            for key, title in (
-                ("median", "Rollout error (median over rollouts)"),
-                ("energy", "Energy off at the end, in standard deviations"),
-            ):
+            if options.plots is not None and figures:
+                options.plots.mkdir(parents=True, exist_ok=True)
                 plot(figures, key, title, options.plots / f"study-{protocol}-{key}.png")
     if options.json is not None:
         options.json.write_text(json.dumps(everything, indent=1))

@@ -9,12 +9,13 @@ replaces what stands between `<!-- transfer -->` and `<!-- /transfer -->`, and t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from learned_envs import catalogue
 from learned_envs.card import Entries, read_card
+from learned_envs.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from learned_envs.evaluation.report import JUDGED, TWIN, Report
 from learned_envs.figures import Fidelity
 from learned_envs.transfer import Comparison
@@ -30,6 +31,13 @@ def shipped_cards() -> Cards:
     tasks = [task for task in catalogue.TASKS if task not in catalogue.PENDULUMS]
     paths = {task: catalogue.shipped_weights(task) for task in tasks}
     return {task: read_card(path) if path.is_file() else Entries() for task, path in paths.items()}
+
+
+def add_to_card(source: str | Path, **figures: Any) -> None:
+    """Write figures into the card of a task's weights or a checkpoint's."""
+    path = find_checkpoint(source)
+    dynamics, card = load_checkpoint(path)
+    save_checkpoint(path, dynamics, {**card, **figures})
 
 
 def transfer_table(cards: Cards) -> str:
@@ -104,11 +112,11 @@ def lay_out(columns: Sequence[str], rows: Mapping[str, Sequence[str] | None]) ->
 def fill(text: str, cards: Cards) -> str:
     """Return README's text with the tables of these cards."""
     for name, table in (("transfer", transfer_table(cards)), ("fidelity", fidelity_table(cards))):
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        pattern = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
-        if len(pattern.findall(text)) != 1:
-            raise SystemExit(f"Expected {begin} and {end} in README once, each on its own line.")
-        text = pattern.sub(lambda _, table=table: f"\n{table}\n\n", text)
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise SystemExit(f"Expected {begin}and {end}in README once, each on its own line.")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table}\n\n{end}{rest.split(end)[1]}"
     return text
 
 

@@ -2,11 +2,11 @@
 
 The learned environment behind each of its faces, uncompiled, compiled, and compiled in bfloat16,
 with and without disagreement, beside what a user would pick instead: the real `gym.make`,
-`gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all cores and, where
-they are installed, EnvPool, MJX (on JAX's device) and MuJoCo Warp. Random actions; each cell is the
-median of a few windows after a warm-up, all in one run on one machine. Beside it stands how fast
-the matrix products of the model's own layers alone would be, and what compiling and bfloat16 do to
-the error of rollouts.
+`gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all cores and, if
+they are installed, EnvPool, MJX (on JAX's device) and MuJoCo Warp. Random actions; each speed is
+the median of a few windows after a warm-up, all in one run on one machine. Beside it stands how
+fast the matrix products of the model's own layers alone would be, and what compiling and bfloat16
+do to the error of rollouts.
 
     python benchmarks/throughput.py                  # ten minutes, with MJX and Warp more
     python benchmarks/throughput.py --task HalfCheetah --envs 4096 --json throughput.json
@@ -18,7 +18,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import product
@@ -28,13 +29,13 @@ from typing import Any
 import gymnasium as gym
 import torch
 import tyro
+from cells import lay_out
 from rich.console import Console
 from rich.table import Table
 from stepping import (
     ROLLOUTS,
     ceiling,
     envpool_env,
-    measure,
     mjx_physics,
     mujoco_rollout,
     sb3_env,
@@ -45,6 +46,7 @@ from stepping import (
 )
 
 from learned_envs import Simulation, catalogue
+from learned_envs.evaluation.speed import Stepper, measure
 from learned_envs.fit import collect, evaluate
 from learned_envs.workers import usable_cores
 
@@ -52,7 +54,7 @@ HORIZONS = (1, 5, 10, 20)
 """Steps after which errors of rollouts are told."""
 
 REAL_ENVS = (2, 16)
-"""Real environments at once; 64 too where a library batches them itself."""
+"""Real environments at once; 64 too if a library batches them itself."""
 
 PHYSICS_ENVS = {"cpu": 64, "gpu": 8192}
 """Systems that MJX and MuJoCo Warp step at once; on a CPU more of them only take longer."""
@@ -74,7 +76,7 @@ PEERS = {
     "MJX": "real MJX",
     "MuJoCo Warp": "real MuJoCo Warp",
 }
-"""What ratios are told to: the best of the cells whose names begin so."""
+"""What ratios are told to: the best of those whose names begin so."""
 
 OPTIONAL = {"envpool": "envpool", "mujoco.mjx": "mujoco-mjx", "mujoco_warp": "mujoco-warp"}
 """Modules of peers that need not be there, and the packages that have them."""
@@ -101,7 +103,7 @@ class Options:
     envs: tuple[int, ...] = (1, 64, 1024, 4096, 16_384, 65_536)
     """Learned environments at once."""
     seconds: float = 1.0
-    """Time for each cell."""
+    """Time for each speed."""
     checkpoint: str | None = None
     """Weights or a fit's folder; the shipped weights by default."""
     device: str = "cpu"
@@ -115,7 +117,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Measurement:
     """One figure: what was stepped, how many at once, environment steps per second."""
 
     name: str
@@ -123,118 +125,118 @@ class Cell:
     speed: float
 
 
-def learned_cells(options: Options) -> Iterator[Cell]:
+def timed(
+    name: str, envs: int, made: AbstractContextManager[Stepper], options: Options
+) -> Measurement:
+    with made as step:
+        return Measurement(name, envs, measure(step, envs, options.seconds))
+
+
+def learned(options: Options) -> Iterator[Measurement]:
     env_id = catalogue.env_id(options.task)
     common = {"checkpoint": options.checkpoint, "device": options.device}
     plain = Simulation.load(options.checkpoint or options.task, options.device)
     reduced = plain.to_bfloat16()
     for envs in options.envs:
-        yield Cell(CEILING, envs, ceiling(plain, envs, options.seconds))
-        yield Cell(REDUCED_CEILING, envs, ceiling(reduced, envs, options.seconds))
+        yield Measurement(CEILING, envs, ceiling(plain, envs, options.seconds))
+        yield Measurement(REDUCED_CEILING, envs, ceiling(reduced, envs, options.seconds))
     for label, how in SINGLE.items():
-        with single_env(env_id, **common, **how) as step:
-            yield Cell(f"learned gym.make{label}", 1, measure(step, 1, options.seconds))
+        yield timed(f"learned gym.make{label}", 1, single_env(env_id, **common, **how), options)
     for (engine, how), (cut, extra) in product(ENGINES.items(), CUTS.items()):
-        arguments = {**common, **how, **extra}
+        arguments, label = {**common, **how, **extra}, engine + cut
         loaded = reduced if "precision" in how else plain
         loaded = loaded.compiled() if how else loaded
         for envs in options.envs[1:] if how else options.envs:
-
-            def cell(face: str, made: Any, label: str = engine + cut, envs: int = envs) -> Cell:
-                with made as step:
-                    speed = measure(step, envs, options.seconds)
-                return Cell(f"learned {face}{label}", envs, speed)
-
-            yield cell("Simulation.step", simulation(loaded, envs, disagreement=not extra))
-            for tensors in (True, False):
+            bare = simulation(loaded, envs, disagreement=not extra)
+            yield timed(f"learned Simulation.step{label}", envs, bare, options)
+            for face, tensors in (("gym.make_vec, tensors", True), ("gym.make_vec", False)):
                 made = gym.make_vec(env_id, num_envs=envs, tensors=tensors, **arguments)
-                face = "gym.make_vec, tensors" if tensors else "gym.make_vec"
-                yield cell(face, vector_env(made, made.unwrapped.single_action_space, tensors))
-            yield cell("SB3 VecEnv", sb3_env(options.task, envs, arguments))
+                stepped = vector_env(made, made.single_action_space, tensors)
+                yield timed(f"learned {face}{label}", envs, stepped, options)
+            stepped = sb3_env(options.task, envs, arguments)
+            yield timed(f"learned SB3 VecEnv{label}", envs, stepped, options)
 
 
 def installed(module: str) -> bool:
     return find_spec(module) is not None
 
 
-def real_cells(options: Options) -> Iterator[Cell]:
+def real(options: Options) -> Iterator[Measurement]:
     env_id = catalogue.reference_id(options.task)
-    with single_env(env_id) as step:
-        yield Cell("real gym.make", 1, measure(step, 1, options.seconds))
+    yield timed("real gym.make", 1, single_env(env_id), options)
     # A child forked from a process that has used torch's threads deadlocks.
     modes: dict[str, dict[str, Any]] = {"sync": {}, "async": {"context": "forkserver"}}
     for mode, extra in modes.items():
         for envs in REAL_ENVS:
             made = gym.make_vec(env_id, envs, vectorization_mode=mode, vector_kwargs=extra)
-            with vector_env(made, made.single_action_space) as step:
-                speed = measure(step, envs, options.seconds)
-            yield Cell(f"real gym.make_vec, {mode}", envs, speed)
+            stepped = vector_env(made, made.single_action_space)
+            yield timed(f"real gym.make_vec, {mode}", envs, stepped, options)
     with mujoco_rollout(options.task) as step:
-        yield Cell("real mujoco.rollout", ROLLOUTS, measure(step, ROLLOUTS**2, options.seconds))
+        speed = measure(step, ROLLOUTS**2, options.seconds)
+    yield Measurement("real mujoco.rollout", ROLLOUTS, speed)
     for envs in (*REAL_ENVS, 64) if installed("envpool") else ():
-        with envpool_env(options.task, envs) as step:
-            yield Cell("real EnvPool", envs, measure(step, envs, options.seconds))
+        yield timed("real EnvPool", envs, envpool_env(options.task, envs), options)
     if installed("mujoco.mjx"):
         import jax
 
         envs = PHYSICS_ENVS[jax.default_backend()]
-        with mjx_physics(options.task, envs) as step:
-            yield Cell("real MJX", envs, measure(step, envs, options.seconds))
+        yield timed("real MJX", envs, mjx_physics(options.task, envs), options)
     if installed("mujoco_warp"):
         import warp
 
         warp.config.quiet = True
         envs = PHYSICS_ENVS["gpu" if warp.is_cuda_available() else "cpu"]
-        with warp_physics(options.task, envs) as step:
-            yield Cell("real MuJoCo Warp", envs, measure(step, envs, options.seconds))
+        yield timed("real MuJoCo Warp", envs, warp_physics(options.task, envs), options)
 
 
-def lay_out(options: Options, cells: list[Cell]) -> Table:
-    """Set out each cell's speed, and how many times its peers' it is."""
+def speeds_table(options: Options, measured: Sequence[Measurement]) -> Table:
+    """Set out each speed, and how many times its peers' it is."""
     peers = {}
     for peer, name in PEERS.items():
-        if chosen := [cell for cell in cells if cell.name.startswith(name)]:
-            peers[peer] = max(chosen, key=lambda cell: cell.speed)
-    named = ", ".join(f"{name} {cell.speed:,.0f}/s" for name, cell in peers.items())
-    table = Table(
-        title=f"{options.task}: environment steps per second (times {' / '.join(peers)})",
-        caption=f"{named}. {usable_cores()} cores, {torch.get_num_threads()} torch threads, "
-        f"learned environments on {options.device}. `gym.make_vec` and SB3 return numpy.",
+        if chosen := [each for each in measured if each.name.startswith(name)]:
+            peers[peer] = max(chosen, key=lambda each: each.speed)
+    counts = sorted({each.envs for each in measured})
+    speeds = {(each.name, each.envs): each.speed for each in measured}
+
+    def shown(speed: float | None) -> str:
+        if speed is None:
+            return ""
+        times = " / ".join(f"{speed / peer.speed:.3g}" for peer in peers.values())
+        return f"{speed:,.0f} ({times})"
+
+    table = lay_out(
+        f"{options.task}: environment steps per second (times {' / '.join(peers)})",
+        ("environments at once", *(f"{count:,}" for count in counts)),
+        (
+            (name, *(shown(speeds.get((name, count))) for count in counts))
+            for name in dict.fromkeys(each.name for each in measured)
+        ),
     )
-    counts = sorted({cell.envs for cell in cells})
-    table.add_column("environments at once")
-    for count in counts:
-        table.add_column(f"{count:,}", justify="right")
-    speeds = {(cell.name, cell.envs): cell.speed for cell in cells}
-
-    def times(speed: float) -> str:
-        return " / ".join(f"{speed / peer.speed:.3g}" for peer in peers.values())
-
-    for name in dict.fromkeys(cell.name for cell in cells):
-        row = [speeds.get((name, count)) for count in counts]
-        table.add_row(name, *("" if s is None else f"{s:,.0f} ({times(s)})" for s in row))
+    named = ", ".join(f"{name} {each.speed:,.0f}/s" for name, each in peers.items())
+    table.caption = (
+        f"{named}. {usable_cores()} cores, {torch.get_num_threads()} torch threads, "
+        f"learned environments on {options.device}. `gym.make_vec` and SB3 return numpy."
+    )
     return table
 
 
-def errors(options: Options) -> Table:
+def errors_table(options: Options) -> Table:
     """Set the errors of rollouts of each engine side by side, along a random actor's episodes."""
     plain = Simulation.load(options.checkpoint or options.task, options.device)
-    reduced = plain.to_bfloat16()
-    engines = [plain, plain.compiled(), reduced.compiled()]
-    table = Table("median (mean) error after", title="What compiling and bfloat16 do to rollouts")
+    engines = [plain, plain.compiled(), plain.to_bfloat16().compiled()]
     with tempfile.TemporaryDirectory() as folder:
         dataset = collect(options.task, 20_000, Path(folder) / "data", seed=77, workers=1)
         reports = [evaluate(engine, dataset, HORIZONS) for engine in engines]
-    for engine in ENGINES:
-        table.add_column(f"learned{engine}", justify="right")
-    for index, horizon in enumerate(reports[0].horizons):
-        curves = [report.curve("model") for report in reports]
-        row = [f"{curve.median[index]:.4g} ({curve.mean[index]:.4g})" for curve in curves]
-        table.add_row(f"{horizon} steps", *row)
-    return table
+    curves = [report.curve("model") for report in reports]
+    columns = ("median (mean) error after", *(f"learned{engine}" for engine in ENGINES))
+    rows = [
+        (f"{horizon} steps", *(f"{c.median[i]:.4g} ({c.mean[i]:.4g})" for c in curves))
+        for i, horizon in enumerate(reports[0].horizons)
+    ]
+    return lay_out("What compiling and bfloat16 do to rollouts", columns, rows)
 
 
-def draw(options: Options, cells: list[Cell], path: Path) -> None:
+def draw(options: Options, measured: Sequence[Measurement], path: Path) -> None:
     """Draw speed over the number of environments, a line a way of stepping."""
     from matplotlib.figure import Figure
 
@@ -243,11 +245,11 @@ def draw(options: Options, cells: list[Cell], path: Path) -> None:
     none = ", max_disagreement=None"
     ceilings = {CEILING: "k--", REDUCED_CEILING: "k:"}
     for name in [*ceilings, *(f"learned gym.make_vec, tensors{e}{none}" for e in ENGINES)]:
-        chosen = [cell for cell in cells if cell.name == name]
+        chosen = [each for each in measured if each.name == name]
         style = ceilings.get(name, "o-")
         axes.plot([c.envs for c in chosen], [c.speed for c in chosen], style, label=name)
-    for name in dict.fromkeys(cell.name for cell in cells if cell.name.startswith("real")):
-        chosen = [cell for cell in cells if cell.name == name]
+    for name in dict.fromkeys(each.name for each in measured if each.name.startswith("real")):
+        chosen = [each for each in measured if each.name == name]
         axes.plot([c.envs for c in chosen], [c.speed for c in chosen], "x:", label=name)
     axes.set(xscale="log", yscale="log", xlabel="environments at once", title=options.task)
     axes.set_ylabel("environment steps per second")
@@ -268,27 +270,27 @@ def main(options: Options) -> None:
         raise SystemExit(1)
     with console.status("measuring"):
         # The real ones first: their processes start from one that holds nothing yet.
-        cells = [*real_cells(options), *learned_cells(options)]
-        effect = errors(options)
+        measured = [*real(options), *learned(options)]
+        effect = errors_table(options)
     for module, package in OPTIONAL.items():
         if not installed(module):
             console.print(f"pip install {package} to see it beside.")
-    console.print(lay_out(options, cells))
+    console.print(speeds_table(options, measured))
     console.print(effect)
-    single = {cell.name: cell.speed for cell in cells if cell.envs == 1}
+    single = {each.name: each.speed for each in measured if each.envs == 1}
     for name in (f"learned gym.make{label}" for label in SINGLE):
         ratio = single[name] / single["real gym.make"]
         console.print(f"{name}: {ratio:.2f} times the steps of one real environment.")
-    speeds = {(cell.name, cell.envs): cell.speed for cell in cells}
+    speeds = {(each.name, each.envs): each.speed for each in measured}
     for (name, envs), speed in speeds.items():
         if envs == 4096 and name.endswith("None"):
             limit = REDUCED_CEILING if "bfloat16" in name else CEILING
             share = speed / speeds[limit, envs]
             console.print(f"{name}: {share:.0%} of the ceiling at 4,096.")
     if options.json is not None:
-        options.json.write_text(json.dumps([vars(cell) for cell in cells], indent=1))
+        options.json.write_text(json.dumps([vars(each) for each in measured], indent=1))
     if options.plot is not None:
-        draw(options, cells, options.plot)
+        draw(options, measured, options.plot)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
+from cells import lay_out
 from rich.console import Console
-from rich.table import Table
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env as make_real_vec_env
 from stable_baselines3.common.vec_env import VecEnv
@@ -82,22 +83,16 @@ def train(envs: VecEnv, options: Options) -> tuple[float, float]:
 
 def main(options: Options) -> None:
     console = Console()
-    places = {
-        "inside": lambda: make_vec_env(
-            options.task, options.n_envs, options.seed, {"compile": options.compile}
-        ),
-        "outside": lambda: make_real_vec_env(
-            catalogue.reference_id(options.task), options.n_envs, options.seed
-        ),
+    task, n_envs, seed = options.task, options.n_envs, options.seed
+    places: dict[str, Callable[[], VecEnv]] = {
+        "inside": lambda: make_vec_env(task, n_envs, seed, {"compile": options.compile}),
+        "outside": lambda: make_real_vec_env(catalogue.reference_id(task), n_envs, seed),
     }
-    figures = {}
     with console.status("training"):
-        for place, make in places.items():
-            figures[place] = train(make(), options)
-    table = Table("", "seconds", "of these, environments", title=f"{options.task}, PPO")
-    for place, (seconds, stepping) in figures.items():
-        table.add_row(place, f"{seconds:.0f}", f"{stepping:.0f}")
-    console.print(table)
+        figures = {place: train(make(), options) for place, make in places.items()}
+    rows = [(place, *(f"{seconds:.0f}" for seconds in of)) for place, of in figures.items()]
+    columns = ("", "seconds", "of these, environments")
+    console.print(lay_out(f"{options.task}, PPO", columns, rows))
     ratio = figures["outside"][0] / figures["inside"][0]
     console.print(f"{options.steps:,} steps: {ratio:.1f} times as fast inside as outside.")
     if options.json is not None:

@@ -3,16 +3,16 @@
     python benchmarks/weights.py HalfCheetah
 
 leaves data in `data/halfcheetah` and the fit in `runs/halfcheetah`, and prints where its weights
-are to be copied. It is seeded, and goes on where it was killed. What it does is what the commands
+are to be copied. It is seeded, and goes on after a kill. What it does is what the commands
 
     learned-envs collect TASK --steps STEPS --learners LEARNERS --out data/TASK
     learned-envs collect TASK --steps NEAR --learners 0 --out data/TASK --add
     learned-envs collect TASK --steps PLANNED --learners 0 --planners 4 --out data/TASK --add
     learned-envs fit TASK --data data/TASK --out runs/TASK
 
-do, with the numbers of `RECIPES`. Where agents trained inside are recorded too, the fits that they
+do, with the numbers of `RECIPES`. If agents trained inside are recorded too, the fits that they
 were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit is to all that is
-recorded by then, and begins anew or, where the recipe says so, trains the one before it on.
+recorded by then, and begins anew or, if the recipe says so, trains the one before it on.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from cells import fit_or_resume
 from tyro.conf import Positional
 
 from learned_envs import catalogue
 from learned_envs.checkpoint import FILE_NAME
 from learned_envs.collect.planner import plan_outside
 from learned_envs.errors import UnknownNameError
-from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
-from learned_envs.fit.folder import CONFIG_FILE
+from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect
 from learned_envs.fit.observer import Observer
 from learned_envs.sb3 import AgentConfig, SavedAgent, learn_outside
 from learned_envs.sb3.agent import AGENT_FILE
@@ -48,7 +48,7 @@ class Recipe:
         near: real steps more of random actions, most from near recorded states.
         planned: real steps more of planners, and of a random actor as many as one of them takes.
         passes: how often agents are trained inside a fit and recorded, and the model fitted anew.
-        inside: real steps of each pass, shared between a random actor and those agents.
+        pass_steps: real steps of each pass, shared between a random actor and those agents.
         training: how the model is trained.
         onward: how each further fit trains the one before it on; None to begin anew.
         options: of the model family.
@@ -59,14 +59,14 @@ class Recipe:
     near: int = 0
     planned: int = 0
     passes: int = 0
-    inside: int = 1_500_000
+    pass_steps: int = 1_500_000
     training: TrainingConfig = field(default_factory=TrainingConfig)
     onward: TrainingConfig | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
 
 PLANNERS = 4
-"""How many are recorded where a recipe has them."""
+"""How many are recorded if a recipe has them."""
 
 AGENTS = 4
 """How many are trained inside a fit in one pass."""
@@ -92,7 +92,7 @@ RECIPES = {
         3_750_000,
         500_000,
         passes=2,
-        inside=1_000_000,
+        pass_steps=1_000_000,
         training=MIDDLE,
         onward=ONWARD,
         options={"substeps": 2},
@@ -148,8 +148,8 @@ def main(task: Annotated[str, Positional]) -> None:
                 f"inside-{seed}": learn_inside(task, fitted, seed)
                 for seed in range(first, first + AGENTS)
             }
-            advance = bar("recording agents from inside", recipe.inside)
-            record(advance, task, recipe.inside, dataset, policies=agents)
+            advance = bar("recording agents from inside", recipe.pass_steps)
+            record(advance, task, recipe.pass_steps, dataset, policies=agents)
         train(bar, task, dataset, recipe, out, before)
     print(f"wrote {out}; copy its {FILE_NAME} to {catalogue.shipped_weights(task)}")
 
@@ -181,7 +181,7 @@ def train(
         config = FitConfig(data=data, start=str(before), training=recipe.onward)
     advance = bar("training", config.training.updates)
     observer = Observer(trained=lambda progress, _: advance(progress.update, ""))
-    fit(task, out, config, resume=(out / CONFIG_FILE).exists(), observer=observer)
+    fit_or_resume(task, out, config, observer=observer)
 
 
 def learn_inside(task: str, fitted: Path, seed: int) -> SavedAgent:

@@ -11,9 +11,11 @@ import pytest
 
 from learned_envs.card import Entries, read_card
 from learned_envs.catalogue import PENDULUMS, TASKS
+from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.collection import collect
+from learned_envs.errors import OutputError
 from learned_envs.figures import Returns
-from learned_envs.fit.config import RoundsConfig
+from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.terminal import key_figures
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -56,13 +58,18 @@ def test_figures_go_from_agents_to_tables(benchmark, weights, copy, tmp_path, mo
     )
     transfer.main(options)
     runs = transfer.plan(options, "Hopper")
-    assert [(run.place, run.result() is None) for run in runs] == [
+    assert [(run.place, run.figures() is None) for run in runs] == [
         ("random", False),
         ("inside", False),
         ("outside", False),
     ]
-    assert replace(runs[1], weights="of other weights").result() is None
-    assert replace(runs[2], steps=2).result() is None
+    longer = transfer.plan(replace(options, steps=2), "Hopper")
+    assert all(run.figures() is None for run in longer)
+    dynamics, card = load_checkpoint(copy)
+    dynamics.q_low -= 1
+    save_checkpoint(tmp_path / "other.safetensors", dynamics, card)
+    other = transfer.plan(replace(options, checkpoint=tmp_path / "other.safetensors"), "Hopper")
+    assert [run.figures() is None for run in other] == [False, True, False]
 
     # All agents are there: nothing is trained again.
     monkeypatch.delattr(transfer, "train_inside")
@@ -99,16 +106,33 @@ def test_every_task_has_a_recipe(benchmark):
     assert {*benchmark("weights").RECIPES, *PENDULUMS} == TASKS.keys()
 
 
-def test_rounds_say_what_they_gave(benchmark, tmp_path, monkeypatch):
+def test_rounds_say_what_they_gave(benchmark, tmp_path, monkeypatch, capsys):
     rounds = benchmark("rounds")
     small = RoundsConfig(count=1, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
     target = rounds.Target(0.0, small, {"hidden": (16, 16)})
     monkeypatch.setitem(rounds.TARGETS, "InvertedPendulum", target)
-    cell = rounds.Cell("InvertedPendulum", "fresh", 0, tmp_path)
-    rounds.run(cell)
-    rounds.run(cell)
-    assert [round.number for round in cell.history()] == [1]
-    assert rounds.row(cell)[2] == "1,200"
+    options = rounds.Options(
+        task=("InvertedPendulum",), variant=("fresh",), out=tmp_path, workers=1
+    )
+    rounds.main(options)
+    said = capsys.readouterr().out
+    rounds.main(options)
+    assert capsys.readouterr().out == said
+    fit = rounds.Fit("InvertedPendulum", "fresh", 0, tmp_path)
+    assert [round.number for round in rounds.history(fit.figures())] == [1]
+    assert rounds.row(fit, fit.figures())[2] == "1,200"
+
+
+def test_a_fit_of_other_settings_is_not_gone_on_with(benchmark, tmp_path, pendulum_data):
+    cells = benchmark("cells")
+    training = TrainingConfig(updates=2, members=1)
+    config = FitConfig(data=str(pendulum_data.path), options={"hidden": (8,)}, training=training)
+    first = cells.fit_or_resume("InvertedPendulum", tmp_path / "fit", config)
+    again = cells.fit_or_resume("InvertedPendulum", tmp_path / "fit", config)
+    assert first.card["sha256"] == again.card["sha256"]
+    more = replace(config, training=replace(training, updates=3))
+    with pytest.raises(OutputError, match="other settings"):
+        cells.fit_or_resume("InvertedPendulum", tmp_path / "fit", more)
 
 
 def test_the_study_trains_and_compares_families(benchmark, tmp_path):

@@ -211,13 +211,9 @@ def _starts(dataset: Dataset, collection: Collection) -> tuple[Array, Array] | N
         return None
     rng = np.random.default_rng(collection.seed)
     share = -(-STARTS // len(before))
-    rows_q, rows_v = [], []
-    for shard in before:
-        recording = read_shard(dataset.path, shard, dataset.spec)
-        rows = rng.integers(len(recording.qpos), size=share)
-        rows_q.append(recording.qpos[rows])
-        rows_v.append(recording.qvel[rows])
-    return np.concatenate(rows_q), np.concatenate(rows_v)
+    drawn = [read_shard(dataset.path, shard, dataset.spec).draw(share, rng) for shard in before]
+    q, v = zip(*drawn, strict=True)
+    return np.concatenate(q), np.concatenate(v)
 
 
 def _chunks(collection: Collection) -> Iterator[Chunk]:

@@ -223,6 +223,11 @@ class Recording:
         held[drawn.argmin()], held[drawn.argmax()] = True, False
         return self.select(np.flatnonzero(~held)), self.select(np.flatnonzero(held))
 
+    def draw(self, count: int, random: np.random.Generator) -> tuple[Array, Array]:
+        """Draw recorded states, q (count, nq) and v (count, nv), with replacement."""
+        rows = random.integers(len(self.qpos), size=count)
+        return self.qpos[rows], self.qvel[rows]
+
     def windows(self, length: int) -> Array:
         """Return every row from which `length` steps stay within one episode, int64."""
         return spans(self.offsets, np.maximum(self.lengths - length + 1, 0))

@@ -22,7 +22,7 @@ HORIZONS = (1, 10, 25, 50, 100, 200)
 """Steps at which errors are reported."""
 
 CHUNK = 4096
-"""Trajectories rolled out at once."""
+"""Windows rolled out at once."""
 
 
 def offset(kinematics: Kinematics, origin: State, target: State) -> Tensor:
@@ -86,7 +86,7 @@ def evaluate(
         seed: decides which.
 
     Raises:
-        DatasetError: where no episode is as long as the shortest horizon.
+        DatasetError: if no episode is as long as the shortest horizon.
     """
     recording = data if isinstance(data, Recording) else data.load()
     return compare(
@@ -113,7 +113,7 @@ def compare(
         seed: decides which.
 
     Raises:
-        DatasetError: where no episode is as long as the shortest horizon.
+        DatasetError: if no episode is as long as the shortest horizon.
     """
     spec, device = simulation.task.spec, simulation.device
     longest = int(recording.lengths.max())
@@ -188,17 +188,17 @@ def model_of(
 
     Args:
         simulation: the model.
-        past_the_end: go on where the task's rules end the predicted episode. By default it stays
+        past_the_end: go on when the task's rules end the predicted episode. By default it stays
             at its last state, as an environment's does.
-        members: draws one fixed member a trajectory, in place of the ensemble's mean.
+        members: draws one fixed member a rollout, in place of the ensemble's mean.
     """
 
     def predict(window: Window) -> Sequence[State]:
         start = window.start
         if members is not None:
             start = simulation.dynamics.begin(start, members)
-        trajectory = simulation.rollout(start, window.actions)
-        states = [trajectory.states[:, t + 1] for t in range(window.length)]
+        path = simulation.rollout(start, window.actions).states
+        states = [path[:, t + 1] for t in range(window.length)]
         return states if past_the_end else stay_at_the_end(simulation.task, states)
 
     return predict

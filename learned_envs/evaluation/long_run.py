@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,6 +13,7 @@ from torch import Tensor
 from learned_envs.collect.recorder import Policy, Recorder
 from learned_envs.data.recording import Array, Episode, Recording
 from learned_envs.evaluation.evaluation import offset, still
+from learned_envs.evaluation.returns import episode_limit, in_torch
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 from learned_envs.systems.reference import make_reference
@@ -61,14 +60,10 @@ def long_run(
     generator = torch.Generator(device).manual_seed(seed)
     start = simulation.dynamics.begin(outside[first].to(device), generator)
 
-    def act(observation: Tensor) -> Tensor:
-        return torch.as_tensor(policy(observation.cpu().numpy()), device=device)
-
-    # Every reference environment has a limit; Gymnasium's types do not know it.
-    limit: Any = gym.spec(simulation.task.reference_id).max_episode_steps
+    limit = episode_limit(simulation.task.reference_id)
     with torch.no_grad():
-        trajectory = simulation.rollout(start, act, limit)
-        alive, states = trajectory.alive, trajectory.states
+        rollout = simulation.rollout(start, in_torch(policy), limit)
+        alive, states = rollout.alive, rollout.states
         fell = (alive & simulation.task.terminated(states)[:, 1:]).any(1)
         diverged = ~alive[:, -1] & ~fell
         reached = states[torch.cat((alive[:, :1], alive), 1)]

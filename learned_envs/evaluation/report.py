@@ -45,7 +45,7 @@ class Report(RolloutErrors):
         return tuple(model / twin for model, twin in medians)
 
     def verdicts(self) -> dict[int, bool]:
-        """Return whether the model is close enough, at each horizon where that can be judged."""
+        """Return whether the model is close enough, at each horizon at which that can be judged."""
         if not self._has_twin:
             return {}
         model, hold, twin = (self.curve(name) for name in ("model", "hold", TWIN))

@@ -10,15 +10,12 @@ from pathlib import Path
 
 import gymnasium as gym
 import msgspec
-import torch
-from torch import Tensor
 
-from learned_envs.collect.collection import Policy
+from learned_envs.collect.recorder import Policy
 from learned_envs.data.recording import Array, Recording
 from learned_envs.errors import CheckpointError
 from learned_envs.files import write_whole
 from learned_envs.fit.folder import ROUNDS_FILE
-from learned_envs.simulation import Simulation
 
 EPISODES_INSIDE = 20
 """Episodes that the return inside is the mean of."""
@@ -146,17 +143,3 @@ def whole_returns(recording: Recording, actor: str, limit: int) -> list[float]:
     episodes = [recording.episode(i) for i, who in enumerate(recording.actors) if who == actor]
     whole = [e for e in episodes if e.terminated or len(e.rewards) == limit]
     return [float(episode.rewards.sum()) for episode in whole or episodes]
-
-
-@torch.no_grad()
-def return_inside(simulation: Simulation, policy: Policy, limit: int, seed: int) -> float:
-    """Return the mean return of whole episodes in the model, each with one fixed member."""
-    device = simulation.device
-
-    def act(observation: Tensor) -> Tensor:
-        action = policy(observation.double().cpu().numpy())
-        return torch.as_tensor(action, dtype=observation.dtype, device=device)
-
-    generator = torch.Generator(device).manual_seed(seed)
-    trajectory = simulation.rollout(simulation.reset(EPISODES_INSIDE, generator), act, limit)
-    return float((trajectory.rewards * trajectory.alive).sum(1).mean())

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import gymnasium as gym
 import numpy as np
 import torch
 
@@ -23,6 +22,7 @@ from learned_envs.card import Entries, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.collection import DRIVER, Driver, Policy, collect
 from learned_envs.data.dataset import MANIFEST, Dataset
+from learned_envs.evaluation.returns import episode_limit, rewards_inside
 from learned_envs.fit.config import FitConfig
 from learned_envs.fit.folder import (
     AGENT_FOLDER,
@@ -34,12 +34,12 @@ from learned_envs.fit.folder import (
 from learned_envs.fit.model import fit_model
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.round import (
+    EPISODES_INSIDE,
     ERROR_HORIZON,
     Round,
     Trial,
     finished,
     read_history,
-    return_inside,
     settled,
     whole_returns,
     write_history,
@@ -53,9 +53,6 @@ needs more, up to `LARGEST_TRIAL`."""
 
 LARGEST_TRIAL = 0.75
 """The most that a trial may take of a round's real steps."""
-
-UNLIMITED = 1000
-"""Steps of an episode inside where the task sets no limit."""
 
 STARTS = 20_000
 """Recorded states that an agent's episodes inside may begin from, at most."""
@@ -162,12 +159,13 @@ class Rounds:
             self._collect(steps, number, policies={f"round-{number}": policy})
         errors = read_card(folder).held_out
         assert errors is not None
+        inside = rewards_inside(policy, simulation, EPISODES_INSIDE, self._limit, seed)
         at = sum(horizon <= ERROR_HORIZON for horizon in errors.horizons) - 1
         return Round(
             number,
             number * plan.steps_per_round,
             errors.curve("model").median[at],
-            return_inside(simulation, policy, self._limit, seed),
+            float(inside.sum(1).mean()),
             float(np.mean(returns)),
             len(returns),
             round((time.monotonic() - begin) / 60, 2),
@@ -219,8 +217,7 @@ class Rounds:
     def _starts(self, seed: int) -> State:
         """Draw recorded states for the agent's episodes to begin from."""
         recording = Dataset.open(self.out / DATA_FOLDER, self.task).load()
-        rows = np.random.default_rng(seed).integers(len(recording.qpos), size=STARTS)
-        q, v = torch.tensor(recording.qpos[rows]), torch.tensor(recording.qvel[rows])
+        q, v = map(torch.tensor, recording.draw(STARTS, np.random.default_rng(seed)))
         return State(q.float(), v.float())
 
     @property
@@ -231,7 +228,7 @@ class Rounds:
     @property
     def _limit(self) -> int:
         """Steps after which the task's episodes are truncated."""
-        return int(gym.spec(catalogue.reference_id(self.task)).max_episode_steps or UNLIMITED)
+        return episode_limit(catalogue.reference_id(self.task))
 
     def _log(self, round: Round) -> None:
         """Draw the figures over the real steps, in TensorBoard."""

@@ -51,7 +51,7 @@ class Comparison:
     def score(self) -> float | None:
         """What training inside gains over acting at random, as a share of training outside.
 
-        All returns are those outside; None where training outside gains nothing.
+        All returns are those outside; None if training outside gains nothing.
         """
         gain = fmean(self.trained_outside) - self.random
         return (fmean(self.outside) - self.random) / gain if gain > 0 else None

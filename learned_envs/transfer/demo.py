@@ -27,7 +27,7 @@ class DemoResult:
     Attributes:
         transfer: the agent's returns and both environments' speeds.
         plot: a PNG.
-        gif: a film of both systems; None where nothing can be drawn.
+        gif: a film of both systems; None if nothing can be drawn.
         agent: the folder of the agent.
         notes: one line for each thing that this machine could not do.
     """
@@ -60,8 +60,8 @@ def run_demo(
         on_progress: called with the steps taken so far, about once a second while training.
 
     Raises:
-        OutputError: where `out` cannot be written to.
-        CheckpointError: where the weights cannot be read.
+        OutputError: if `out` cannot be written to.
+        CheckpointError: if the weights cannot be read.
     """
     plot, gif, folder = out / "transfer.png", out / "hopper.gif", out / "agent"
     try:

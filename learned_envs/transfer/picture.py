@@ -94,7 +94,7 @@ def film_transfer(
     Both start from the same state and go their own ways; a system that falls stays where it is.
 
     Raises:
-        RenderError: where nothing can be drawn here.
+        RenderError: if nothing can be drawn here.
     """
     reference_id = catalogue.reference_id(task)
     made = gym.make(catalogue.env_id(task), checkpoint=checkpoint, max_disagreement=None)
@@ -129,7 +129,7 @@ class _Studio:
     """Draws the states of one system, fast: GL in software takes 8 times longer with shadows."""
 
     def __init__(self, task: str) -> None:
-        # The default camera stays behind; where the MJCF has no "track", it is used all the same.
+        # The default camera stays behind; if the MJCF has no "track", it is used all the same.
         self._env = make_reference(
             task, render_mode="rgb_array", width=SIZE, height=SIZE, camera_name="track"
         )
@@ -147,7 +147,7 @@ class _Studio:
 
 
 def _probe(reference_id: str, q: Array, v: Array) -> None:
-    """Choose a GL library, or raise `RenderError` where there is none."""
+    """Choose a GL library, or raise `RenderError` if there is none."""
     with closing(Renderer(reference_id, "rgb_array", {"width": SIZE, "height": SIZE})) as renderer:
         renderer.draw(q, v)
 

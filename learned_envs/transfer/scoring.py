@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box
+from gymnasium.utils.seeding import np_random
 from rich.table import Table
 from stable_baselines3.common.vec_env import VecEnv
 
 from learned_envs import catalogue
+from learned_envs.card import read_card
 from learned_envs.collect.recorder import Policy
+from learned_envs.evaluation.returns import episode_limit, returns_outside, rewards_inside
+from learned_envs.evaluation.speed import measure, random_actions
 from learned_envs.sb3 import AgentConfig, make_vec_env
 from learned_envs.sb3.agent import Array
-from learned_envs.systems.reference import deprecations_swallowed
+from learned_envs.simulation import Simulation
 from learned_envs.transfer.training import make_real_vec_env
 
 SPEED_ENVS = AgentConfig().n_envs
-"""Environments at once where speed is measured: as many as the agent trains in."""
+"""Environments at once when speed is measured: as many as the agent trains in."""
+
+
+DISAGREEMENT = ("ensemble", "max_disagreement", "disagreement_penalty", "disagreement_in_info")
+"""Options of a learned environment that do not matter to a score."""
 
 
 @dataclass(frozen=True)
@@ -84,21 +90,30 @@ def episode_returns(
         env_id: a Gymnasium id, of a learned environment or a real one.
         episodes: how many.
         seed: of the starts.
-        env_kwargs: the environment's own; `checkpoint` among them, where it is learned.
+        env_kwargs: the environment's own; `checkpoint` among them, if it is learned.
 
     Raises:
-        UnknownNameError: where a learned environment is unknown.
-        CheckpointError: where its weights cannot be read.
+        UnknownNameError: if a learned environment is unknown.
+        CheckpointError: if its weights cannot be read, or are of another task.
     """
-    with closing(_make(env_id, episodes, dict(env_kwargs or {}))) as envs:
-        observation, _ = envs.reset(seed=seed)
-        returns = np.zeros(episodes)
-        running = np.ones(episodes, dtype=np.bool_)
-        while running.any():
-            observation, reward, terminated, truncated, _ = envs.step(policy(observation))
-            returns += np.where(running, reward, 0.0)
-            running &= ~(terminated | truncated)
-    return returns
+    arguments = dict(env_kwargs or {})
+    if not env_id.removeprefix("learned_envs:").startswith("LearnedSim-"):
+        return returns_outside(policy, env_id, episodes, seed, arguments)
+    task = catalogue.task_of(env_id)
+    env_id = catalogue.env_id(task)
+    source = arguments.pop("checkpoint", None)
+    source = env_id if source is None else source
+    read_card(source, task)
+    limit = arguments.pop("max_episode_steps", None) or episode_limit(env_id)
+    precise, compiled = arguments.pop("precision", "float32"), arguments.pop("compile", False)
+    own = {name: value for name, value in arguments.items() if name not in DISAGREEMENT}
+    simulation = Simulation.load(source, **own)
+    simulation = simulation if precise == "float32" else simulation.to_bfloat16()
+    simulation = simulation.compiled() if compiled else simulation
+    # The seed that a learned environment would draw by.
+    drawn = int(np_random(seed)[0].integers(2**63 - 1))
+    rewards = rewards_inside(policy, simulation, episodes, limit, drawn)
+    return np.asarray(rewards.double().cumsum(1)[:, -1].cpu())
 
 
 def random_policy(space: Box, seed: int = 0) -> Policy:
@@ -114,18 +129,9 @@ def random_policy(space: Box, seed: int = 0) -> Policy:
 
 def steps_per_second(envs: VecEnv, seconds: float = 1.0) -> float:
     """Step `envs` under random actions for `seconds` and return environment steps per second."""
-    low, high = envs.action_space.low, envs.action_space.high  # type: ignore[attr-defined]
-    random = np.random.default_rng(0)
-    shape = (16, envs.num_envs, *low.shape)
-    actions = random.uniform(low, high, shape).astype(np.float32)
+    actions = random_actions(envs.action_space, envs.num_envs)
     envs.reset()
-    for action in actions[:3]:
-        envs.step(action)
-    begin, count = time.perf_counter(), 0
-    while (taken := time.perf_counter() - begin) < seconds:
-        envs.step(actions[count % len(actions)])
-        count += 1
-    return count * envs.num_envs / taken
+    return measure(lambda: envs.step(next(actions)), envs.num_envs, seconds)
 
 
 def score(
@@ -147,8 +153,8 @@ def score(
         env_kwargs: the reference environment's own constructor parameters, for both.
 
     Raises:
-        UnknownNameError: where there is no such task.
-        CheckpointError: where the weights cannot be read.
+        UnknownNameError: if there is no such task.
+        CheckpointError: if the weights cannot be read.
     """
     task, outside = catalogue.task_of(task), dict(env_kwargs or {})
     inside = {**outside, "checkpoint": checkpoint}
@@ -161,12 +167,3 @@ def score(
         closing(make_real_vec_env(task, SPEED_ENVS, outside)) as real,
     ):
         return Transfer(*returns, steps_per_second(learned), steps_per_second(real))
-
-
-def _make(env_id: str, count: int, arguments: dict[str, Any]) -> Any:
-    if not env_id.removeprefix("learned_envs:").startswith("LearnedSim-"):
-        with deprecations_swallowed():
-            return gym.make_vec(env_id, num_envs=count, vectorization_mode="sync", **arguments)
-    fixed = {"ensemble": "member", "max_disagreement": None, "disagreement_penalty": 0.0}
-    name = catalogue.env_id(catalogue.task_of(env_id))
-    return gym.make_vec(name, num_envs=count, **{**arguments, **fixed})

@@ -37,9 +37,9 @@ def train_inside(
         callback: SB3's.
 
     Raises:
-        UnknownNameError: where there is no such task.
-        CheckpointError: where the weights cannot be read.
-        ParameterError: where an argument of the environment is unknown or out of range.
+        UnknownNameError: if there is no such task.
+        CheckpointError: if the weights cannot be read.
+        ParameterError: if an argument of the environment is unknown or out of range.
     """
     config = config or AgentConfig.of(catalogue.task_of(task))
     arguments = {"checkpoint": checkpoint, **(env_kwargs or {})}

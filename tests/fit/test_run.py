@@ -1,7 +1,5 @@
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +22,6 @@ from learned_envs.fit.config import FitFile, RoundsConfig
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.run import evaluate_run
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TASK = "InvertedPendulum"
 
 
@@ -91,14 +88,6 @@ def test_resuming_needs_nothing_but_the_folder(config, fitted, tmp_path, monkeyp
     fit(TASK, "run", resume=True, device="cpu")
     assert read_card("run").sha256 == read_card(fitted).sha256
     assert read_card("run").held_out == read_card(fitted).held_out
-
-
-def test_kills_at_random_moments():
-    script = BENCHMARKS / "kill_and_resume.py"
-    words = ["--kills", "3", "--kills-per-fit", "3", "--updates", "200"]
-    done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "the same" in done.stdout
 
 
 def test_a_start_from_weights(config, fitted, tmp_path):

@@ -1,0 +1,95 @@
+"""What a policy returns in whole episodes: inside a simulation, and outside, in real MuJoCo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from learned_envs.collect.recorder import Policy
+from learned_envs.data.recording import Array
+from learned_envs.simulation import Simulation, TensorPolicy
+from learned_envs.systems.reference import deprecations_swallowed
+
+UNLIMITED = 1000
+"""Steps of an episode if its environment sets no limit."""
+
+
+def episode_limit(env_id: str) -> int:
+    """Return the steps after which `gym.make(env_id)` truncates an episode."""
+    return int(gym.spec(env_id).max_episode_steps or UNLIMITED)
+
+
+def in_torch(policy: Policy) -> TensorPolicy:
+    """Let a policy act on tensors, which it sees as float64 arrays."""
+
+    def act(observation: Tensor) -> Tensor:
+        action = policy(observation.double().cpu().numpy())
+        return torch.as_tensor(action, dtype=observation.dtype, device=observation.device)
+
+    return act
+
+
+@torch.no_grad()
+def rewards_inside(
+    policy: Policy,
+    simulation: Simulation,
+    episodes: int,
+    steps: int,
+    seed: int = 0,
+) -> Tensor:
+    """Run whole episodes in a model, from the task's own starts, each with one fixed member.
+
+    Members' disagreement neither cuts an episode nor costs anything.
+
+    Args:
+        policy: from observations (episodes, n) to actions (episodes, nu).
+        simulation: the model and its task.
+        episodes: how many, side by side.
+        steps: after which an episode is truncated.
+        seed: of starts and members.
+
+    Returns:
+        The rewards, (episodes, steps); zeros after an episode's end.
+    """
+    generator = torch.Generator(simulation.device).manual_seed(seed)
+    start = simulation.reset(episodes, generator)
+    rollout = simulation.rollout(start, in_torch(policy), steps)
+    return rollout.rewards * rollout.alive
+
+
+def returns_outside(
+    policy: Policy,
+    env_id: str,
+    episodes: int,
+    seed: int = 0,
+    env_kwargs: Mapping[str, Any] | None = None,
+) -> Array:
+    """Run whole episodes in a real environment, from its own starts, and return their returns.
+
+    Args:
+        policy: from observations (episodes, n) to actions (episodes, nu), all episodes at once.
+        env_id: the environment's Gymnasium id.
+        episodes: how many.
+        seed: of the first start; each further one's is one more.
+        env_kwargs: the environment's own parameters.
+
+    Returns:
+        (episodes) float64.
+    """
+    with deprecations_swallowed():
+        envs = gym.make_vec(env_id, episodes, vectorization_mode="sync", **(env_kwargs or {}))
+    with closing(envs):
+        observation, _ = envs.reset(seed=seed)
+        returns = np.zeros(episodes)
+        running = np.ones(episodes, dtype=np.bool_)
+        while running.any():
+            observation, reward, terminated, truncated, _ = envs.step(policy(observation))
+            returns += np.where(running, reward, 0.0)
+            running &= ~(terminated | truncated)
+    return returns
