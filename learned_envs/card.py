@@ -53,6 +53,9 @@ def read_card(source: str | Path, task: str | None = None) -> dict[str, Any]:
             f"{path} holds weights for {card['task']}, expected {task}. "
             f"Use {catalogue.env_id(card['task'])}, or fit {task}."
         )
+    if card.get("family") == "second_order":
+        # Models of the first release see no joint limits, and their cards know no such option.
+        card["config"].setdefault("joint_limits", False)
     return card
 
 

@@ -148,7 +148,12 @@ class FitConfig:
         """Build a configuration from what `asdict` gave, read back from JSON."""
         training = {**data["training"], "horizons": tuple(data["training"]["horizons"])}
         rounds = RoundsConfig(**data.get("rounds", {}))
-        return cls(**{**data, "training": TrainingConfig(**training), "rounds": rounds})
+        options = dict(data["options"])
+        if "rounds" not in data and data["family"] == "second_order" and data["start"] is None:
+            # A fit of the first release, whose models see no joint limits.
+            options.setdefault("joint_limits", False)
+        parts = {"options": options, "training": TrainingConfig(**training), "rounds": rounds}
+        return cls(**{**data, **parts})
 
 
 def _expect(name: str, value: object, good: bool, expected: str) -> None:
