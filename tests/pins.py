@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from grids import SHIPPED
 
 from learned_envs import Simulation, State, catalogue
 
@@ -26,11 +27,6 @@ TELL = (
     'Name the task in a new line of CHANGELOG.md under "Environments", or give the environment a '
     f"new -vN. {WRITE}"
 )
-
-
-def shipped() -> list[str]:
-    """Return the tasks whose weights are in the package."""
-    return [task for task in catalogue.TASKS if catalogue.shipped_weights(task).is_file()]
 
 
 def identity(task: str) -> dict[str, Any]:
@@ -82,7 +78,7 @@ def write() -> None:
         SystemExit: if weights changed and users were not told.
     """
     old = json.loads(PINS.read_text()) if PINS.exists() else {}
-    new = {task: identity(task) for task in shipped()}
+    new = {task: identity(task) for task in SHIPPED}
     for task in new.keys() & old.keys():
         if untold(old[task], new[task]):
             raise SystemExit(f"The weights of {task} changed and nobody is told. {TELL}")

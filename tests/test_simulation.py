@@ -4,6 +4,7 @@ from dataclasses import asdict
 import pytest
 import torch
 import torch._inductor.config
+from grids import TASKS
 from marks import needs_compiler
 
 from learned_envs import catalogue
@@ -14,7 +15,7 @@ from learned_envs.simulation import Simulation
 from learned_envs.state import State
 
 
-@pytest.fixture(params=catalogue.TASKS)
+@pytest.fixture(params=TASKS)
 def simulation(request, spec):
     """An untrained model in float64 whose changes have a plausible size."""
     torch.manual_seed(0)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from grids import TASKS
 
-from learned_envs.catalogue import TASKS
 from learned_envs.collect import collection
 from learned_envs.collect.collection import Recorder, collect
 from learned_envs.collect.exploration import FALL_STEPS, Noise

@@ -30,7 +30,7 @@ def test_sequences_pay_what_mujoco_pays():
         assert total.item() == paid
 
 
-# EnvCore that never end, that end by a fall, and that end after 50 steps.
+# Episodes that never end, that end by a fall, and that end after 50 steps.
 @pytest.mark.parametrize(
     ("task", "steps"), [("HalfCheetah", 300), ("Hopper", 300), ("Reacher", 12_500)]
 )

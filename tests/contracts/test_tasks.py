@@ -15,6 +15,7 @@ import mujoco
 import numpy as np
 import pytest
 import torch
+from grids import TASKS
 from torch import Tensor
 
 from learned_envs import catalogue
@@ -45,7 +46,7 @@ def altered(default: Any) -> Any:
 
 def settings() -> Iterator[Any]:
     """Every task with its defaults, with each parameter altered alone, and with all of them."""
-    for name in catalogue.TASKS:
+    for name in TASKS:
         other = {
             field.name: altered(field.default)
             for field in fields(catalogue.task_class(name))
@@ -58,7 +59,7 @@ def settings() -> Iterator[Any]:
             yield pytest.param(name, {key: value}, id=f"{name}-{key}")
 
 
-every_task = pytest.mark.parametrize("name", catalogue.TASKS)
+every_task = pytest.mark.parametrize("name", TASKS)
 every_setting = pytest.mark.parametrize(("name", "parameters"), list(settings()))
 
 
@@ -95,7 +96,7 @@ class Recording:
 def record(env: Any, sensors: Mapping[str, int], steps: int, episode: int = 40) -> Recording:
     """Step the real environment under random actions from twice the range.
 
-    EnvCore run past their termination, so that fallen states are among those compared.
+    Episodes run past their termination, so that fallen states are among those compared.
     """
     random = np.random.default_rng(0)
     rows = []

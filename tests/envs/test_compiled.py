@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from grids import SHIPPED
 from marks import needs_compiler
 
 from learned_envs import Simulation, catalogue
@@ -15,8 +16,6 @@ from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
 
 pytestmark = needs_compiler
-
-SHIPPED = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).exists()]
 
 
 def check(env_id: str, steps: int, **arguments: Any) -> None:
