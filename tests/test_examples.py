@@ -3,44 +3,9 @@
 import os
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
-import pytest
-import torch
-
-from learned_envs.checkpoint import save_checkpoint
-from learned_envs.dynamics import Ensemble
-from learned_envs.dynamics.second_order import SecondOrder
-from learned_envs.state import State
-from learned_envs.systems.reference import make_reference
-
 EXAMPLES = Path(__file__).parents[1] / "examples"
-
-
-@pytest.fixture(scope="module")
-def weights(spec, tmp_path_factory):
-    """An untrained Hopper that knows the range of a little data: what is shipped may change."""
-    torch.manual_seed(0)
-    model = Ensemble(SecondOrder(hidden=(16, 16)), spec("Hopper"), members=2)
-    rows = []
-    with closing(make_reference("Hopper")) as env:
-        env.reset(seed=0)
-        for _ in range(200):
-            before = env.unwrapped.data.qpos.copy(), env.unwrapped.data.qvel.copy()
-            action = env.action_space.sample()
-            _, _, terminated, truncated, _ = env.step(action)
-            after = env.unwrapped.data.qpos.copy(), env.unwrapped.data.qvel.copy()
-            rows.append(
-                [torch.tensor(row, dtype=torch.float32) for row in (*before, action, *after)]
-            )
-            if terminated or truncated:
-                env.reset()
-    q, v, action, next_q, next_v = (torch.stack(column) for column in zip(*rows, strict=True))
-    model.normalise(State(q, v), action, State(next_q, next_v))
-    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
-    save_checkpoint(path, model, {"task": "Hopper"})
-    return path
 
 
 def run(folder, name, *words):
