@@ -307,17 +307,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     command: Any = None
     try:
-        command = tyro.cli(
-            Command,
-            prog="learned-envs",
-            description="Learned simulators of MuJoCo systems behind the Gymnasium interface.",
-            args=argv,
-            config=(
-                tyro.conf.OmitSubcommandPrefixes,
-                tyro.conf.OmitArgPrefixes,
-                tyro.conf.CascadeSubcommandArgs,
-            ),
-        )
+        command = parse(argv)
         command.run()
     except (LearnedEnvsError, OSError) as error:
         print(f"learned-envs: {' '.join(str(error).split())}", file=sys.stderr)
@@ -326,6 +316,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Interrupted.", getattr(command, "interrupted", ""), file=sys.stderr)
         return 130
     return 0
+
+
+def parse(argv: Sequence[str] | None = None) -> Any:
+    """Read one command and its options; see `main`."""
+    return tyro.cli(
+        Command,
+        prog="learned-envs",
+        description="Learned simulators of MuJoCo systems behind the Gymnasium interface.",
+        args=argv,
+        config=(
+            tyro.conf.OmitSubcommandPrefixes,
+            tyro.conf.OmitArgPrefixes,
+            tyro.conf.CascadeSubcommandArgs,
+        ),
+    )
 
 
 def _learners(task: str, asked: int) -> int:
