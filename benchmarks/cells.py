@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from learned_envs import Simulation, catalogue
+from learned_envs import Simulation, registry
 from learned_envs.errors import LearnedEnvsError, OutputError
 from learned_envs.files import write_whole
 from learned_envs.fit import FitConfig, fit
@@ -111,8 +111,8 @@ def plain(data: Any) -> Any:
 
 def tasks_of(names: Sequence[str]) -> list[str]:
     """Return the tasks of these names or ids; all with shipped weights if there are none."""
-    shipped = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).is_file()]
-    return [catalogue.task_of(name) for name in names] or shipped
+    shipped = [task for task in registry.TASKS if registry.shipped_weights(task).is_file()]
+    return [registry.task_of(name) for name in names] or shipped
 
 
 def lay_out(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -42,7 +42,7 @@ from cells import RESULT_FILE, tasks_of
 from rich.console import Console
 from tables import add_to_card
 
-from learned_envs import Simulation, catalogue
+from learned_envs import Simulation, registry
 from learned_envs.data.recording import Recording
 from learned_envs.evaluation.evaluation import HORIZONS, Predictor, compare, model_of
 from learned_envs.evaluation.report import TWIN, Curve, Report
@@ -98,7 +98,7 @@ class Fidelity:
 def main(args: Fidelity) -> None:
     console = Console(width=140)
     for task in args.tasks:
-        source = args.checkpoint or catalogue.env_id(task)
+        source = args.checkpoint or registry.env_id(task)
         simulation = Simulation.load(source)
         report = rollout_errors(args, task, simulation)
         console.print(report.table())

@@ -25,7 +25,7 @@ import tyro
 from cells import lay_out
 from rich.console import Console
 
-from learned_envs import Simulation, catalogue
+from learned_envs import Simulation, registry
 from learned_envs.collect.planner import real_returns
 from learned_envs.evaluation.returns import episode_limit
 from learned_envs.planning import CEM, MPPI, Planner, Returns, Search, imagined_returns
@@ -68,7 +68,7 @@ class Options:
 def control(options: Options, task: str, planner: Planner | None) -> list[float]:
     """Return the real returns of episodes; without a planner, of random actions."""
     envs = [make_reference(task) for _ in range(options.episodes)]
-    limit = options.steps or episode_limit(catalogue.reference_id(task))
+    limit = options.steps or episode_limit(registry.reference_id(task))
     totals, alive = [0.0] * len(envs), [True] * len(envs)
     for index, env in enumerate(envs):
         env.reset(seed=options.seed + index)
@@ -103,7 +103,7 @@ def main(options: Options) -> None:
     )
     columns = ("task", "random", "learned", "minutes", "MuJoCo", "minutes", "share")
     rows, everything = [], {}
-    for name in map(catalogue.task_of, options.task):
+    for name in map(registry.task_of, options.task):
         simulation = Simulation.load(name)
         with closing(make_reference(name)) as env:
             env.reset(seed=0)

@@ -23,7 +23,7 @@ import tyro
 from cells import Cell, Figures, fit_or_resume, lay_out, run_all
 from rich.console import Console
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.fit import FitConfig, TrainingConfig
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.fit.folder import AGENT_FOLDER, ROUNDS_FILE
@@ -139,7 +139,7 @@ class Fit(Cell):
 
         fit_or_resume(self.task, self.folder, self.config, improver=improver)
         kept = Agent.load(self.folder / AGENT_FOLDER)
-        score = episode_returns(kept, catalogue.reference_id(self.task), EPISODES, SCORE_SEED)
+        score = episode_returns(kept, registry.reference_id(self.task), EPISODES, SCORE_SEED)
         rounds = json.loads((self.folder / ROUNDS_FILE).read_text())
         return {"rounds": rounds, "score": score.tolist()}
 
@@ -192,7 +192,7 @@ def row(fit: Fit, figures: Figures) -> list[str]:
 
 def main(options: Options) -> None:
     console = Console(width=140)
-    tasks = [catalogue.task_of(name) for name in options.task]
+    tasks = [registry.task_of(name) for name in options.task]
     fits = [
         Fit(task, variant, seed, options.out, options.rounds)
         for task in tasks

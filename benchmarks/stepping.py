@@ -16,7 +16,7 @@ import mujoco.rollout
 import numpy as np
 import torch
 
-from learned_envs import Simulation, catalogue
+from learned_envs import Simulation, registry
 from learned_envs.data.recording import Array
 from learned_envs.dynamics.network import MLP
 from learned_envs.evaluation.speed import Stepper, measure, random_actions
@@ -140,7 +140,7 @@ def envpool_env(task: str, envs: int) -> Iterator[Stepper]:
     import envpool
 
     made = envpool.make_gymnasium(
-        catalogue.reference_id(task), num_envs=envs, num_threads=min(envs, usable_cores())
+        registry.reference_id(task), num_envs=envs, num_threads=min(envs, usable_cores())
     )
     with closing(made):
         made.reset()

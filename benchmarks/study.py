@@ -34,7 +34,7 @@ from cells import Cell, Figures, fit_or_resume, run_all
 from rich.console import Console
 from study_results import HOLD, TITLES, Summaries, leaders, plot, summarise, table
 
-from learned_envs import Simulation, catalogue
+from learned_envs import Simulation, registry
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.evaluation.evaluation import Yardstick, hold, model_of
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect
@@ -61,7 +61,7 @@ class Options:
 
     system: tuple[str, ...] = PENDULUMS + WALKERS
     """Names of the tasks."""
-    family: tuple[str, ...] = tuple(catalogue.FAMILIES)
+    family: tuple[str, ...] = tuple(registry.FAMILIES)
     """Names of the model families."""
     protocol: tuple[Protocol, ...] = ("paper", "ours")
     """How they are trained."""
@@ -114,7 +114,7 @@ class Training(Cell):
         options: dict[str, Any] = {}
         if self.protocol == "paper":
             options |= {"hidden": (128, 128), "activation": "tanh"}
-        known = catalogue.family_class(self.family).__dataclass_fields__
+        known = registry.family_class(self.family).__dataclass_fields__
         if "contact_geometry" in known:
             options["contact_geometry"] = self.protocol == "ours"
         if "joint_limits" in known:
@@ -196,7 +196,7 @@ def measure(
 def main(options: Options) -> None:
     console = Console(width=220)
     for system in options.system:
-        record(options, catalogue.task_of(system))
+        record(options, registry.task_of(system))
     everything: dict[str, Summaries] = {}
     families: Sequence[str] = options.family
     for protocol in options.protocol:

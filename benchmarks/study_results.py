@@ -9,7 +9,7 @@ from pathlib import Path
 from cells import Figures, lay_out
 from rich.table import Table
 
-from learned_envs import catalogue
+from learned_envs import registry
 
 HOLD = "hold"
 """Stands in the tables beside the families: the first state, held."""
@@ -56,7 +56,7 @@ def leaders(figures: Summaries, systems: Sequence[str]) -> list[str]:
     over = [figures[system] for system in systems if system in figures]
     if not over:
         return []
-    names = [family for family in catalogue.FAMILIES if all(family in each for each in over)]
+    names = [family for family in registry.FAMILIES if all(family in each for each in over)]
     score = {
         name: geometric_mean([of_system[name]["median"] for of_system in over]) for name in names
     }
@@ -77,7 +77,7 @@ def table(figures: Summaries, protocol: str, key: str) -> Table:
 
     rows = [
         [family, *(shown(family, of_system) for of_system in figures.values())]
-        for family in (*catalogue.FAMILIES, HOLD)
+        for family in (*registry.FAMILIES, HOLD)
     ]
     what = {"median": "error of rollouts, median (mean) [seeds]", "energy": "energy off at the end"}
     return lay_out(
@@ -93,7 +93,7 @@ def plot(figures: Summaries, key: str, title: str, path: Path) -> None:
     axes = figure.subplots()
     systems = list(figures)
     # Held, a state keeps its energy: that would squeeze all else together.
-    drawn = [*catalogue.FAMILIES] if key == "energy" else [*catalogue.FAMILIES, HOLD]
+    drawn = [*registry.FAMILIES] if key == "energy" else [*registry.FAMILIES, HOLD]
     families = [name for name in drawn if any(name in f for f in figures.values())]
     for index, family in enumerate(families):
         places = [i for i, system in enumerate(systems) if family in figures[system]]

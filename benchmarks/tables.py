@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from learned_envs import catalogue
+from learned_envs import catalogue, registry
 from learned_envs.card import Entries, read_card
 from learned_envs.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from learned_envs.evaluation.report import JUDGED, TWIN, Report
@@ -28,8 +28,8 @@ Cards = Mapping[str, Entries]
 
 def shipped_cards() -> Cards:
     """Read the cards of all tasks that are to have weights."""
-    tasks = [task for task in catalogue.TASKS if task not in catalogue.PENDULUMS]
-    paths = {task: catalogue.shipped_weights(task) for task in tasks}
+    tasks = [task for task in registry.TASKS if task not in catalogue.PENDULUMS]
+    paths = {task: registry.shipped_weights(task) for task in tasks}
     return {task: read_card(path) if path.is_file() else Entries() for task, path in paths.items()}
 
 

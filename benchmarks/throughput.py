@@ -45,7 +45,7 @@ from stepping import (
     warp_physics,
 )
 
-from learned_envs import Simulation, catalogue
+from learned_envs import Simulation, registry
 from learned_envs.evaluation.speed import Stepper, measure
 from learned_envs.fit import collect, evaluate
 from learned_envs.workers import usable_cores
@@ -133,7 +133,7 @@ def timed(
 
 
 def learned(options: Options) -> Iterator[Measurement]:
-    env_id = catalogue.env_id(options.task)
+    env_id = registry.env_id(options.task)
     common = {"checkpoint": options.checkpoint, "device": options.device}
     plain = Simulation.load(options.checkpoint or options.task, options.device)
     reduced = plain.to_bfloat16()
@@ -162,7 +162,7 @@ def installed(module: str) -> bool:
 
 
 def real(options: Options) -> Iterator[Measurement]:
-    env_id = catalogue.reference_id(options.task)
+    env_id = registry.reference_id(options.task)
     yield timed("real gym.make", 1, single_env(env_id), options)
     # A child forked from a process that has used torch's threads deadlocks.
     modes: dict[str, dict[str, Any]] = {"sync": {}, "async": {"context": "forkserver"}}

@@ -33,7 +33,7 @@ from cells import Cell, Figures, lay_out, run_all, tasks_of
 from rich.console import Console
 from tables import add_to_card
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.checkpoint import read_card
 from learned_envs.sb3 import AgentConfig
 from learned_envs.systems.reference import make_reference
@@ -106,7 +106,7 @@ class Run(Cell):
         """All that a score depends on."""
         weights = None
         if self.place == "inside":
-            source = self.options.checkpoint or catalogue.env_id(self.task)
+            source = self.options.checkpoint or registry.env_id(self.task)
             weights = read_card(source, self.task).sha256
         own = {name: getattr(self, name) for name in ("task", "place", "seed", "agent")}
         return {**own, "episodes": self.options.episodes, "weights": weights}
@@ -117,10 +117,10 @@ class Run(Cell):
         policy = self._policy()
         figures: Figures = {"minutes": (time.perf_counter() - begin) / 60}
         score = partial(episode_returns, policy, episodes=self.options.episodes, seed=self.seed)
-        figures["outside"] = score(catalogue.reference_id(self.task)).tolist()
+        figures["outside"] = score(registry.reference_id(self.task)).tolist()
         if self.place == "inside":
             weights = {"checkpoint": self.options.checkpoint}
-            figures["inside"] = score(catalogue.env_id(self.task), env_kwargs=weights).tolist()
+            figures["inside"] = score(registry.env_id(self.task), env_kwargs=weights).tolist()
         return figures
 
     def line(self, figures: Figures) -> str:
@@ -195,7 +195,7 @@ def main(options: Options) -> None:
     console.print(lay_out(title, ("task", *Comparison.COLUMNS), rows))
     if options.record:
         for task, comparison in comparisons.items():
-            source = options.checkpoint or catalogue.env_id(task)
+            source = options.checkpoint or registry.env_id(task)
             add_to_card(source, returns=comparison.to_dict())
 
 

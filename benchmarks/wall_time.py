@@ -25,7 +25,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env as make_real_vec_env
 from stable_baselines3.common.vec_env import VecEnv
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.sb3 import make_vec_env
 
 
@@ -86,7 +86,7 @@ def main(options: Options) -> None:
     task, n_envs, seed = options.task, options.n_envs, options.seed
     places: dict[str, Callable[[], VecEnv]] = {
         "inside": lambda: make_vec_env(task, n_envs, seed, {"compile": options.compile}),
-        "outside": lambda: make_real_vec_env(catalogue.reference_id(task), n_envs, seed),
+        "outside": lambda: make_real_vec_env(registry.reference_id(task), n_envs, seed),
     }
     with console.status("training"):
         figures = {place: train(make(), options) for place, make in places.items()}

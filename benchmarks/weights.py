@@ -26,7 +26,7 @@ import tyro
 from cells import fit_or_resume
 from tyro.conf import Positional
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.checkpoint import FILE_NAME
 from learned_envs.collect.planner import plan_outside
 from learned_envs.errors import UnknownNameError
@@ -151,7 +151,7 @@ def main(task: Annotated[str, Positional]) -> None:
             advance = bar("recording agents from inside", recipe.pass_steps)
             record(advance, task, recipe.pass_steps, dataset, policies=agents)
         train(bar, task, dataset, recipe, out, before)
-    print(f"wrote {out}; copy its {FILE_NAME} to {catalogue.shipped_weights(task)}")
+    print(f"wrote {out}; copy its {FILE_NAME} to {registry.shipped_weights(task)}")
 
 
 def record(

@@ -4,7 +4,7 @@ import gymnasium as gym
 import torch
 import tyro
 
-from learned_envs import Simulation, State, catalogue
+from learned_envs import Simulation, State, registry
 from learned_envs.collect.planner import real_returns
 from learned_envs.planning import CEM, Planner, imagined_returns
 
@@ -21,7 +21,7 @@ def main(
         checkpoint: a fit's folder or a weights file; the shipped weights if not given.
     """
     simulation = Simulation.load(checkpoint or task)
-    env = gym.make(catalogue.reference_id(task))
+    env = gym.make(registry.reference_id(task))
     models = {
         "planning in the learned model": imagined_returns(simulation),
         "planning in MuJoCo": real_returns(simulation.task, env),

@@ -10,7 +10,8 @@ import importlib
 import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
-from learned_envs.catalogue import register_family, register_improver, register_task
+from learned_envs.catalogue import register_all
+from learned_envs.registry import register_family, register_improver, register_task
 
 if TYPE_CHECKING:
     from learned_envs.checkpoint import load_checkpoint, save_checkpoint
@@ -48,3 +49,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+register_all()

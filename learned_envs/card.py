@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from safetensors import SafetensorError, safe_open
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.errors import CheckpointError, UnknownNameError, WeightsNotShippedError
 from learned_envs.figures import Fidelity, Returns, RolloutErrors
 from learned_envs.schema import Migration, Plain, format_of, migrated
@@ -29,15 +29,17 @@ FORMAT = 2
 """Version of the card's layout; a newer one is refused."""
 
 
-def _describe_sensors(card: Plain) -> Plain:
-    """Sensors were names alone, of single numbers."""
-    names = card.get("sensors", [])
-    if not isinstance(names, list):
-        return card
-    return {**card, "sensors": [{"name": name, "size": 1} for name in names]}
+def _from_1(card: Plain) -> Plain:
+    """Sensors were names alone, of single numbers; the first models saw no joint limits."""
+    names, config = card.get("sensors", []), card.get("config")
+    if isinstance(names, list):
+        card = {**card, "sensors": [{"name": name, "size": 1} for name in names]}
+    if card.get("family") == "second_order" and isinstance(config, dict):
+        card = {**card, "config": {"joint_limits": False, **config}}
+    return card
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _describe_sensors}
+MIGRATIONS: Mapping[int, Migration] = {1: _from_1}
 """What brings a card of an older format to the next one; see `schema`."""
 
 FILE_NAME = "model.safetensors"
@@ -189,7 +191,7 @@ def read_card(source: str | Path, task: str | None = None) -> Card:
     if task is not None and card.task != task:
         raise CheckpointError(
             f"{path} holds weights for {card.task}, expected {task}. "
-            f"Use {catalogue.env_id(card.task)}, or fit {task}."
+            f"Use {registry.env_id(card.task)}, or fit {task}."
         )
     return card
 
@@ -240,7 +242,7 @@ def find_checkpoint(source: str | Path) -> Path:
         return path
     name = str(source)
     try:
-        task = catalogue.task_of(name)
+        task = registry.task_of(name)
     except UnknownNameError:
         if path.suffix or len(path.parts) > 1:
             raise CheckpointError(
@@ -248,10 +250,10 @@ def find_checkpoint(source: str | Path) -> Path:
                 "of a fit."
             ) from None
         raise
-    shipped = catalogue.shipped_weights(task)
+    shipped = registry.shipped_weights(task)
     if not shipped.is_file():
         raise WeightsNotShippedError(
-            f"The weights of {catalogue.env_id(task)} are not in the package yet. Fit them with "
+            f"The weights of {registry.env_id(task)} are not in the package yet. Fit them with "
             f"`learned-envs fit {task} --out runs/{task}` and pass checkpoint='runs/{task}'."
         )
     return shipped

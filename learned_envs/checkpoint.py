@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.card import FILE_NAME, FORMAT, broken, find_checkpoint, read_card, write_card
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import CheckpointError, DeviceError, UnknownNameError
@@ -45,7 +45,7 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
     Raises:
         OutputError: if the file cannot be written.
         CheckpointError: if the card names no task, or a value is of another type than its field.
-        UnknownNameError: if no catalogue holds the model's family.
+        UnknownNameError: if the model's family is not registered.
         ValueError: if the card is no plain data for JSON, or not finite.
     """
     tensors = {name: t.detach().cpu().contiguous() for name, t in dynamics.state_dict().items()}
@@ -53,7 +53,7 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
         {
             **card,
             "format": FORMAT,
-            "family": catalogue.family_name(type(dynamics.family)),
+            "family": registry.family_name(type(dynamics.family)),
             "config": asdict(dynamics.family),
             "members": dynamics.members,
             "sensors": [{"name": s.name, "size": s.size} for s in dynamics.sensors],
@@ -97,14 +97,14 @@ def load_checkpoint(
         for name, value in card.config.items()
     }
     try:
-        family = catalogue.family_class(card.family)(**config)
+        family = registry.family_class(card.family)(**config)
         dynamics = Ensemble(family, card.spec, card.members, card.sensors)
         dynamics.load_state_dict(tensors)
     except UnknownNameError as error:
         raise broken(path, f"its card names what is not known here ({error})") from error
     except (RuntimeError, TypeError, KeyError, ValueError) as error:
         raise broken(path, f"its tensors do not fit its card ({error})") from error
-    observed = [(s.name, s.size) for s in catalogue.task_class(card.task).sensors]
+    observed = [(s.name, s.size) for s in registry.task_class(card.task).sensors]
     predicted = [(s.name, s.size) for s in card.sensors]
     if predicted != observed:
         raise CheckpointError(

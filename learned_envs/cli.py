@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import Positional, arg, subcommand
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.errors import LearnedEnvsError, ParameterError, WeightsNotShippedError
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.terminal import bars, console, fit_observer, key_figures, pairs
@@ -29,14 +29,14 @@ class List:
         from learned_envs.card import read_card
 
         table = Table("task", "environment", "weights")
-        for task in catalogue.TASKS:
+        for task in registry.TASKS:
             try:
-                weights = key_figures(read_card(catalogue.env_id(task)))
+                weights = key_figures(read_card(registry.env_id(task)))
             except WeightsNotShippedError:
                 weights = f"none yet: learned-envs fit {task}"
-            table.add_row(task, catalogue.env_id(task), weights)
+            table.add_row(task, registry.env_id(task), weights)
         console().print(table)
-        names = [f + " (default)" * (f == catalogue.DEFAULT_FAMILY) for f in catalogue.FAMILIES]
+        names = [f + " (default)" * (f == registry.DEFAULT_FAMILY) for f in registry.FAMILIES]
         console().print(f"families: {', '.join(names)}")
 
 
@@ -80,7 +80,7 @@ class Fit:
 
     task: Annotated[Positional[str], arg(metavar="TASK")]
     """Which task; `learned-envs list` names them."""
-    family: Annotated[Positional[str], arg(metavar="FAMILY")] = catalogue.DEFAULT_FAMILY
+    family: Annotated[Positional[str], arg(metavar="FAMILY")] = registry.DEFAULT_FAMILY
     """Which model family."""
     data: Annotated[Path | None, arg(metavar="PATH")] = None
     """A dataset to learn from, ours or Minari's; recorded into the fit's folder if not given."""
@@ -104,7 +104,7 @@ class Fit:
 
     def run(self) -> None:
         """Fit and print the report."""
-        task = catalogue.task_of(self.task)
+        task = registry.task_of(self.task)
         config = FitConfig(
             family=self.family,
             options=dict(_read_option(text) for text in self.option),
@@ -133,12 +133,12 @@ class Fit:
         if errors := read_card(self.folder).held_out:
             console().print(Report.of(errors).table())
         print(f"wrote {self.folder}")
-        print(f'gym.make("{catalogue.env_id(task)}", checkpoint="{self.folder}")')
+        print(f'gym.make("{registry.env_id(task)}", checkpoint="{self.folder}")')
 
     @property
     def folder(self) -> Path:
         """The fit's folder."""
-        return self.out or Path("runs") / catalogue.task_of(self.task).lower()
+        return self.out or Path("runs") / registry.task_of(self.task).lower()
 
     @property
     def interrupted(self) -> str:
@@ -176,7 +176,7 @@ class Collect:
         from learned_envs.data.dataset import Dataset
         from learned_envs.sb3 import SavedAgent, learn_outside
 
-        learners = _learners(catalogue.task_of(self.task), self.learners)
+        learners = _learners(registry.task_of(self.task), self.learners)
         with bars() as bar:
             advance = bar("recording", self.steps)
             dataset = collect(
@@ -243,7 +243,7 @@ class Info:
         table = Table(show_header=False, box=None)
         for name, value in [
             ("file", find_checkpoint(self.run_or_id)),
-            ("environment", catalogue.env_id(card.task)),
+            ("environment", registry.env_id(card.task)),
             ("modelled on", card.spec.reference_id),
             ("family", f"{card.family}, {card.members} members"),
             ("options", pairs(card.config)),
@@ -310,17 +310,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.path.append(str(Path.cwd()))
     command: Any = None
     try:
-        command = tyro.cli(
-            Command,
-            prog="learned-envs",
-            description="Learned simulators of MuJoCo systems behind the Gymnasium interface.",
-            args=argv,
-            config=(
-                tyro.conf.OmitSubcommandPrefixes,
-                tyro.conf.OmitArgPrefixes,
-                tyro.conf.CascadeSubcommandArgs,
-            ),
-        )
+        command = parse(argv)
         command.run()
     except (LearnedEnvsError, OSError) as error:
         print(f"learned-envs: {' '.join(str(error).split())}", file=sys.stderr)
@@ -331,9 +321,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def parse(argv: Sequence[str] | None = None) -> Any:
+    """Read one command and its options; see `main`."""
+    return tyro.cli(
+        Command,
+        prog="learned-envs",
+        description="Learned simulators of MuJoCo systems behind the Gymnasium interface.",
+        args=argv,
+        config=(
+            tyro.conf.OmitSubcommandPrefixes,
+            tyro.conf.OmitArgPrefixes,
+            tyro.conf.CascadeSubcommandArgs,
+        ),
+    )
+
+
 def _learners(task: str, asked: int) -> int:
     """Return how many agents learn while a task is recorded: none where nothing can be done."""
-    return asked if catalogue.task_entry(task).driven else 0
+    return asked if registry.task_entry(task).driven else 0
 
 
 def _read_option(text: str) -> tuple[str, Any]:

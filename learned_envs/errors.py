@@ -2,7 +2,7 @@
 
 ```
 LearnedEnvsError
-├── UnknownNameError     (KeyError)      a task, family or id that no catalogue holds
+├── UnknownNameError     (KeyError)      a task, family or id that is not registered
 ├── ShapeError           (ValueError)    an array of the wrong shape
 ├── ActionError          (ValueError)    an action that is not numeric, or not finite
 ├── ParameterError       (ValueError)    a parameter that the learned environment cannot take
@@ -29,7 +29,7 @@ class LearnedEnvsError(Exception):
 
 
 class UnknownNameError(LearnedEnvsError, KeyError):
-    """A name that a catalogue does not hold; the message names the nearest one."""
+    """A name that is not registered; the message names the nearest one."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)

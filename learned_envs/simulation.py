@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.card import Card
 from learned_envs.checkpoint import load_checkpoint
 from learned_envs.compilation import compiled
@@ -105,7 +105,7 @@ class Simulation:
             ParameterError: where a parameter is not one that a learned environment can take.
         """
         dynamics, card = load_checkpoint(source, device)
-        task = catalogue.task_class(Card.of(card).task).create(dynamics.spec, parameters)
+        task = registry.task_class(Card.of(card).task).create(dynamics.spec, parameters)
         return cls(task, dynamics, card)
 
     @property

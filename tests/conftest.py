@@ -6,18 +6,21 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from learned_envs import registry
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
-from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.fit import Dataset, collect
 from learned_envs.state import State
-from learned_envs.systems.reference import spec_of
+from learned_envs.systems.reference import make_reference, spec_of
 from learned_envs.systems.spec import SystemSpec
 
 
@@ -28,18 +31,74 @@ def spec() -> Callable[[str], SystemSpec]:
 
 
 @pytest.fixture(scope="session")
+def checkpoint(
+    spec: Callable[[str], SystemSpec], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """`checkpoint(task, family)`: weights of an untrained model that leaves its data soon.
+
+    What is shipped may change: no test but those of the shipped weights depends on it.
+    """
+    folder = tmp_path_factory.mktemp("checkpoints")
+
+    def make(task: str, family: str = registry.DEFAULT_FAMILY) -> Path:
+        path = folder / family / f"{task}.safetensors"
+        if not path.exists():
+            card = {"task": task, "disagreement_threshold": 50.0}
+            save_untrained(path, spec(task), real_steps(task, 1000), card, family)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def weights(spec: Callable[[str], SystemSpec], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained Hopper that knows the range of its data, so that it stays near its starts."""
+    """Weights of an untrained Hopper that stays near its starts, and is never cut."""
     torch.manual_seed(0)
     hopper = spec("Hopper")
-    model = Ensemble(SecondOrder(hidden=(16,)), hopper, members=3)
     q = torch.tensor(hopper.q0) + 0.2 * torch.randn(500, hopper.nq)
-    v = torch.randn(500, hopper.nv)
+    v, action = torch.randn(500, hopper.nv), torch.rand(500, hopper.nu) * 2 - 1
     moved = State(q + hopper.dt * v, v + 0.1 * torch.randn(500, hopper.nv))
-    model.normalise(State(q, v), torch.rand(500, hopper.nu) * 2 - 1, moved)
     path = tmp_path_factory.mktemp("weights") / "Hopper.safetensors"
-    save_checkpoint(path, model, {"task": "Hopper"})
+    save_untrained(path, hopper, (State(q, v), action, moved), {"task": "Hopper"})
     return path
+
+
+def save_untrained(
+    path: Path,
+    spec: SystemSpec,
+    data: tuple[State, torch.Tensor, State],
+    card: dict[str, Any],
+    family: str = registry.DEFAULT_FAMILY,
+) -> None:
+    """Save a small ensemble that knows the range of transitions and no more."""
+    torch.manual_seed(0)
+    sensors = tuple(registry.task_class(card["task"]).sensors)
+    model = Ensemble(registry.family_class(family)(hidden=(16, 16)), spec, 3, sensors)
+    model.normalise(*data)
+    save_checkpoint(path, model, card)
+
+
+def real_steps(task: str, steps: int) -> tuple[State, torch.Tensor, State]:
+    """Step the reference under random actions, from everywhere near its starts."""
+    rows: list[list[np.ndarray]] = [[], [], [], [], []]
+    with closing(make_reference(task)) as made:
+        env = made.unwrapped
+        made.reset(seed=0)
+        made.action_space.seed(0)
+        for step in range(steps):
+            if step % 10 == 0:
+                made.reset()
+                noise = env.np_random.uniform(-0.1, 0.1, env.model.nq)
+                env.set_state(env.init_qpos + noise, env.np_random.uniform(-1, 1, env.model.nv))
+            before = env.data.qpos.copy(), env.data.qvel.copy()
+            action = made.action_space.sample()
+            env.step(action)
+            for row, value in zip(
+                rows, (*before, action, env.data.qpos.copy(), env.data.qvel.copy()), strict=True
+            ):
+                row.append(value)
+    q, v, u, next_q, next_v = (torch.tensor(np.stack(row), dtype=torch.float32) for row in rows)
+    return State(q, v), u, State(next_q, next_v)
 
 
 @pytest.fixture(scope="session")

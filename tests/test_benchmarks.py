@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from learned_envs.card import Entries, read_card
-from learned_envs.catalogue import PENDULUMS, TASKS
+from learned_envs.catalogue import PENDULUMS
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.collection import collect
 from learned_envs.errors import OutputError
 from learned_envs.figures import Returns
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
+from learned_envs.registry import TASKS
 from learned_envs.terminal import key_figures
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

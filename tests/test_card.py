@@ -8,7 +8,7 @@ import pytest
 import torch
 from cards import rewrite, stored
 
-from learned_envs import catalogue
+from learned_envs import catalogue, registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.dynamics import Ensemble
@@ -125,9 +125,9 @@ class TestLayouts:
         assert dynamics.spec.bodies[1].mass is None
         assert dynamics.sensors == ()
 
-    @pytest.mark.parametrize("task", [t for t in catalogue.TASKS if t not in catalogue.PENDULUMS])
+    @pytest.mark.parametrize("task", [t for t in registry.TASKS if t not in catalogue.PENDULUMS])
     def test_shipped_weights(self, task):
-        path = catalogue.shipped_weights(task)
+        path = registry.shipped_weights(task)
         names = stored(path)["sensors"]
         sensors = [{"name": name, "size": 1} for name in names]
         assert load_checkpoint(task)[1] == {**stored(path), "format": 2, "sensors": sensors}

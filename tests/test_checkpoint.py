@@ -12,7 +12,7 @@ import torch
 from cards import rewrite
 from safetensors.torch import save_file
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device, load_checkpoint, save_checkpoint
 from learned_envs.dynamics import Ensemble
@@ -72,7 +72,7 @@ class TestRoundTrip:
 class TestSensors:
     def test_they_are_stored_by_name(self, spec, tmp_path):
         task = "InvertedDoublePendulum"
-        sensors = catalogue.task_class(task).sensors
+        sensors = registry.task_class(task).sensors
         model = Ensemble(SecondOrder(hidden=(8,)), spec(task), 2, sensors)
         state, action = State(torch.zeros(5, 3), torch.zeros(5, 3)), torch.zeros(5, 1)
         model.head.normalise(state, action, {s.name: torch.randn(5, s.size) for s in sensors})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from learned_envs import catalogue, register_task
+from learned_envs import register_task, registry
 from learned_envs.errors import DatasetError
 from learned_envs.evaluation.evaluation import sensor_errors
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
@@ -45,7 +45,7 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / "my_hopper.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "my_hopper", raising=False)
-    monkeypatch.setattr(catalogue, "TASKS", dict(catalogue.TASKS))
+    monkeypatch.setattr(registry, "TASKS", dict(registry.TASKS))
     register_task("FeelingHopper", "my_hopper:FeelingHopper", reference_id="Hopper-v5")
     yield "FeelingHopper"
     gym.registry.pop("LearnedSim-FeelingHopper-v0")

@@ -7,7 +7,7 @@ import gymnasium as gym
 import pytest
 
 import learned_envs
-from learned_envs import catalogue
+from learned_envs import registry
 
 
 def run(program: str) -> str:
@@ -32,7 +32,7 @@ assert not heavy, heavy
     assert float(run(program)) < 0.3
 
 
-@pytest.mark.parametrize("task", [*catalogue.TASKS][::3])
+@pytest.mark.parametrize("task", [*registry.TASKS][::3])
 def test_an_id_with_the_module_before_it_needs_no_import(task: str) -> None:
     program = f"""
 import gymnasium as gym
@@ -43,14 +43,14 @@ try:
 except Exception as error:
     from learned_envs.errors import WeightsNotShippedError
     assert isinstance(error, WeightsNotShippedError), error
-    print("{catalogue.reference_id(task)}")
+    print("{registry.reference_id(task)}")
 """
-    assert run(program) == catalogue.reference_id(task)
+    assert run(program) == registry.reference_id(task)
 
 
-@pytest.mark.parametrize("task", catalogue.TASKS)
+@pytest.mark.parametrize("task", registry.TASKS)
 def test_registers_the_limits_of_the_reference(task: str) -> None:
-    ours, reference = gym.spec(catalogue.env_id(task)), gym.spec(catalogue.reference_id(task))
+    ours, reference = gym.spec(registry.env_id(task)), gym.spec(registry.reference_id(task))
     assert ours.max_episode_steps == reference.max_episode_steps
     assert ours.reward_threshold == reference.reward_threshold
 

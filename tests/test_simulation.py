@@ -4,9 +4,10 @@ from dataclasses import asdict
 import pytest
 import torch
 import torch._inductor.config
+from grids import TASKS
 from marks import needs_compiler
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import ParameterError, ShapeError
@@ -14,12 +15,12 @@ from learned_envs.simulation import Simulation
 from learned_envs.state import State
 
 
-@pytest.fixture(params=catalogue.TASKS)
+@pytest.fixture(params=TASKS)
 def simulation(request, spec):
     """An untrained model in float64 whose changes have a plausible size."""
     torch.manual_seed(0)
     described = spec(request.param)
-    task = catalogue.task_class(request.param).create(described, {})
+    task = registry.task_class(request.param).create(described, {})
     dynamics = Ensemble(SecondOrder(hidden=(32, 32)), described, 3, task.sensors)
     dynamics.model.acceleration.spread.fill_(10.0)
     dynamics.model.correction.spread.fill_(0.01)
@@ -136,7 +137,7 @@ def test_rewards_do_not_coarsen_far_from_the_start(spec):
     torch.manual_seed(0)
     described = spec("Hopper")
     dynamics = Ensemble(SecondOrder(hidden=(32,)), described, 1)
-    simulation = Simulation(catalogue.task_class("Hopper").create(described, {}), dynamics)
+    simulation = Simulation(registry.task_class("Hopper").create(described, {}), dynamics)
     here = simulation.reset(4, torch.Generator().manual_seed(0))
     far = State(here.q + torch.tensor([1e5, 0, 0, 0, 0, 0]), here.v, here.memory)
     action = torch.zeros(4, 3)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from learned_envs import catalogue, load_checkpoint, register_family, register_task
+from learned_envs import load_checkpoint, register_family, register_task
 from learned_envs.evaluation.report import Report
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
 
@@ -69,7 +69,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         for name in ("TASKS", "FAMILIES"):
-            patch.setattr(catalogue, name, dict(getattr(catalogue, name)))
+            patch.setattr(registry, name, dict(getattr(registry, name)))
         register_family("filtered", "my_motor:Filtered")
         register_task(
             "SlowPendulum",

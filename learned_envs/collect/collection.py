@@ -19,7 +19,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from learned_envs.catalogue import TaskEntry, register_task, task_entry, task_of
 from learned_envs.collect.exploration import Explorer
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.dataset import MANIFEST, Dataset
@@ -28,6 +27,7 @@ from learned_envs.data.recording import Array, Episode
 from learned_envs.data.shard import read_shard
 from learned_envs.data.source import expect
 from learned_envs.errors import OutputError, ParameterError
+from learned_envs.registry import TaskEntry, register_task, task_entry, task_of
 from learned_envs.systems.reference import spec_of
 from learned_envs.workers import run_in_order, usable_cores
 

@@ -12,9 +12,9 @@ import mujoco
 import numpy as np
 import torch
 
-from learned_envs.catalogue import task_class
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.recording import Array, Episode
+from learned_envs.registry import task_class
 from learned_envs.state import State
 from learned_envs.systems.reference import columns_of, make_reference
 from learned_envs.systems.spec import SystemSpec

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from learned_envs.catalogue import task_class
 from learned_envs.data.recording import Array
 from learned_envs.planning import CEM, Planner, Returns
+from learned_envs.registry import task_class
 from learned_envs.state import State
 from learned_envs.systems.reference import spec_of
 from learned_envs.tasks.task import Task, Transition

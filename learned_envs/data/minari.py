@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from learned_envs.catalogue import task_of
 from learned_envs.data.check import check_episode
 from learned_envs.data.recording import ROWS, Episode, Recording
 from learned_envs.data.source import ImportedDataset, Source
 from learned_envs.errors import DatasetError, DependencyError, OutputError
+from learned_envs.registry import task_of
 from learned_envs.systems.spec import SystemSpec
 
 DATA = "main_data.hdf5"

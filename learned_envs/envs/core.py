@@ -17,7 +17,7 @@ import torch
 from msgspec import UnsetType
 from torch import Tensor
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.card import Card, read_card
 from learned_envs.envs.argument import is_number, numbers
 from learned_envs.errors import ActionError, ParameterError, ShapeError
@@ -84,9 +84,9 @@ class EnvCore:
                 f"Got disagreement_penalty={disagreement_penalty!r}, expected a finite number "
                 "that is not negative."
             )
-        task = catalogue.task_of(task)
+        task = registry.task_of(task)
         # An id and not the bare name, which a folder of the user's is likelier to have.
-        source = catalogue.env_id(task) if checkpoint is None else checkpoint
+        source = registry.env_id(task) if checkpoint is None else checkpoint
         card = read_card(source, task)
         simulation = Simulation.load(source, device, **parameters)
         if precision == "bfloat16":

@@ -54,7 +54,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         """Load the model.
 
         Args:
-            task: the catalogue's name of the task; `gym.make` fills it in.
+            task: the registered name of the task; `gym.make` fills it in.
             checkpoint: a weights file or a fit's folder; the shipped weights if None.
             device: where the model runs.
             compile: step in code that a C++ compiler makes; see `Simulation.compiled`.

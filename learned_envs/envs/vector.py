@@ -67,7 +67,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """Load the model.
 
         Args:
-            task: the catalogue's name of the task; `gym.make_vec` fills it in.
+            task: the registered name of the task; `gym.make_vec` fills it in.
             num_envs: how many episodes run at once.
             max_episode_steps: truncate after so many steps; `gym.make_vec` fills in the
                 reference's limit. No limit if None, or -1 as for `gym.make`.

@@ -48,7 +48,7 @@ def long_run(
 
     Args:
         policy: from observations (*batch, n) to actions (*batch, nu).
-        task: the catalogue's name of the task.
+        task: the registered name of the task.
         simulation: of that task.
         episodes: how many of each.
         seed: the first start's, and the members'.

@@ -30,7 +30,7 @@ def twin(name: str, task: Task, recording: Recording, noise: float) -> Predictor
     What parts it from the recording is how much the system itself magnifies a small difference.
 
     Args:
-        name: the catalogue's name of the task.
+        name: the registered name of the task.
         task: whose rules end an episode; a twin stays where it ended, as a model does.
         recording: the episodes that the windows are from.
         noise: standard deviation; 0 repeats what was recorded.

@@ -186,9 +186,13 @@ class FitFile:
 
 
 def _migrated(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Give settings the names that they have now: the number of rounds was called `rounds`."""
+    """Bring settings of older versions to what they are now."""
     rounds = data.get("rounds")
+    if rounds is None and data.get("family") == "second_order" and data.get("start") is None:
+        # A fit of the first release, whose models see no joint limits.
+        return {**data, "options": {"joint_limits": False, **data.get("options", {})}}
     if isinstance(rounds, dict) and "rounds" in rounds:
+        # The number of rounds was called so.
         rest = {name: value for name, value in rounds.items() if name != "rounds"}
         return {**data, "rounds": {"count": rounds["rounds"], **rest}}
     return {**data}

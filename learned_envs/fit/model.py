@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import torch
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.card import Data, Entries, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.data.source import Source
@@ -55,7 +55,7 @@ def fit_model(
     """
     training = config.training
     recording, held_out = dataset.load().split(training.held_out, training.seed)
-    sensors = catalogue.task_class(task).sensors
+    sensors = registry.task_class(task).sensors
     torch.manual_seed(training.seed)
     if start is None:
         family = make_family(config)
@@ -84,7 +84,7 @@ def fit_model(
         normalise=normalise,
         on_progress=lambda progress: observer.trained(progress, training),
     )
-    simulation = Simulation(catalogue.task_class(task).create(dataset.spec, {}), dynamics)
+    simulation = Simulation(registry.task_class(task).create(dataset.spec, {}), dynamics)
     report = evaluate(simulation, held_out)
     report.plot(out / PLOT_FILE)
     entries = msgspec.structs.replace(
@@ -104,7 +104,7 @@ def make_family(config: FitConfig) -> Family:
         UnknownNameError: where there is no such family.
         ParameterError: where it has no such option.
     """
-    cls = catalogue.family_class(config.family)
+    cls = registry.family_class(config.family)
     options: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in config.options.items()

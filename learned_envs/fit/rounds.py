@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.card import Entries, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.collection import DRIVER, Driver, Policy, collect
@@ -130,7 +130,7 @@ class Rounds:
         shutil.copytree(
             self._folder(best.number) / AGENT_FOLDER, self.out / AGENT_FOLDER, dirs_exist_ok=True
         )
-        task = catalogue.task_class(self.task).create(dynamics.spec, {})
+        task = registry.task_class(self.task).create(dynamics.spec, {})
         return Simulation(task, dynamics, read_card(self.out).plain)
 
     def _round(self, number: int, anew: bool) -> Round:
@@ -228,7 +228,7 @@ class Rounds:
     @property
     def _limit(self) -> int:
         """Steps after which the task's episodes are truncated."""
-        return episode_limit(catalogue.reference_id(self.task))
+        return episode_limit(registry.reference_id(self.task))
 
     def _log(self, round: Round) -> None:
         """Draw the figures over the real steps, in TensorBoard."""

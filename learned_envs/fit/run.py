@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import torch
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device
 from learned_envs.collect.collection import Driver, collect
@@ -63,13 +63,13 @@ def fit(
         CheckpointError: where `start` cannot be read, or there is nothing to resume.
         DeviceError: where there is no such device.
     """
-    task, out, observer = catalogue.task_of(task), Path(out), observer or Observer()
+    task, out, observer = registry.task_of(task), Path(out), observer or Observer()
     device = find_device(device)
     asked = config or FitConfig()
     config = _stored(task, out) if resume else _anchored(asked)
     # All that can be wrong is found before there is a folder, so that a second try finds none.
     family = make_family(config)
-    source = catalogue.env_id(task) if config.start == "shipped" else config.start
+    source = registry.env_id(task) if config.start == "shipped" else config.start
     if source is not None:
         _check_start(source, task, config)
     if config.rounds.count:
@@ -153,12 +153,12 @@ def evaluate_run(
 
 def _improver(algorithm: str, asked: str, resume: bool) -> Callable[[str, RoundsConfig], Improve]:
     """Import what trains agents; code that a folder names runs only if it is named again."""
-    if resume and algorithm not in catalogue.IMPROVERS and algorithm != asked:
+    if resume and algorithm not in registry.IMPROVERS and algorithm != asked:
         raise ParameterError(
             f"The fit was begun with --algorithm {algorithm}, code that is not this package's. "
             f"Add --algorithm {algorithm} to --resume if you trust it."
         )
-    found: Callable[[str, RoundsConfig], Improve] = catalogue.improver(algorithm)
+    found: Callable[[str, RoundsConfig], Improve] = registry.improver(algorithm)
     return found
 
 

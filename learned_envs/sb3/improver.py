@@ -85,7 +85,7 @@ class Improver:
     """Trains an agent inside a model: half the episodes from its data's states, with pessimism.
 
     Attributes:
-        task: the catalogue's name of the task.
+        task: the registered name of the task.
         algorithm: "ppo", "sac" or "td3".
         steps: inside steps of each training.
         penalty: reward lost for each unit of the members' disagreement.

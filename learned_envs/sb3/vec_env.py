@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.envs.vector import LearnedVectorEnv
 from learned_envs.errors import ParameterError
 from learned_envs.sb3.agent import Array
@@ -189,7 +189,7 @@ def make_vec_env(
         CheckpointError: where the weights cannot be read.
     """
     made: Any = gym.make_vec(
-        catalogue.env_id(catalogue.task_of(env_id)),
+        registry.env_id(registry.task_of(env_id)),
         num_envs=n_envs,
         autoreset_mode=AutoresetMode.SAME_STEP,
         tensors=False,

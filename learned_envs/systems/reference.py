@@ -12,8 +12,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from learned_envs.catalogue import TaskEntry, load, task_entry, task_of
 from learned_envs.errors import ParameterError
+from learned_envs.registry import TaskEntry, load, task_entry, task_of
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import Body, Geom, Joint, SystemSpec, Vector
 
@@ -56,11 +56,11 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
     """Make the Gymnasium environment that a task is modelled on.
 
     Args:
-        task_name: the catalogue's name of the task.
+        task_name: the registered name of the task.
         **kwargs: for `gym.make`.
 
     Raises:
-        UnknownNameError: where the catalogue holds no such task.
+        UnknownNameError: if there is no such task.
     """
     entry = task_entry(task_of(task_name))
     with deprecations_swallowed():
@@ -96,10 +96,10 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
 
 
 def spec_of(task_name: str) -> SystemSpec:
-    """Return the spec of a task's system, from where its entry in the catalogue says.
+    """Return the spec of a task's system, from where its entry in the registry says.
 
     Raises:
-        UnknownNameError: if the catalogue holds no such task.
+        UnknownNameError: if there is no such task.
     """
     entry = task_entry(task_of(task_name))
     spec: SystemSpec = load(entry.spec)(entry)

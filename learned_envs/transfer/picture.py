@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from PIL import Image, ImageDraw, ImageFont
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.collect.recorder import Policy
 from learned_envs.envs.render import Renderer
 from learned_envs.sb3.agent import Array
@@ -96,8 +96,8 @@ def film_transfer(
     Raises:
         RenderError: if nothing can be drawn here.
     """
-    reference_id = catalogue.reference_id(task)
-    made = gym.make(catalogue.env_id(task), checkpoint=checkpoint, max_disagreement=None)
+    reference_id = registry.reference_id(task)
+    made = gym.make(registry.env_id(task), checkpoint=checkpoint, max_disagreement=None)
     with closing(make_reference(task)) as real, closing(made) as learned:
         dt = float(_inner(real).dt)
         steps = round(FRAMES * FRAME_SECONDS / dt)

@@ -14,7 +14,7 @@ from gymnasium.utils.seeding import np_random
 from rich.table import Table
 from stable_baselines3.common.vec_env import VecEnv
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.card import read_card
 from learned_envs.collect.recorder import Policy
 from learned_envs.evaluation.returns import episode_limit, returns_outside, rewards_inside
@@ -99,8 +99,8 @@ def episode_returns(
     arguments = dict(env_kwargs or {})
     if not env_id.removeprefix("learned_envs:").startswith("LearnedSim-"):
         return returns_outside(policy, env_id, episodes, seed, arguments)
-    task = catalogue.task_of(env_id)
-    env_id = catalogue.env_id(task)
+    task = registry.task_of(env_id)
+    env_id = registry.env_id(task)
     source = arguments.pop("checkpoint", None)
     source = env_id if source is None else source
     read_card(source, task)
@@ -146,7 +146,7 @@ def score(
 
     Args:
         policy: from observations (episodes, n) to actions (episodes, nu).
-        task: the catalogue's name of the task.
+        task: the registered name of the task.
         seed: of the starts.
         checkpoint: a weights file or a fit's folder; the shipped weights if None.
         episodes: how many in each.
@@ -156,11 +156,11 @@ def score(
         UnknownNameError: if there is no such task.
         CheckpointError: if the weights cannot be read.
     """
-    task, outside = catalogue.task_of(task), dict(env_kwargs or {})
+    task, outside = registry.task_of(task), dict(env_kwargs or {})
     inside = {**outside, "checkpoint": checkpoint}
     returns = (
-        episode_returns(policy, catalogue.env_id(task), episodes, seed, inside),
-        episode_returns(policy, catalogue.reference_id(task), episodes, seed, outside),
+        episode_returns(policy, registry.env_id(task), episodes, seed, inside),
+        episode_returns(policy, registry.reference_id(task), episodes, seed, outside),
     )
     with (
         closing(make_vec_env(task, SPEED_ENVS, seed, inside)) as learned,

@@ -11,7 +11,7 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.sb3 import Agent, AgentConfig, make_vec_env, train_agent
 from learned_envs.systems.reference import make_reference
 
@@ -28,7 +28,7 @@ def train_inside(
     """Train an agent in a learned environment.
 
     Args:
-        task: the catalogue's name of the task.
+        task: the registered name of the task.
         steps: environment steps, rounded up to whole rounds of learning.
         seed: determines agent and episodes.
         checkpoint: a weights file or a fit's folder; the shipped weights if None.
@@ -41,7 +41,7 @@ def train_inside(
         CheckpointError: if the weights cannot be read.
         ParameterError: if an argument of the environment is unknown or out of range.
     """
-    config = config or AgentConfig.of(catalogue.task_of(task))
+    config = config or AgentConfig.of(registry.task_of(task))
     arguments = {"checkpoint": checkpoint, **(env_kwargs or {})}
     with closing(make_vec_env(task, config.n_envs, env_kwargs=arguments)) as envs:
         return train_agent(envs, steps, config, seed, callback)
@@ -56,7 +56,7 @@ def train_outside(
     callback: BaseCallback | None = None,
 ) -> Agent:
     """Train the same agent in the real environment; the arguments are those of `train_inside`."""
-    config = config or AgentConfig.of(catalogue.task_of(task))
+    config = config or AgentConfig.of(registry.task_of(task))
     with closing(make_real_vec_env(task, config.n_envs, env_kwargs)) as envs:
         return train_agent(envs, steps, config, seed, callback)
 
@@ -65,5 +65,5 @@ def make_real_vec_env(
     task: str, n_envs: int, env_kwargs: Mapping[str, Any] | None = None
 ) -> VecMonitor:
     """Make what `make_vec_env` makes, of real environments."""
-    make = partial(make_reference, catalogue.task_of(task), **(env_kwargs or {}))
+    make = partial(make_reference, registry.task_of(task), **(env_kwargs or {}))
     return VecMonitor(DummyVecEnv([make] * n_envs))

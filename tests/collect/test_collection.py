@@ -1,59 +1,20 @@
-import json
-import multiprocessing
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from grids import TASKS
+from policies import Dying, Failing
 
-from learned_envs.catalogue import TASKS
-from learned_envs.collect import collection
-from learned_envs.collect.collection import Recorder, collect
-from learned_envs.collect.exploration import FALL_STEPS, Noise
+from learned_envs.collect.collection import collect
+from learned_envs.collect.exploration import FALL_STEPS
 from learned_envs.data.dataset import Dataset
 from learned_envs.errors import (
     DatasetError,
     LearnedEnvsError,
-    OutputError,
     ParameterError,
     UnknownNameError,
 )
 from learned_envs.systems.reference import make_reference
-
-
-class Still:
-    """A policy that does nothing."""
-
-    def __call__(self, observation):
-        return np.zeros(3)
-
-
-class Dying:
-    """A policy that takes its process with it."""
-
-    def __call__(self, observation):
-        os._exit(1)
-
-
-class Failing:
-    def __call__(self, observation):
-        raise UnknownNameError("limb", "arm", ["leg"])
-
-
-@pytest.fixture
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(collection, "CHUNK_STEPS", 200)
-
-
-@pytest.fixture(scope="module")
-def hopper(tmp_path_factory):
-    path = tmp_path_factory.mktemp("collection") / "hopper"
-    return collect("Hopper", 6000, path, policies={"still": Still()}, workers=1)
 
 
 class TestReplay:
@@ -181,107 +142,6 @@ def copied(dataset, folder):
     return Dataset.open(folder / "d")
 
 
-class TestDeterminism:
-    @pytest.fixture
-    def one_worker(self, small_chunks, tmp_path):
-        policies = {"still": Still()}
-        return collect("Hopper", 1500, tmp_path / "one", policies=policies, seed=7, workers=1)
-
-    def test_equal_whatever_the_number_of_workers(self, one_worker, tmp_path):
-        seen = []
-        many = collect(
-            "Hopper",
-            1500,
-            tmp_path / "many",
-            policies={"still": Still()},
-            seed=7,
-            workers=3,
-            on_progress=seen.append,
-        )
-        assert many.digest == one_worker.digest
-        assert seen == [200, 400, 600, 750, 950, 1150, 1350, 1500]
-
-    def test_another_seed_gives_other_data(self, one_worker, tmp_path):
-        other = collect(
-            "Hopper", 1500, tmp_path / "o", policies={"still": Still()}, seed=8, workers=1
-        )
-        assert not set(other.load().seeds) & set(one_worker.load().seeds)
-
-    def test_resumes_after_an_interrupt(self, one_worker, tmp_path):
-        def interrupt(steps):
-            if steps >= 600:
-                raise KeyboardInterrupt
-
-        def again(on_progress, workers=1):
-            return collect(
-                "Hopper",
-                1500,
-                tmp_path / "cut",
-                policies={"still": Still()},
-                seed=7,
-                workers=workers,
-                on_progress=on_progress,
-            )
-
-        with pytest.raises(KeyboardInterrupt):
-            again(interrupt, workers=2)
-        assert not multiprocessing.active_children()
-        assert Dataset.open(tmp_path / "cut").steps == 600
-        seen = []
-        assert again(seen.append).digest == one_worker.digest
-        assert seen[0] == 750
-        assert again(seen.append).digest == one_worker.digest
-        assert seen[-1] == 1500
-
-    def test_another_collection_is_added_only_on_purpose(self, one_worker, tmp_path):
-        with pytest.raises(OutputError, match=r"Dataset\.open"):
-            collect("Hopper", 400, one_worker.path, seed=7, workers=1)
-        both = collect("Hopper", 400, Dataset.open(one_worker.path), seed=7, workers=1)
-        assert both.steps == Dataset.open(one_worker.path).load().steps == 1900
-        seeds = both.load().seeds
-        assert len(set(seeds)) == len(seeds)
-
-
-KILLED = """
-import sys
-from learned_envs.collect import collection
-collection.CHUNK_STEPS = 200
-if __name__ == "__main__":
-    collection.collect("Hopper", 40_000, sys.argv[1], workers=2)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_a_kill_leaves_a_dataset_and_no_process(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(KILLED)
-    path = tmp_path / "data"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen([sys.executable, script, path], env=environment) as process:
-        manifest = path / "manifest.json"
-        deadline = time.monotonic() + 240
-        while not (manifest.exists() and json.loads(manifest.read_text())["shards"]):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        process.send_signal(signal.SIGKILL)
-    assert len(children) >= 2
-    dataset = Dataset.open(path, "Hopper")
-    assert dataset.load().steps == dataset.steps >= 200
-    while any(_alive(child) for child in children):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def _alive(process):
-    try:
-        # Where nobody reaps orphans, as in a container, a dead one stays as a zombie.
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 class TestBadInput:
     def test_unknown_task(self, tmp_path):
         with pytest.raises(UnknownNameError, match="Did you mean 'Hopper'"):
@@ -315,54 +175,6 @@ class TestBadInput:
         Dataset.open(tmp_path / "data")
 
 
-class TestRecorder:
-    def test_records_what_a_learner_sees(self):
-        episodes, seen = [], []
-        env = Recorder(make_reference("Hopper"), "agent:test", episodes.append)
-        env.action_space.seed(0)
-        observation, _ = env.reset(seed=5)
-        ends = []
-        for _ in range(200):
-            seen.append(observation)
-            action = env.action_space.sample()
-            observation, _, terminated, truncated, _ = env.step(action)
-            if terminated or truncated:
-                seen.append(observation)
-                ends.append((terminated, truncated))
-                observation, _ = env.reset()
-        env.reset()
-        assert sum(len(episode.rewards) for episode in episodes) == 200
-        assert len(episodes) == len(ends) + 1
-        assert [(e.terminated, e.truncated) for e in episodes] == [*ends, (False, True)]
-        assert [episode.seed for episode in episodes] == [5] + [-1] * len(ends)
-        assert {episode.actor for episode in episodes} == {"agent:test"}
-        recorded = np.concatenate([episode.observations for episode in episodes])
-        np.testing.assert_array_equal(recorded[: len(seen)], seen)
-        env.close()
-        assert len(episodes) == len(ends) + 1
-
-    def test_what_it_records_can_be_appended(self, hopper, tmp_path):
-        dataset = Dataset.create(tmp_path / "data", "Hopper", hopper.spec)
-        env = Recorder(make_reference("Hopper"), "agent:test", lambda e: dataset.append([e]))
-        env.reset(seed=0)
-        env.step(np.zeros(3))
-        env.close()
-        assert dataset.load().steps == 1
-        assert dataset.actors == {"agent:test": 1}
-
-    def test_the_recorded_action_is_what_moved_the_system(self):
-        episodes = []
-        env = Recorder(make_reference("Hopper"), "agent:test", episodes.append)
-        env.reset(seed=0)
-        fine = np.array([1 / 3, -1 / 7, 0.1])
-        env.step(fine)
-        env.close()
-        twin = make_reference("Hopper")
-        twin.reset(seed=0)
-        twin.step(episodes[0].actions[0])
-        assert np.array_equal(twin.unwrapped.data.qvel, episodes[0].qvel[1])
-
-
 def test_what_is_frozen_is_not_perturbed(tmp_path):
     recording = collect("Reacher", 500, tmp_path / "data", workers=1).load()
     assert (recording.qvel[:, 2:] == 0).all()
@@ -370,11 +182,3 @@ def test_what_is_frozen_is_not_perturbed(tmp_path):
         goals = recording.episode(index).qpos[:, 2:]
         assert (goals == goals[0]).all()
         assert np.linalg.norm(goals[0]) < 0.2
-
-
-@pytest.mark.parametrize("held", [False, True])
-def test_alternating_noise_changes_its_sign_at_nearly_every_step(held):
-    noise = Noise(np.random.default_rng(0), 3, 50.0, held=held, alternating=True)
-    drawn = np.array([noise() for _ in range(500)])
-    # A time constant of 50 steps forgets a fiftieth of what it remembers in a step.
-    assert (drawn[1:] * drawn[:-1] < 0).mean() > 0.9

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.collect.collection import collect
 from learned_envs.collect.planner import FOLLOWED, SEARCH, plan_outside, real_returns
 from learned_envs.errors import ParameterError
@@ -14,7 +14,7 @@ from learned_envs.systems.reference import describe, make_reference
 def test_sequences_pay_what_mujoco_pays():
     env = make_reference("InvertedPendulum")
     env.reset(seed=0)
-    task = catalogue.task_class("InvertedPendulum").create(describe(env), {})
+    task = registry.task_class("InvertedPendulum").create(describe(env), {})
     data = env.unwrapped.data
     state = State(torch.tensor(data.qpos.copy())[None], torch.tensor(data.qvel.copy())[None])
     actions = 3 * (2 * torch.rand(1, 4, 60, 1, generator=torch.Generator().manual_seed(0)) - 1)

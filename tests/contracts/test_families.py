@@ -1,40 +1,102 @@
 """What every model family promises; a new family is tested by existing."""
 
 import io
+from contextlib import closing
 from dataclasses import asdict
+from functools import cache
 
+import gymnasium as gym
 import pytest
 import torch
 
-from learned_envs.catalogue import FAMILIES, family_class
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.hamiltonian import Hamiltonian
 from learned_envs.dynamics.lagrangian import Lagrangian
+from learned_envs.errors import ParameterError
+from learned_envs.kinematics import Kinematics
+from learned_envs.registry import FAMILIES, family_class
 from learned_envs.state import State
+from learned_envs.systems.reference import describe
 from learned_envs.systems.sensor import Sensor
 
-TASKS = ["Hopper", "InvertedPendulum"]
+FREE = "Ant-v5"
+"""A system whose body is joined to nothing: the orientation in q is a quaternion."""
+
+SYSTEMS = ["Hopper-v5", "InvertedPendulum-v5", FREE]
+
+NEED_MOMENTA = {
+    "hamiltonian",
+    "forced_hamiltonian",
+    "lagrangian",
+    "residual_pathway",
+    "rigid_body_residual",
+}
+"""Families whose motion is written in generalised coordinates, which a free joint has not."""
+
+CASES = [
+    pytest.param((family, system), id=f"{family}-{system}")
+    for family in FAMILIES
+    for system in SYSTEMS
+    if system != FREE or family not in NEED_MOMENTA
+]
 
 
-@pytest.fixture(params=FAMILIES)
-def config(request):
-    return family_class(request.param)(hidden=(16, 16))
+@cache
+def spec_of(system):
+    with closing(gym.make(system)) as env:
+        return describe(env)
 
 
 def transitions(spec, n, seed=0):
     """Draw states near the start, and next states that a smooth made-up motion leads to."""
     g = torch.Generator().manual_seed(seed)
+    kinematics = Kinematics(spec)
     q = torch.tensor(spec.q0) + 0.1 * torch.randn(n, spec.nq, generator=g)
+    # Nothing moves, but what stands for an orientation becomes one.
+    q = kinematics.advance(q, torch.zeros(n, spec.nv))
     v = torch.randn(n, spec.nv, generator=g)
     action = 2 * torch.rand(n, spec.nu, generator=g) - 1
-    v_next = v - spec.dt * (3 * v + 5 * q.sin() - action.sum(-1, keepdim=True))
-    return State(q, v), action, State(q + spec.dt * (v + v_next) / 2, v_next)
+    pull = 5 * q[:, -spec.nv :].sin()
+    v_next = v - spec.dt * (3 * v + pull - action.sum(-1, keepdim=True))
+    return State(q, v), action, State(kinematics.advance(q, spec.dt * (v + v_next) / 2), v_next)
 
 
-@pytest.fixture(params=TASKS)
-def data(request, spec):
-    described = spec(request.param)
+@pytest.fixture(autouse=True)
+def seeded():
+    """Untrained models have rare weights that magnify rounding: let them be the same each time."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return request.param
+
+
+def of_systems(chosen):
+    """Limit a test to some of the systems."""
+    cases = [param for param in CASES if chosen(param.values[0][1])]
+    return pytest.mark.parametrize("case", cases, indirect=True)
+
+
+@pytest.fixture
+def config(case):
+    return family_class(case[0])(hidden=(16, 16))
+
+
+@pytest.fixture
+def data(case):
+    described = spec_of(case[1])
     return described, *transitions(described, 256)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_takes_free_joints_or_says_that_it_cannot(family):
+    config = family_class(family)()
+    if family in NEED_MOMENTA:
+        with pytest.raises(ParameterError, match=rf"{FREE} has free joints.*Take second_order"):
+            config.build(spec_of(FREE))
+    else:
+        config.build(spec_of(FREE))
 
 
 @pytest.mark.parametrize("batch", [(), (5,), (2, 3)], ids=str)
@@ -156,31 +218,38 @@ def test_training_lowers_the_loss(config, data):
         optimizer.zero_grad()
         loss().backward()
         optimizer.step()
-    # An untrained model is off by about the spread of a change; 50 steps of Adam halve it at least.
-    # Energies are learned through their gradients, and more slowly: measured, 0.79 to 0.9 times.
+    # An untrained model is off by about the spread of a change. Measured over three seeds, 50 steps
+    # of Adam leave 0.03 to 0.54 of it. Energies are learned through their gradients, and more
+    # slowly: up to 0.9.
     slow = isinstance(config, Hamiltonian | Lagrangian)
-    assert loss().item() < (0.95 if slow else 0.5) * before
+    assert loss().item() < (0.95 if slow else 0.65) * before
 
 
 def test_changes_stay_within_the_data(config, data):
     spec, state, action, following = data
+    torch.manual_seed(0)
     model = config.build(spec)
     model.normalise(state, action, following)
+    # Larger energies overflow: such a step has diverged, and no environment shows it.
+    factor = 1.5 if isinstance(config, Hamiltonian) else 100.0
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(100.0)
+            parameter.mul_(factor)
     change = model.step(state, action).state.v - state.v
     seen = following.v - state.v
+    least, most = seen.amin(0), seen.amax(0)
     # float32 rounding of v
-    within = (change >= seen.amin(0) - 1e-4) & (change <= seen.amax(0) + 1e-4)
-    # Energies that large overflow: such a step has diverged, and no environment shows it.
-    assert (within | change.isnan()).all()
+    assert (change >= least - 1e-4).all()
+    assert (change <= most + 1e-4).all()
+    # What is tested here does happen. Measured over three seeds: 0.44 to 1 of the changes.
+    at_bounds = torch.minimum((change - least).abs(), (change - most).abs()) < 1e-4
+    assert at_bounds.float().mean() > 0.25
 
 
+@of_systems(lambda system: "Pendulum" not in system)
 def test_cyclic_coordinates_do_not_matter(config, data):
     spec, state, action, following = data
-    if not spec.cyclic:
-        pytest.skip("the system has no cyclic coordinate")
+    assert spec.cyclic
     model = config.build(spec)
     model.normalise(state, action, following)
     q = state.q.clone()
@@ -188,3 +257,19 @@ def test_cyclic_coordinates_do_not_matter(config, data):
     here, there = model.step(state, action), model.step(State(q, state.v), action)
     assert torch.equal(here.displacement, there.displacement)
     assert torch.equal(here.state.v, there.state.v)
+
+
+@of_systems(lambda system: system == FREE)
+def test_orientations_stay_orientations_and_have_no_sign(config, data):
+    spec, state, action, following = data
+    model = config.build(spec)
+    model.normalise(state, action, following)
+    quaternion = slice(3, 7)
+    other = state.q.clone()
+    other[:, quaternion] *= -1
+    here, there = model.step(state, action), model.step(State(other, state.v), action)
+    # float32 rounding
+    length = here.state.q[:, quaternion].norm(dim=-1)
+    assert torch.allclose(length, torch.ones(len(length)), rtol=0, atol=1e-6)
+    assert torch.allclose(here.displacement, there.displacement, rtol=0, atol=1e-6)
+    assert torch.allclose(here.state.v, there.state.v, rtol=0, atol=1e-5)

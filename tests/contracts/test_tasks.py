@@ -15,9 +15,10 @@ import mujoco
 import numpy as np
 import pytest
 import torch
+from grids import TASKS
 from torch import Tensor
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.errors import ParameterError
 from learned_envs.state import State
 from learned_envs.systems.reference import make_reference
@@ -46,10 +47,10 @@ def altered(default: Any) -> Any:
 
 def settings() -> Iterator[Any]:
     """Every task with its defaults, with each parameter altered alone, and with all of them."""
-    for name in catalogue.TASKS:
+    for name in TASKS:
         other = {
             field.name: altered(field.default)
-            for field in fields(catalogue.task_class(name))
+            for field in fields(registry.task_class(name))
             if field.name != "spec"
         }
         yield pytest.param(name, {}, id=f"{name}-defaults")
@@ -59,7 +60,7 @@ def settings() -> Iterator[Any]:
             yield pytest.param(name, {key: value}, id=f"{name}-{key}")
 
 
-every_task = pytest.mark.parametrize("name", catalogue.TASKS)
+every_task = pytest.mark.parametrize("name", TASKS)
 every_setting = pytest.mark.parametrize(("name", "parameters"), list(settings()))
 
 
@@ -134,7 +135,7 @@ def assert_infos_equal(ours: Mapping[str, Tensor], theirs: Mapping[str, Any]) ->
 
 @every_setting
 def test_task_equals_reference(name: str, parameters: dict[str, Any], spec: Spec) -> None:
-    task = catalogue.task_class(name).create(spec(name), parameters)
+    task = registry.task_class(name).create(spec(name), parameters)
     env = real(name, **parameters)
     recording = record(env, task.sensors, steps=3000)
     transition = recording.transition
@@ -157,7 +158,7 @@ def test_task_equals_reference(name: str, parameters: dict[str, Any], spec: Spec
 
 @every_setting
 def test_reset_equals_reference(name: str, parameters: dict[str, Any], spec: Spec) -> None:
-    task = catalogue.task_class(name).create(spec(name), parameters)
+    task = registry.task_class(name).create(spec(name), parameters)
     env = real(name, **parameters)
     for seed in range(5):
         observation, info = env.reset(seed=seed)
@@ -168,7 +169,7 @@ def test_reset_equals_reference(name: str, parameters: dict[str, Any], spec: Spe
 
 @every_setting
 def test_spaces_equal_reference(name: str, parameters: dict[str, Any], spec: Spec) -> None:
-    task = catalogue.task_class(name).create(spec(name), parameters)
+    task = registry.task_class(name).create(spec(name), parameters)
     env = real(name, **parameters)
     for ours, theirs in (
         (task.action_space, env.action_space),
@@ -199,7 +200,7 @@ def test_real_env_moves_by_clamped_actions(name: str) -> None:
 @every_task
 def test_starts_are_distributed_as_the_reference_s(name: str, spec: Spec) -> None:
     count = 4000
-    task = catalogue.task_class(name).create(spec(name), {})
+    task = registry.task_class(name).create(spec(name), {})
     start = task.initial_state(count, torch.Generator().manual_seed(0), torch.float64)
     ours = torch.cat((start.q, start.v), dim=-1).numpy()
     env = real(name)
@@ -220,7 +221,7 @@ def test_starts_are_distributed_as_the_reference_s(name: str, spec: Spec) -> Non
 
 @every_task
 def test_starts_are_reproducible(name: str, spec: Spec) -> None:
-    task = catalogue.task_class(name).create(spec(name), {})
+    task = registry.task_class(name).create(spec(name), {})
     first, again, other = (
         task.initial_state(7, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
     )
@@ -237,7 +238,7 @@ def test_starts_are_reproducible(name: str, spec: Spec) -> None:
 @every_task
 @pytest.mark.parametrize("batch", [(), (6,), (2, 3)], ids=str)
 def test_any_leading_dimensions(name: str, batch: tuple[int, ...], spec: Spec) -> None:
-    task = catalogue.task_class(name).create(spec(name), {})
+    task = registry.task_class(name).create(spec(name), {})
     flat = task.initial_state(math.prod(batch), torch.Generator().manual_seed(0))
     state = flat.map(lambda tensor: tensor.reshape(*batch, -1))
     action = torch.ones(*batch, spec(name).nu)
@@ -253,7 +254,7 @@ def test_any_leading_dimensions(name: str, batch: tuple[int, ...], spec: Spec) -
 
 @every_task
 def test_parameters_are_the_reference_s(name: str, spec: Spec) -> None:
-    task = catalogue.task_class(name).create(spec(name), {})
+    task = registry.task_class(name).create(spec(name), {})
     theirs = {
         key: parameter.default
         for key, parameter in inspect.signature(type(real(name)).__init__).parameters.items()
@@ -264,7 +265,7 @@ def test_parameters_are_the_reference_s(name: str, spec: Spec) -> None:
 
 @every_task
 def test_unknown_parameter_is_named_and_so_are_the_known(name: str, spec: Spec) -> None:
-    task = catalogue.task_class(name)
+    task = registry.task_class(name)
     with pytest.raises(ParameterError, match="frame_skip") as caught:
         task.create(spec(name), {"frame_skip": 2})
     for known in task.create(spec(name), {}).parameters:

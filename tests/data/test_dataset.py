@@ -1,64 +1,16 @@
 import dataclasses
 import hashlib
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from episodes import assert_equal, edit_manifest, make_episode
 from safetensors.numpy import load_file, save
 
 from learned_envs.data.dataset import Dataset
-from learned_envs.data.recording import ROWS, Episode, Recording
+from learned_envs.data.recording import ROWS, Recording
 from learned_envs.errors import DatasetError, OutputError
-from learned_envs.systems.reference import describe, make_reference
-
-
-@pytest.fixture(scope="module")
-def spec():
-    env = make_reference("Hopper")
-    yield describe(env)
-    env.close()
-
-
-def make_episode(spec, steps, seed=0, actor="random", terminated=True):
-    rng = np.random.default_rng(seed)
-    return Episode(
-        qpos=rng.normal(size=(steps + 1, spec.nq)),
-        qvel=rng.normal(size=(steps + 1, spec.nv)),
-        observations=rng.normal(size=(steps + 1, 11)),
-        actions=rng.normal(size=(steps, spec.nu)).astype(np.float32),
-        rewards=rng.normal(size=steps),
-        terminated=terminated,
-        truncated=not terminated,
-        seed=seed,
-        actor=actor,
-    )
-
-
-@pytest.fixture
-def episodes(spec):
-    lengths = (5, 1, 12, 7, 3)
-    return [
-        make_episode(spec, length, seed, ("random", "agent:a")[seed % 2], bool(seed % 3))
-        for seed, length in enumerate(lengths)
-    ]
-
-
-@pytest.fixture
-def dataset(tmp_path, spec, episodes):
-    dataset = Dataset.create(tmp_path / "data", "Hopper", spec)
-    dataset.append(episodes[:3])
-    dataset.append(episodes[3:], {"round": 1})
-    return dataset
-
-
-def assert_equal(one, other):
-    for field in dataclasses.fields(one):
-        a, b = getattr(one, field.name), getattr(other, field.name)
-        assert np.array_equal(a, b), field.name
-        if field.name in ROWS:
-            assert a.dtype == b.dtype == ROWS[field.name]
 
 
 def tamper(dataset, change):
@@ -74,13 +26,6 @@ def tamper(dataset, change):
         manifest["shards"][0]["sha256"] = hashlib.sha256(data).hexdigest()
 
     edit_manifest(dataset, agree)
-
-
-def edit_manifest(dataset, change):
-    file = dataset.path / "manifest.json"
-    manifest = json.loads(file.read_text())
-    change(manifest)
-    file.write_text(json.dumps(manifest))
 
 
 class TestRoundTrip:
@@ -118,79 +63,6 @@ class TestRoundTrip:
         dataset.append([make_episode(spec, 2)])
         other.append([make_episode(spec, 4)])
         assert Dataset.open(dataset.path).load().steps == 34
-
-
-class TestManifest:
-    def test_one_from_before_masses_and_origins(self, dataset, spec):
-        def older(manifest):
-            for body in manifest["spec"]["bodies"]:
-                for name in ("mass", "inertia", "inertial_pos", "inertial_quat"):
-                    del body[name]
-            for shard in manifest["shards"]:
-                del shard["origin"]
-
-        before = dataset.load()
-        edit_manifest(dataset, older)
-        reopened = Dataset.open(dataset.path, "Hopper")
-        assert_equal(reopened.load(), before)
-        assert [shard.origin for shard in reopened.shards] == [{}, {}]
-        assert reopened.spec.bodies[1].mass is None
-        reopened.append([make_episode(spec, 2)])
-        assert Dataset.open(dataset.path).load().steps == 30
-
-    def test_keys_of_users_own_stay(self, dataset, spec):
-        def annotate(manifest):
-            manifest["note"] = "mine"
-            manifest["shards"][0]["note"] = "the good ones"
-
-        edit_manifest(dataset, annotate)
-        Dataset.open(dataset.path).append([make_episode(spec, 2)])
-        manifest = json.loads((dataset.path / "manifest.json").read_text())
-        assert manifest["note"] == "mine"
-        assert [shard.get("note") for shard in manifest["shards"]] == ["the good ones", None, None]
-
-    def test_an_origin_that_is_no_plain_data_writes_nothing(self, dataset, spec):
-        before = sorted(dataset.path.iterdir())
-        with pytest.raises(ValueError, match="JSON"):
-            dataset.append([make_episode(spec, 2)], {"score": math.nan})
-        assert sorted(dataset.path.iterdir()) == before
-
-
-class TestRecording:
-    @pytest.mark.parametrize("length", [1, 2, 5, 12, 13])
-    def test_windows_stay_in_one_episode(self, dataset, length):
-        recording = dataset.load()
-        expected = [
-            start + i
-            for start, steps in zip(recording.offsets, recording.lengths, strict=True)
-            for i in range(steps - length + 1)
-        ]
-        assert recording.windows(length).tolist() == expected
-
-    def test_split_is_a_partition_by_episode(self, dataset):
-        recording = dataset.load()
-        rest, held = recording.split(0.4, seed=3)
-        assert len(rest) + len(held) == len(recording) == 5
-        assert sorted([*rest.seeds, *held.seeds]) == sorted(recording.seeds)
-        for part in (rest, held):
-            for index, seed in enumerate(part.seeds):
-                assert_equal(part.episode(index), recording.episode(int(seed)))
-
-    def test_split_follows_the_seed(self, dataset):
-        recording = dataset.load()
-        assert_equal(recording.split(0.4, 3)[1], recording.split(0.4, 3)[1])
-        held = {tuple(recording.split(0.4, seed)[1].seeds) for seed in range(8)}
-        assert len(held) > 1
-
-    @pytest.mark.parametrize("fraction", [0.0, 1.0])
-    def test_split_leaves_neither_part_empty(self, dataset, fraction):
-        rest, held = dataset.load().split(fraction, 0)
-        assert len(rest) >= 1
-        assert len(held) >= 1
-
-    def test_split_of_one_episode(self, dataset):
-        with pytest.raises(DatasetError, match="at least 2"):
-            dataset.load().select([0]).split(0.5, 0)
 
 
 class TestCreate:
@@ -384,12 +256,3 @@ class TestOpen:
     def test_wrong_number_of_ends(self, dataset):
         tamper(dataset, lambda arrays: arrays.update(terminated=np.zeros(9, dtype=bool)))
         self.refused(dataset, "unknown end")
-
-
-def test_episodes_stay_on_their_side_of_a_split_where_others_are_added(spec):
-    every = [make_episode(spec, 3, seed) for seed in range(60)]
-    rest, held_out = Recording.of(every[:40]).split(0.2, seed=3)
-    more, held_out_more = Recording.of(every).split(0.2, seed=3)
-    assert set(rest.seeds) <= set(more.seeds)
-    assert set(held_out.seeds) <= set(held_out_more.seeds)
-    assert len(rest) + len(held_out) == 40

@@ -8,15 +8,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from grids import SHIPPED
 from marks import needs_compiler
 
-from learned_envs import Simulation, catalogue
-from learned_envs.checkpoint import save_checkpoint
-from learned_envs.dynamics import Ensemble
+from learned_envs import registry
 
 pytestmark = needs_compiler
-
-SHIPPED = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).exists()]
 
 
 def check(env_id: str, steps: int, **arguments: Any) -> None:
@@ -46,16 +43,11 @@ def check(env_id: str, steps: int, **arguments: Any) -> None:
 def test_a_compiled_step_is_the_uncompiled_one(task: str, cut: str | None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        check(catalogue.env_id(task), 20, max_disagreement=cut)
+        check(registry.env_id(task), 20, max_disagreement=cut)
 
 
 # Some have no native code, and say so.
 @pytest.mark.filterwarnings("ignore:No native code:UserWarning")
-@pytest.mark.parametrize("name", catalogue.FAMILIES)
-def test_every_family_may_be_compiled(
-    name: str, checkpoint: Callable[[str], Path], tmp_path: Path
-) -> None:
-    spec = Simulation.load(checkpoint("Hopper")).dynamics.spec
-    model = Ensemble(catalogue.family_class(name)(hidden=(16, 16)), spec, 2)
-    save_checkpoint(tmp_path / "model.safetensors", model, {"task": "Hopper"})
-    check("LearnedSim-Hopper-v0", 2, checkpoint=tmp_path / "model.safetensors")
+@pytest.mark.parametrize("name", registry.FAMILIES)
+def test_every_family_may_be_compiled(name: str, checkpoint: Callable[..., Path]) -> None:
+    check("LearnedSim-Hopper-v0", 2, checkpoint=checkpoint("Hopper", name))

@@ -11,15 +11,15 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 import learned_envs  # noqa: F401
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.systems.reference import describe, make_reference
 
 TASK = "InvertedDoublePendulum"
-ENV_ID = catalogue.env_id(TASK)
-(SENSOR,) = catalogue.task_class(TASK).sensors
+ENV_ID = registry.env_id(TASK)
+(SENSOR,) = registry.task_class(TASK).sensors
 COLUMN = SENSOR.place
 READING = 3.0
 LIMIT = 3

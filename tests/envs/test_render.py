@@ -11,9 +11,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from grids import TASKS
 
 import learned_envs  # noqa: F401
-from learned_envs import catalogue
 from learned_envs.envs import render
 from learned_envs.errors import RenderError
 
@@ -34,7 +34,7 @@ SMALL = {"width": 64, "height": 48}
 
 
 @needs_gl
-@pytest.mark.parametrize("task", catalogue.TASKS)
+@pytest.mark.parametrize("task", TASKS)
 def test_the_frame_is_the_references(
     task: str, checkpoint: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from marks import needs_compiler
 
-from learned_envs import Simulation, catalogue
+from learned_envs import Simulation, registry
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.envs.stepper import SingleStepper
@@ -23,7 +23,7 @@ MODES: dict[str, dict[str, Any]] = {
     "penalty": {"disagreement_penalty": 1.0},
 }
 
-SHIPPED = [task for task in catalogue.TASKS if catalogue.shipped_weights(task).exists()]
+SHIPPED = [task for task in registry.TASKS if registry.shipped_weights(task).exists()]
 
 
 def solo_of(env: gym.Env[Any, Any]) -> SingleStepper:
@@ -33,8 +33,8 @@ def solo_of(env: gym.Env[Any, Any]) -> SingleStepper:
 
 def check(task: str, mode: str, compiled: bool) -> None:
     """Step an environment by code of its own, and beside it in torch."""
-    env = gym.make(catalogue.env_id(task), compile=compiled, **MODES[mode]).unwrapped
-    plain = gym.make(catalogue.env_id(task), **MODES[mode]).unwrapped
+    env = gym.make(registry.env_id(task), compile=compiled, **MODES[mode]).unwrapped
+    plain = gym.make(registry.env_id(task), **MODES[mode]).unwrapped
     env.reset(seed=0)
     env.action_space.seed(0)
     for _ in range(50):
@@ -69,12 +69,12 @@ def test_a_compiled_step_is_the_step_in_torch(task: str, mode: str) -> None:
     check(task, mode, compiled=True)
 
 
-@pytest.mark.parametrize("name", catalogue.FAMILIES)
+@pytest.mark.parametrize("name", registry.FAMILIES)
 def test_every_family_steps_alone_as_in_a_batch(
     name: str, checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     spec = Simulation.load(checkpoint("Hopper")).dynamics.spec
-    model = Ensemble(catalogue.family_class(name)(hidden=(16, 16)), spec, 2)
+    model = Ensemble(registry.family_class(name)(hidden=(16, 16)), spec, 2)
     path = tmp_path / "model.safetensors"
     save_checkpoint(path, model, {"task": "Hopper"})
     env = gym.make("LearnedSim-Hopper-v0", checkpoint=path)
@@ -89,7 +89,7 @@ def test_what_has_no_numpy_code_steps_in_torch(
     checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     simulation = Simulation.load(checkpoint("Hopper"))
-    family = catalogue.family_class("second_order")(integrator="dopri5")
+    family = registry.family_class("second_order")(integrator="dopri5")
     model = Ensemble(family, simulation.task.spec, 2)
     save_checkpoint(tmp_path / "model.safetensors", model, {"task": "Hopper"})
     env = gym.make("LearnedSim-Hopper-v0", checkpoint=tmp_path / "model.safetensors")

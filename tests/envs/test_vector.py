@@ -1,123 +1,18 @@
-"""Many learned environments at once: one of them is the single one, many follow SyncVectorEnv."""
+"""Many learned environments at once keep the contract of one."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
+from gymnasium.vector import AutoresetMode
+from hoppers import MODES, Make, actions, assert_same
 
-import learned_envs  # noqa: F401
-from learned_envs.errors import ActionError, ParameterError, ResetNeededError, ShapeError
+from learned_envs.errors import ActionError, ParameterError, ShapeError
 from learned_envs.state import State
-
-Make = Callable[..., Any]
-
-MODES = list(AutoresetMode)
-
-
-@pytest.fixture
-def make(checkpoint: Callable[[str], Path]) -> Make:
-    def build(num_envs: int, **kwargs: Any) -> Any:
-        kwargs = {"checkpoint": checkpoint("Hopper"), **kwargs}
-        return gym.make_vec("LearnedSim-Hopper-v0", num_envs=num_envs, **kwargs)
-
-    return build
-
-
-@pytest.fixture
-def make_sync(checkpoint: Callable[[str], Path]) -> Make:
-    def build(num_envs: int, mode: AutoresetMode, **kwargs: Any) -> SyncVectorEnv:
-        kwargs = {"checkpoint": checkpoint("Hopper"), **kwargs}
-        one = [lambda: gym.make("LearnedSim-Hopper-v0", **kwargs)] * num_envs
-        return SyncVectorEnv(one, autoreset_mode=mode)
-
-    return build
-
-
-def actions(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, (*shape, 3)).astype(np.float32)
-
-
-def assert_same(ours: Any, theirs: Any) -> None:
-    """Compare infos or arrays.
-
-    Single environments step in numpy, which rounds otherwise than torch: by 1e-5 a step at most,
-    which nine steps of an untrained network were seen to make 4e-4.
-    """
-    if isinstance(theirs, dict):
-        assert set(ours) == set(theirs)
-        for name in theirs:
-            assert_same(ours[name], theirs[name])
-    elif theirs.dtype == object:
-        assert ours.dtype == object
-        assert ours.shape == theirs.shape
-        for mine, other in zip(ours, theirs, strict=True):
-            assert (mine is None) == (other is None)
-            if other is not None:
-                assert_same(mine, other)
-    else:
-        assert ours.dtype == theirs.dtype
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
-
-
-def test_one_environment_is_the_single_one(make: Make, make_sync: Make) -> None:
-    envs = make(1, max_episode_steps=9)
-    twin = make_sync(1, AutoresetMode.NEXT_STEP, max_episode_steps=9)
-    for seed in (7, [7]):
-        for ours, theirs in zip(envs.reset(seed=seed), twin.reset(seed=seed), strict=True):
-            assert_same(ours, theirs)
-        for action in actions(60, 1):
-            for ours, theirs in zip(envs.step(action), twin.step(action), strict=True):
-                assert_same(ours, theirs)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_autoreset_follows_the_sync_vector_env(
-    make: Make, make_sync: Make, mode: AutoresetMode
-) -> None:
-    # With neither noise nor members, episodes depend on the actions alone.
-    # The narrow range ends some of them by a fall before the limit does.
-    options = {
-        "reset_noise_scale": 0.0,
-        "ensemble": "mean",
-        "healthy_state_range": (-0.7, 0.7),
-        "max_episode_steps": 6,
-    }
-    envs, twin = make(5, autoreset_mode=mode, **options), make_sync(5, mode, **options)
-    assert envs.metadata["autoreset_mode"] is mode
-    for ours, theirs in zip(envs.reset(seed=0), twin.reset(seed=0), strict=True):
-        assert_same(ours, theirs)
-    ends = []
-    for action in actions(60, 5):
-        ours, theirs = envs.step(action), twin.step(action)
-        for one, other in zip(ours, theirs, strict=True):
-            assert_same(one, other)
-        ended = ours[2] | ours[3]
-        ends.append(np.stack((ours[2], ours[3])))
-        if mode is AutoresetMode.DISABLED and ended.any():
-            again = envs.reset(options={"reset_mask": ended})
-            for one, other in zip(
-                again, twin.reset(options={"reset_mask": ended.copy()}), strict=True
-            ):
-                assert_same(one, other)
-    terminated, truncated = np.stack(ends).any((0, 2))
-    assert terminated
-    assert truncated
-    ended = np.stack(ends).any(1)
-    assert (ended.any(-1) & ~ended.all(-1)).any(), "episodes never ended at different times"
-
-
-def test_a_mode_may_be_given_by_its_value(make: Make) -> None:
-    assert make(2, autoreset_mode="SameStep").metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
-    with pytest.raises(ParameterError, match="'NextStep', 'SameStep', 'Disabled'"):
-        make(2, autoreset_mode="Sometimes")
 
 
 def test_the_metadata_of_one_instance_is_its_own(make: Make) -> None:
@@ -136,41 +31,6 @@ def test_spaces_are_the_references_in_a_batch(make: Make) -> None:
     assert envs.reset()[0] in envs.observation_space
 
 
-def test_resets_leave_the_others_untouched(make: Make) -> None:
-    envs, twin = (make(4, autoreset_mode="Disabled") for _ in range(2))
-    kept, _ = envs.reset(seed=0)
-    twin.reset(seed=0)
-    mask = np.array([True, False, True, False])
-    for step, action in enumerate(actions(8, 4) * 0.1):
-        if step % 3 == 2:
-            before = envs.state
-            observation, infos = envs.reset(options={"reset_mask": mask})
-            np.testing.assert_array_equal(infos["_x_position"], mask)
-            assert torch.equal(envs.state.q[~mask], before.q[~mask])
-            np.testing.assert_array_equal(observation[~mask], kept[~mask])
-            assert not np.allclose(observation[mask], kept[mask])
-        kept = envs.step(action)[0]
-        np.testing.assert_allclose(kept[~mask], twin.step(action)[0][~mask], atol=1e-5)
-
-
-def test_the_mask_of_a_reset_is_checked_and_left_alone(make: Make) -> None:
-    envs = make(3)
-    options = {"reset_mask": np.array([True, False, False])}
-    with pytest.raises(ResetNeededError):
-        envs.reset(options=options)
-    envs.reset(seed=0)
-    envs.reset(options=options)
-    assert "reset_mask" in options
-    for mask, error in (
-        ([True, False, False], TypeError),
-        (np.array([1, 0, 0]), TypeError),
-        (np.array([True, False]), ValueError),
-        (np.zeros(3, dtype=bool), ValueError),
-    ):
-        with pytest.raises(error, match="expected"):
-            envs.reset(options={"reset_mask": mask})
-
-
 def test_seeds_determine_the_batch(make: Make) -> None:
     envs = make(3)
     first = envs.reset(seed=[1, 2, 3])[0]
@@ -180,41 +40,6 @@ def test_seeds_determine_the_batch(make: Make) -> None:
     np.testing.assert_array_equal(envs.reset(seed=5)[0], make(3).reset(seed=5)[0])
     with pytest.raises(ShapeError, match="2 seeds, expected 3"):
         envs.reset(seed=[1, 2])
-
-
-def test_the_time_limit_is_the_references(make: Make) -> None:
-    assert make(2).spec.max_episode_steps == gym.spec("Hopper-v5").max_episode_steps
-    envs = make(2, max_episode_steps=3, terminate_when_unhealthy=False)
-    envs.reset(seed=0)
-    truncated = [envs.step(action)[3].tolist() for action in actions(9, 2) * 0.1]
-    none, both = [False, False], [True, True]
-    assert truncated == [none, none, both, none, none, none, both, none, none]
-    assert make(2, max_episode_steps=-1).reset()[0] is not None
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_gymnasiums_own_wrappers_work(make: Make, mode: AutoresetMode) -> None:
-    envs = make(3, autoreset_mode=mode, max_episode_steps=4, terminate_when_unhealthy=False)
-    wrapped = DictInfoToList(RecordEpisodeStatistics(envs))
-    wrapped.reset(seed=0)
-    lengths = []
-    for action in actions(20, 3) * 0.1:
-        *_, truncated, infos = wrapped.step(action)
-        lengths += [int(info["episode"]["l"]) for info in infos if "episode" in info]
-        if mode is AutoresetMode.DISABLED and truncated.any():
-            wrapped.reset(options={"reset_mask": truncated})
-    assert len(lengths) >= 9
-    assert set(lengths) == {4}
-
-
-def test_a_step_past_the_end_is_refused_where_nothing_resets(make: Make) -> None:
-    envs = make(2, autoreset_mode="Disabled", max_episode_steps=1)
-    with pytest.raises(ResetNeededError):
-        envs.step(actions(2))
-    envs.reset(seed=0)
-    envs.step(actions(2))
-    with pytest.raises(ResetNeededError, match="reset_mask"):
-        envs.step(actions(2))
 
 
 @pytest.mark.parametrize(
@@ -235,59 +60,6 @@ def test_bad_actions_change_nothing(make: Make, bad: Any, error: Any) -> None:
     with pytest.raises(error):
         envs.step(bad)
     np.testing.assert_array_equal(envs.step(actions(2))[0], twin.step(actions(2))[0])
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_tensors_are_what_numpy_says(make: Make, mode: AutoresetMode) -> None:
-    arrays, tensors = (
-        make(4, autoreset_mode=mode, max_episode_steps=6, tensors=flag) for flag in (False, True)
-    )
-
-    def compare(ours: Any, theirs: Any) -> None:
-        if isinstance(theirs, dict):
-            for name, value in theirs.items():
-                compare(ours[name], value)
-        elif theirs.dtype == object:
-            for mine, other in zip(ours, theirs, strict=True):
-                assert other is None or np.array_equal(mine.numpy(), other)
-        else:
-            assert isinstance(ours, torch.Tensor)
-            assert ours.dtype == (torch.bool if theirs.dtype == bool else torch.float32)
-            np.testing.assert_array_equal(ours.numpy(), theirs)
-
-    compare(tensors.reset(seed=0)[0], arrays.reset(seed=0)[0])
-    for action in actions(25, 4):
-        theirs = arrays.step(action)
-        for one, other in zip(tensors.step(torch.from_numpy(action)), theirs, strict=True):
-            compare(one, other)
-        ended = theirs[2] | theirs[3]
-        if mode is AutoresetMode.DISABLED and ended.any():
-            arrays.reset(options={"reset_mask": ended})
-            tensors.reset(options={"reset_mask": torch.from_numpy(ended)})
-
-
-@pytest.mark.parametrize("tensors", [False, True])
-def test_nothing_handed_out_is_shared_with_the_environments(make: Make, tensors: bool) -> None:
-    envs, twin = (make(3, tensors=tensors, autoreset_mode="SameStep") for _ in range(2))
-
-    def spoil(value: Any) -> None:
-        if isinstance(value, dict):
-            for entry in value.values():
-                spoil(entry)
-        elif value.dtype != object:
-            value[:] = 7
-
-    for part in envs.reset(seed=0):
-        spoil(part)
-    twin.reset(seed=0)
-    for action in actions(30, 3):
-        spoiled, clean = envs.step(action), twin.step(action)
-        assert (np.asarray(spoiled[0]) == np.asarray(clean[0])).all()
-        for part in spoiled:
-            spoil(part)
-    mask = np.array([True, False, False])
-    seen = [env.reset(seed=1, options={"reset_mask": mask})[0] for env in (envs, twin)]
-    assert (np.asarray(seen[0]) == np.asarray(seen[1])).all()
 
 
 def test_set_state_moves_the_systems_of_a_mask(make: Make) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.collect.collection import collect
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics import Ensemble
@@ -34,7 +34,7 @@ def recording(tmp_path_factory):
 def simulation(spec):
     torch.manual_seed(0)
     dynamics = Ensemble(SecondOrder(hidden=(16,)), spec("Hopper"), 2)
-    return Simulation(catalogue.task_class("Hopper").create(spec("Hopper"), {}), dynamics)
+    return Simulation(registry.task_class("Hopper").create(spec("Hopper"), {}), dynamics)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_travel_along_the_ground_does_not_count(recording, yardstick):
 def test_a_twin_errs_by_its_noise_alone(recording, simulation, spec):
     # The recording goes on after falls, where a twin by the task's own rules would stay.
     endless = {"terminate_when_unhealthy": False}
-    task = catalogue.task_class("Hopper").create(spec("Hopper"), endless)
+    task = registry.task_class("Hopper").create(spec("Hopper"), endless)
     predictors = {f"{noise:.0e}": twin("Hopper", task, recording, noise) for noise in (0.0, 1e-6)}
     report = compare(recording, simulation, predictors, (1, 10), 50)
     # The recording is handed out in float32: (1e-7 / 0.05)^2 is below 1e-11
@@ -106,7 +106,7 @@ def test_seeds_make_two_evaluations_equal(recording, simulation):
 
 def test_only_sensors_that_vary_have_an_error(recording, simulation, double_pendulum_data):
     assert sensor_errors(simulation, recording) == {}
-    data, task = double_pendulum_data, catalogue.task_class("InvertedDoublePendulum")
+    data, task = double_pendulum_data, registry.task_class("InvertedDoublePendulum")
     model = Ensemble(SecondOrder(hidden=(16,)), data.spec, 2, task.sensors)
     double = Simulation(task.create(data.spec, {}), model)
     recording = data.load()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.checkpoint import load_checkpoint
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics import Ensemble
@@ -26,7 +26,7 @@ from learned_envs.fit import training as module
 from learned_envs.fit.folder import PROGRESS_FILE
 from learned_envs.simulation import Simulation
 
-TASK = catalogue.task_class("InvertedDoublePendulum")
+TASK = registry.task_class("InvertedDoublePendulum")
 
 SMALL = TrainingConfig(
     members=2, updates=40, batch_size=32, horizons=(1, 2), check_every=10, learning_rate=3e-3

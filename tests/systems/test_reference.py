@@ -5,7 +5,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from learned_envs import catalogue
+from learned_envs import registry
 from learned_envs.errors import ParameterError
 from learned_envs.systems import reference
 from learned_envs.systems.spec import SystemSpec
@@ -141,7 +141,7 @@ def test_an_environment_without_mujoco_is_refused():
         reference.describe(gym.make("CartPole-v1"))
 
 
-@pytest.mark.parametrize("task", catalogue.TASKS)
+@pytest.mark.parametrize("task", registry.TASKS)
 def test_loading_real_environments_says_nothing(task, capfd):
     for _ in range(4):
         reference.make_reference(task)

@@ -7,7 +7,7 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
-from learned_envs import catalogue, register_family, register_improver, register_task
+from learned_envs import register_family, register_improver, register_task, registry
 from learned_envs.checkpoint import read_card
 from learned_envs.cli import main
 from learned_envs.errors import ParameterError, UnknownNameError
@@ -56,7 +56,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "my_robot", raising=False)
     for name in ("TASKS", "FAMILIES", "IMPROVERS"):
-        monkeypatch.setattr(catalogue, name, dict(getattr(catalogue, name)))
+        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
     yield "my_robot"
     gym.registry.pop("LearnedSim-SlowHopper-v0", None)
 
@@ -104,15 +104,15 @@ def test_names_are_taken_once(mine: str) -> None:
         register_improver("ppo", f"{mine}:improver")
     with pytest.raises(gym.error.NameNotFound):
         register_task("Mine", f"{mine}:SlowHopper", reference_id="NoSuchRobot-v0")
-    assert "Mine" not in catalogue.TASKS
+    assert "Mine" not in registry.TASKS
 
 
 def test_what_cannot_be_found_is_named(mine: str) -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown improver 'pppo'\. Did you mean 'ppo'"):
-        catalogue.improver("pppo")
+        registry.improver("pppo")
     with pytest.raises(UnknownNameError, match="Unknown module 'no_such_module'"):
-        catalogue.improver("no_such_module:improver")
-    with pytest.raises(UnknownNameError, match=r"'improove'\. Did you mean 'improver'"):
-        catalogue.improver(f"{mine}:improove")
+        registry.improver("no_such_module:improver")
+    with pytest.raises(UnknownNameError, match=r"'improvr'\. Did you mean 'improver'"):
+        registry.improver(f"{mine}:improvr")
     with pytest.raises(UnknownNameError, match="Unknown family 'Small'"):
-        catalogue.family_name(catalogue.load(f"{mine}:Small"))
+        registry.family_name(registry.load(f"{mine}:Small"))

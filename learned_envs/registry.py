@@ -1,0 +1,253 @@
+"""Which tasks, model families and improvers there are; nothing is imported until it is asked for.
+
+`catalogue.py` registers the package's own, and anybody registers theirs by the same functions:
+
+    register_task("MyRobot", "my_robot:MyRobotTask", reference_id="MyRobot-v0")
+    register_family("mine", "my_models:Mine")
+    register_improver("mine", "my_agents:improver")
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+
+from learned_envs.errors import ParameterError, UnknownNameError
+
+if TYPE_CHECKING:
+    from learned_envs.dynamics.dynamics import Family
+    from learned_envs.tasks.task import Task
+
+DEFAULT_FAMILY = "second_order"
+
+DESCRIBED = "learned_envs.systems.reference:describe_reference"
+"""Where the spec of most systems comes from: the reference environment is made and asked."""
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """What is known of a task before anything of it is imported.
+
+    Attributes:
+        name: of the task.
+        entry_point: "module:Class", a `Task`.
+        reference_id: the Gymnasium id of the real environment.
+        kwargs: what `gym.make` is given to make it.
+        spec: "module:callable", which returns the `SystemSpec` of an entry.
+        driven: whether the system has actuators, so that an agent can learn to use them.
+    """
+
+    name: str
+    entry_point: str
+    reference_id: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    spec: str = DESCRIBED
+    driven: bool = True
+
+
+TASKS: dict[str, TaskEntry] = {}
+"""Every task, by name; `register_task` adds to it."""
+
+FAMILIES: dict[str, str] = {}
+"""The "module:Class" of every model family, by name; `register_family` adds to it."""
+
+IMPROVERS: dict[str, str] = {}
+"""The "module:callable" of every improver of agents, by name; `register_improver` adds to it."""
+
+
+def register_task(
+    name: str,
+    entry_point: str,
+    *,
+    reference_id: str,
+    kwargs: Mapping[str, Any] | None = None,
+    spec: str = DESCRIBED,
+    driven: bool = True,
+) -> TaskEntry:
+    """Make a task known, and register its learned environment with Gymnasium.
+
+    Args:
+        name: of the task; its environment is `LearnedSim-{name}-v0`.
+        entry_point: "module:Class", a `Task`.
+        reference_id: the Gymnasium id of the real environment, which must be registered: its
+            limit of steps and its reward threshold are the learned environment's.
+        kwargs: what `gym.make` is given to make the real environment.
+        spec: "module:callable", which returns the `SystemSpec` of an entry.
+        driven: whether the system has actuators.
+
+    Raises:
+        ParameterError: if another task has the name.
+        gymnasium.error.UnregisteredEnv: if the real environment is not registered.
+    """
+    entry = TaskEntry(name, entry_point, reference_id, dict(kwargs or {}), spec, driven)
+    reference = gym.spec(reference_id)
+    _add("task", name, entry, TASKS)
+    if env_id(name) not in gym.registry:
+        gym.register(
+            id=env_id(name),
+            entry_point="learned_envs.envs.single:LearnedEnv",
+            vector_entry_point="learned_envs.envs.vector:LearnedVectorEnv",
+            kwargs={"task": name},
+            max_episode_steps=reference.max_episode_steps,
+            reward_threshold=reference.reward_threshold,
+        )
+    return entry
+
+
+def register_family(name: str, entry_point: str | type[Family]) -> None:
+    """Make a model family known.
+
+    Args:
+        name: of the family, as cards and the command line have it.
+        entry_point: a `Family`, or its "module:Class".
+
+    Raises:
+        ParameterError: if another family has the name.
+    """
+    _add("family", name, _entry_point(entry_point), FAMILIES)
+
+
+def register_improver(name: str, entry_point: str) -> None:
+    """Make known what trains agents between the rounds of a fit.
+
+    Args:
+        name: what `--algorithm` calls it.
+        entry_point: "module:callable", from a task's name and a `RoundsConfig` to an `Improve`.
+
+    Raises:
+        ParameterError: if another improver has the name.
+    """
+    _add("improver", name, entry_point, IMPROVERS)
+
+
+def env_id(task: str) -> str:
+    """Return the Gymnasium id of a task's learned environment."""
+    return f"LearnedSim-{task}-v0"
+
+
+def task_entry(name: str) -> TaskEntry:
+    """Return what is known of a task.
+
+    Raises:
+        UnknownNameError: if there is none of that name.
+    """
+    if name not in TASKS:
+        raise UnknownNameError("task", name, TASKS)
+    return TASKS[name]
+
+
+def reference_id(task: str) -> str:
+    """Return the Gymnasium id of the real environment that a task is modelled on.
+
+    Raises:
+        UnknownNameError: if there is no such task.
+    """
+    return task_entry(task).reference_id
+
+
+def task_of(name: str) -> str:
+    """Return the task that `name`, a task or a `LearnedSim-*` id, stands for.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
+    by_id = {env_id(task): task for task in TASKS}
+    task = by_id.get(name.removeprefix("learned_envs:"), name)
+    if task not in TASKS:
+        known = by_id if name.startswith("LearnedSim-") else TASKS
+        raise UnknownNameError("task", name, known)
+    return task
+
+
+def task_class(name: str) -> type[Task]:
+    """Import the class of a task.
+
+    Raises:
+        UnknownNameError: if there is none of that name.
+    """
+    loaded: type[Task] = load(task_entry(name).entry_point)
+    return loaded
+
+
+def family_class(name: str) -> type[Family]:
+    """Import the configuration class of a model family.
+
+    Raises:
+        UnknownNameError: if there is none of that name.
+    """
+    if name not in FAMILIES:
+        raise UnknownNameError("family", name, FAMILIES)
+    loaded: type[Family] = load(FAMILIES[name])
+    return loaded
+
+
+def family_name(family: type[Family]) -> str:
+    """Return the name that a family is registered by.
+
+    Raises:
+        UnknownNameError: if it is not registered.
+    """
+    by_entry_point = {entry_point: name for name, entry_point in FAMILIES.items()}
+    entry_point = _entry_point(family)
+    if entry_point not in by_entry_point:
+        raise UnknownNameError("family", family.__name__, FAMILIES)
+    return by_entry_point[entry_point]
+
+
+def improver(name: str) -> Any:
+    """Import what trains agents in rounds.
+
+    Args:
+        name: a registered name, or a "module:callable" of anybody's.
+
+    Raises:
+        UnknownNameError: if it is neither.
+    """
+    if name not in IMPROVERS and ":" not in name:
+        raise UnknownNameError("improver", name, IMPROVERS)
+    return load(IMPROVERS.get(name, name))
+
+
+def load(entry_point: str) -> Any:
+    """Import what a "module:attribute" names; the attribute may be dotted.
+
+    Raises:
+        UnknownNameError: if the module lacks it, or there is no such module.
+    """
+    module, _, path = entry_point.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        # One that the module itself lacks is another matter.
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise UnknownNameError("module", module, ()) from error
+    for attribute in path.split("."):
+        if not hasattr(found, attribute):
+            public = [name for name in vars(found) if not name.startswith("_")]
+            raise UnknownNameError(f"attribute of {module}", path, public)
+        found = getattr(found, attribute)
+    return found
+
+
+def shipped_weights(task: str) -> Path:
+    """Return where the package keeps a task's weights, whether or not they exist."""
+    return Path(__file__).parent / "weights" / f"{task}.safetensors"
+
+
+def _add(kind: str, name: str, entry: Any, entries: dict[str, Any]) -> None:
+    if entries.get(name, entry) != entry:
+        raise ParameterError(
+            f"Got {kind} {name!r} as {entry}, but it is registered as {entries[name]}. Choose "
+            "another name."
+        )
+    entries[name] = entry
+
+
+def _entry_point(family: str | type[Family]) -> str:
+    return family if isinstance(family, str) else f"{family.__module__}:{family.__qualname__}"
