@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from learned_envs import load_checkpoint, register_family, register_task
+from learned_envs import load_checkpoint, register_family, register_task, registry
 from learned_envs.evaluation.report import Report
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
 
