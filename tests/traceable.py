@@ -23,14 +23,41 @@ FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
         torch.baddbmm(MEMBERS[:, :1], F.layer_norm(x, (5,)).expand(3, -1, -1), MEMBERS)
     ],
     "nothing": lambda x: [x.index_select(-1, torch.tensor([], dtype=torch.long)).sum(-1), x + 1],
+    "a constant matrix first": lambda x: [WEIGHT.T @ x[..., None]],
+    "two computed matrices": lambda x: [
+        (x[..., None] * OFFSET[None, None]) @ (x[:, None] + OFFSET[:, None])
+    ],
     "views": lambda x: [x[:, 1:3], x[..., 2], x.reshape(5, 1), x[0].unsqueeze(-1), x.unbind(-1)[3]],
+    "strided": lambda x: [x[:, ::2], x[:, 1::3] + x[:, 0:1]],
+    "turned": lambda x: [(x[..., None] * OFFSET).permute(2, 0, 1), x.T + OFFSET[:, None]],
+    "spread out": lambda x: [
+        x.expand(3, -1) @ WEIGHT,
+        x.reshape(5, 1).expand(5, 3)[:, 1:] * OFFSET[:2],
+        x.reshape(5, 1).expand(5, 3)[:, 2],
+    ],
     "scaled parts": lambda x: [
         (3 * x + OFFSET)[:, 1:4],
         (x - OFFSET).index_select(-1, torch.tensor([0, 3])),
     ],
-    "joined": lambda x: [torch.cat([x, x[:, :2].sin()], -1), torch.stack([x[:, 0], x[:, 4]], -1)],
+    "joined": lambda x: [
+        torch.cat([x, x[:, :2].sin()], -1),
+        torch.cat([2 * x + OFFSET]),
+        torch.stack([x[:, 0], x[:, 4]], -1),
+        torch.stack([x, x + 1]),
+    ],
     "chosen": lambda x: [torch.where(x > 0, x, 0.0), torch.where((x > -9).all(-1, True), x, -x)],
+    "flags": lambda x: [~((x < 0.5) & (x > -0.5)) | (x == x), x.isfinite(), (x > 0).logical_not()],
+    "counts": lambda x: [(x > 0).sum(-1) * x[:, 0], (x > 0).any(-1), (x > 0).float()],
+    "waves": lambda x: [x.sin(), x.cos(), x.tanh(), x.exp(), x.abs().sqrt()],
+    "powers": lambda x: [x.abs() ** 1.5, 2.0**x, x.abs() ** x],
     "reduced": lambda x: [x.sum(-1), x.square().mean(-1), x.norm(dim=-1), (x > 0).all(-1)],
     "bounded": lambda x: [x.clamp(-0.5, 0.5), x.clamp(max=OFFSET), torch.clamp(x, -OFFSET, OFFSET)],
-    "constant": lambda x: [torch.zeros_like(x) + 1, OFFSET.square()],
+    "constant": lambda x: [torch.zeros_like(x) + 1, OFFSET.square(), x * _signs()],
 }
+
+
+def _signs() -> Tensor:
+    """Return what is written in place, beside what began as the same."""
+    signs, ones = torch.ones(5), torch.ones(5)
+    signs[2] = -1
+    return signs + 2 * ones
