@@ -10,6 +10,15 @@ WEIGHT = torch.linspace(-1, 1, 20).reshape(5, 4)
 MEMBERS = torch.linspace(-1, 1, 60).reshape(3, 5, 4)
 OFFSET = torch.linspace(1, 2, 5)
 
+
+def _with_signs(x: Tensor) -> list[Tensor]:
+    """Use constants that are alike before one of them is written in place, and after."""
+    signs, ones = torch.ones(5), torch.ones(5)
+    before = x * signs
+    signs[2] = -1
+    return [before, x * signs, x + ones]
+
+
 FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
     "affine": lambda x: [2 * (x - OFFSET) / 3 + 1, 1 - x, x * 1.0, x * OFFSET[:, None]],
     "product": lambda x: [F.linear((x - OFFSET) / 2, WEIGHT.T, WEIGHT[0]), x @ WEIGHT],
@@ -52,12 +61,6 @@ FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
     "powers": lambda x: [x.abs() ** 1.5, 2.0**x, x.abs() ** x],
     "reduced": lambda x: [x.sum(-1), x.square().mean(-1), x.norm(dim=-1), (x > 0).all(-1)],
     "bounded": lambda x: [x.clamp(-0.5, 0.5), x.clamp(max=OFFSET), torch.clamp(x, -OFFSET, OFFSET)],
-    "constant": lambda x: [torch.zeros_like(x) + 1, OFFSET.square(), x * _signs()],
+    "constant": lambda x: [torch.zeros_like(x) + 1, OFFSET.square()],
+    "written in place": _with_signs,
 }
-
-
-def _signs() -> Tensor:
-    """Return what is written in place, beside what began as the same."""
-    signs, ones = torch.ones(5), torch.ones(5)
-    signs[2] = -1
-    return signs + 2 * ones

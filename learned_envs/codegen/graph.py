@@ -71,34 +71,41 @@ class Builder:
     def __init__(self) -> None:
         """Begin a graph."""
         self._made: dict[Any, Node] = {}
+        self._constants: dict[int, tuple[Tensor, Node]] = {}
 
     def node(
         self, operation: str, shape: Sequence[int], dtype: torch.dtype, *arguments: Any
     ) -> Node:
         """Return a node; see `Node`. Arguments may be tensors, which are constants, and lists."""
-        if operation != "constant":
-            arguments = tuple(map(self._argument, arguments))
-        node = Node(operation, arguments, tuple(shape), dtype)
-        return self._made.setdefault((operation, node.shape, dtype, _key(arguments)), node)
+        node = Node(operation, self._argument(arguments), tuple(shape), dtype)
+        return self._made.setdefault((operation, node.shape, dtype, _key(node.arguments)), node)
+
+    def constants_changed(self) -> None:
+        """Take no constant for what it was: one was written to in place."""
+        self._constants.clear()
 
     def graph(self, outputs: Sequence[Any]) -> Graph:
         """Return the graph of the outputs, without what none of them needs."""
-        results = tuple(map(self._argument, outputs))
+        results: tuple[Node, ...] = self._argument(outputs)
         every, needed = list(self._made.values()), set(results)
         for node in reversed(every):
             if node in needed:
                 needed.update(node.sources)
         inputs = tuple(node for node in every if node.operation == "input")
-        known = ("input", "constant")
-        nodes = tuple(node for node in every if node in needed and node.operation not in known)
+        nodes = tuple(node for node in every if node in needed and node not in inputs)
         return Graph(inputs, nodes, results)
 
     def _argument(self, argument: Any) -> Any:
-        if isinstance(argument, Tensor):
-            return self.node("constant", argument.shape, argument.dtype, argument)
         if isinstance(argument, (list, tuple)):
             return tuple(map(self._argument, argument))
-        return argument
+        if not isinstance(argument, Tensor):
+            return argument
+        if id(argument) not in self._constants:
+            copy = argument.clone()
+            node = Node("constant", (copy,), tuple(copy.shape), copy.dtype)
+            # With the tensor itself, whose id no other has meanwhile.
+            self._constants[id(argument)] = argument, node
+        return self._constants[id(argument)][1]
 
 
 class Reader(ABC):
@@ -149,6 +156,4 @@ def _key(argument: Any) -> Any:
     """Return what is equal for equal arguments alone: 0.0 is neither 0 nor -0.0."""
     if isinstance(argument, tuple):
         return tuple(map(_key, argument))
-    if isinstance(argument, Tensor):
-        return id(argument)
     return argument if isinstance(argument, Node) else repr(argument)

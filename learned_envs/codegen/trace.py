@@ -79,6 +79,8 @@ class _Rules:
             like, *others = arguments
             arguments = (torch.zeros(like.shape, dtype=like.dtype), *others)
         if not any(isinstance(x, Node) for x in flat((*arguments, *keywords.values()))):
+            if node.is_impure():
+                self.build.constants_changed()
             with torch.no_grad():
                 return target(*arguments, **keywords)
         self.result = node.meta.get("val")
@@ -101,6 +103,7 @@ class _Rules:
         return self.build.node(operation, self.result.shape, self.result.dtype, *arguments)
 
     def elementwise(self, name: str, *operands: Any) -> Node:
+        """Make what is done to each number, with numbers beside real ones real."""
         if len(operands) != ELEMENTWISE[name].operands:
             raise TypeError
         kinds = [x.dtype for x in operands if isinstance(x, (Node, Tensor))]
@@ -109,17 +112,20 @@ class _Rules:
         return self.make(name, *operands)
 
     def reduce(self, name: str, x: Node, dims: Any = None, *_: Any, **__: Any) -> Node:
+        """Make what reduces dimensions; whether they are kept, the result's shape says."""
         every = range(len(x.shape)) if dims is None or dims == [] else dims
         every = [every] if isinstance(every, int) else every
         return self.make(name, x, sorted(_from_end(x, dim) for dim in every))
 
     def view(self, x: Any, shape: Sequence[int]) -> Any:
+        """Give x, which may be known, another shape."""
         if isinstance(x, Tensor):
             return x.reshape(tuple(shape))
         x = x.arguments[0] if x.operation == "view" else x
         return x if x.shape == tuple(shape) else self.build.node("view", shape, x.dtype, x)
 
     def take(self, x: Node, dim: int, indices: Sequence[int]) -> Node:
+        """Make what x has at indices along a dimension; all of them, in order, are x."""
         shape = list(x.shape)
         if list(indices) == list(range(shape[dim])):
             return x

@@ -1,4 +1,4 @@
-"""The native code of matrix products, and how their weights lie in memory."""
+"""The C++ code of matrix products, and how their weights lie in memory."""
 
 from __future__ import annotations
 

@@ -160,7 +160,8 @@ class Writer(Reader):
     def _constant_term(self, operand: Tensor | float, shape: Shape, logical: bool) -> str:
         if not isinstance(operand, Tensor) and not logical and math.isfinite(operand):
             return f"V({float(operand)!r}f)"
-        array = torch.broadcast_to(_tensor(operand), shape).to(torch.float32).numpy().ravel()
+        numbers = torch.as_tensor(operand).to(torch.float32)
+        array = numbers.broadcast_to(shape).numpy().ravel()
         if logical:
             array = np.where(array != 0, np.uint32(2**32 - 1), np.uint32(0)).view(np.float32)
         return f"V(*({self.constant('c', array)} + i))"
@@ -203,17 +204,17 @@ def index_of(value: Value) -> Tensor:
 
 def is_logical(operand: Operand) -> bool:
     """Return whether an operand is true or false, and not a number."""
-    return operand.logical if isinstance(operand, Value) else _tensor(operand).dtype is torch.bool
+    return (
+        operand.logical
+        if isinstance(operand, Value)
+        else torch.as_tensor(operand).dtype is torch.bool
+    )
 
 
 _HEAD = """\
 inline void step(const Tile& tile, const void* const* in, void* const* out, const float* c,
                  const uint16_t* h, V* s) {
 """
-
-
-def _tensor(operand: Tensor | float) -> Tensor:
-    return operand.detach() if isinstance(operand, Tensor) else torch.tensor(operand)
 
 
 def _once(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,16 @@ def elementwise(writer: Writer, node: Node, *operands: Operand) -> Value:
     return writer.emit(ELEMENTWISE[node.operation].numpy.format(*names), shape)
 
 
-def add(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
-    """Write a sum, or put it off where one of the two is a constant."""
-    for value, other in ((x, y), (y, x)):
-        if isinstance(value, Value) and (offset := constant_for(value, other)) is not None:
-            return shifted(value, offset)
-    return elementwise(writer, node, x, y)
+def put_off(apply: Callable[[Value, Array], Value]) -> Operation:
+    """Return the operation that is put off as `apply` does where one of two is a constant."""
+
+    def operation(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
+        for value, other in ((x, y), (y, x)):
+            if isinstance(value, Value) and (constant := constant_for(value, other)) is not None:
+                return apply(value, constant)
+        return elementwise(writer, node, x, y)
+
+    return operation
 
 
 def subtract(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
@@ -46,14 +50,6 @@ def subtract(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
         return shifted(x, -offset)
     if isinstance(y, Value) and (offset := constant_for(y, x)) is not None:
         return shifted(scaled(y, array_of(-1.0)), offset)
-    return elementwise(writer, node, x, y)
-
-
-def multiply(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
-    """Write a product, or put it off where one of the two is a constant."""
-    for value, other in ((x, y), (y, x)):
-        if isinstance(value, Value) and (factor := constant_for(value, other)) is not None:
-            return scaled(value, factor)
     return elementwise(writer, node, x, y)
 
 
@@ -212,9 +208,9 @@ def constant_for(value: Value, other: Operand) -> Array | None:
 OPERATIONS: dict[str, Operation] = {
     **dict.fromkeys(ELEMENTWISE, elementwise),
     **dict.fromkeys(REDUCTIONS, reduction),
-    "add": add,
+    "add": put_off(shifted),
     "sub": subtract,
-    "mul": multiply,
+    "mul": put_off(scaled),
     "div": divide,
     "pow": power,
     "where": where,
