@@ -49,8 +49,7 @@ class State:
         memory = {name: other.memory.get(name, own) for name, own in self.memory.items()}
 
         def choose(yes: Tensor, no: Tensor) -> Tensor:
-            # What both hold needs no choice, nor code for one.
-            return yes if yes is no else torch.where(_like(mask, yes), yes, no)
+            return torch.where(_like(mask, yes), yes, no)
 
         return mapped(choose, self, replace(other, memory=memory))
 

@@ -10,6 +10,15 @@ WEIGHT = torch.linspace(-1, 1, 20).reshape(5, 4)
 MEMBERS = torch.linspace(-1, 1, 60).reshape(3, 5, 4)
 OFFSET = torch.linspace(1, 2, 5)
 
+
+def _with_signs(x: Tensor) -> list[Tensor]:
+    """Use constants that are alike before one of them is written in place, and after."""
+    signs, ones = torch.ones(5), torch.ones(5)
+    before = x * signs
+    signs[2] = -1
+    return [before, x * signs, x + ones]
+
+
 FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
     "affine": lambda x: [2 * (x - OFFSET) / 3 + 1, 1 - x, x * 1.0, x * OFFSET[:, None]],
     "product": lambda x: [F.linear((x - OFFSET) / 2, WEIGHT.T, WEIGHT[0]), x @ WEIGHT],
@@ -23,14 +32,35 @@ FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
         torch.baddbmm(MEMBERS[:, :1], F.layer_norm(x, (5,)).expand(3, -1, -1), MEMBERS)
     ],
     "nothing": lambda x: [x.index_select(-1, torch.tensor([], dtype=torch.long)).sum(-1), x + 1],
+    "a constant matrix first": lambda x: [WEIGHT.T @ x[..., None]],
+    "two computed matrices": lambda x: [
+        (x[..., None] * OFFSET[None, None]) @ (x[:, None] + OFFSET[:, None])
+    ],
     "views": lambda x: [x[:, 1:3], x[..., 2], x.reshape(5, 1), x[0].unsqueeze(-1), x.unbind(-1)[3]],
+    "strided": lambda x: [x[:, ::2], x[:, 1::3] + x[:, 0:1]],
+    "turned": lambda x: [(x[..., None] * OFFSET).permute(2, 0, 1), x.T + OFFSET[:, None]],
+    "spread out": lambda x: [
+        x.expand(3, -1) @ WEIGHT,
+        x.reshape(5, 1).expand(5, 3)[:, 1:] * OFFSET[:2],
+        x.reshape(5, 1).expand(5, 3)[:, 2],
+    ],
     "scaled parts": lambda x: [
         (3 * x + OFFSET)[:, 1:4],
         (x - OFFSET).index_select(-1, torch.tensor([0, 3])),
     ],
-    "joined": lambda x: [torch.cat([x, x[:, :2].sin()], -1), torch.stack([x[:, 0], x[:, 4]], -1)],
+    "joined": lambda x: [
+        torch.cat([x, x[:, :2].sin()], -1),
+        torch.cat([2 * x + OFFSET]),
+        torch.stack([x[:, 0], x[:, 4]], -1),
+        torch.stack([x, x + 1]),
+    ],
     "chosen": lambda x: [torch.where(x > 0, x, 0.0), torch.where((x > -9).all(-1, True), x, -x)],
+    "flags": lambda x: [~((x < 0.5) & (x > -0.5)) | (x == x), x.isfinite(), (x > 0).logical_not()],
+    "counts": lambda x: [(x > 0).sum(-1) * x[:, 0], (x > 0).any(-1), (x > 0).float()],
+    "waves": lambda x: [x.sin(), x.cos(), x.tanh(), x.exp(), x.abs().sqrt()],
+    "powers": lambda x: [x.abs() ** 1.5, 2.0**x, x.abs() ** x],
     "reduced": lambda x: [x.sum(-1), x.square().mean(-1), x.norm(dim=-1), (x > 0).all(-1)],
     "bounded": lambda x: [x.clamp(-0.5, 0.5), x.clamp(max=OFFSET), torch.clamp(x, -OFFSET, OFFSET)],
     "constant": lambda x: [torch.zeros_like(x) + 1, OFFSET.square()],
+    "written in place": _with_signs,
 }

@@ -1,124 +1,253 @@
-"""Torch functions as graphs of the operations that they call, which code is derived from."""
+"""Torch functions as graphs of the few operations that code is written of."""
 
 from __future__ import annotations
 
+import math
 import operator
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from learned_envs.codegen.graph import Builder, Graph, Node, flat
+from learned_envs.codegen.operations import ELEMENTWISE, REDUCTIONS
 from learned_envs.errors import UntraceableError
 
-Operation = Callable[..., Any]
-"""(reader, node, *arguments, **keywords) -> the node's value, or a list of them."""
+_OF_A_SHAPE = ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full")
+"""What torch makes of a shape and a type alone."""
 
 
-def traced(function: Callable[..., Sequence[Tensor]], examples: Sequence[Tensor]) -> fx.GraphModule:
-    """Return the graph of a function, with the shapes of its values.
+def traced(function: Callable[..., Sequence[Tensor]], examples: Sequence[Tensor]) -> Graph:
+    """Return the graph of a function.
+
+    What depends on no input is computed here and now, and what is computed twice is there once.
 
     Args:
         function: from tensors to tensors, all on the CPU.
         examples: inputs of the shapes and types that are to come.
 
     Raises:
-        UntraceableError: where the function asks for the value of a tensor.
+        UntraceableError: where the function asks for the value of a tensor, or needs an operation
+            that is not made of those in `operations.py`.
     """
     try:
         # Where gradients are possible, nothing is computed in place.
         with torch.enable_grad():
-            return make_fx(function)(*examples)
+            module = make_fx(function)(*examples)
     except RuntimeError as error:
         raise UntraceableError(f"The function cannot be traced: {error}") from error
+    module.graph.eliminate_dead_code()
+    rules, values = _Rules(), dict[fx.Node, Any]()
+    known: dict[Any, Tensor] = {}
+    for place, node in enumerate(module.graph.nodes):
+        arguments, keywords = fx.map_arg((node.args, node.kwargs), values.__getitem__)
+        if node.op == "placeholder":
+            example = node.meta["val"]
+            values[node] = rules.build.node("input", example.shape, example.dtype, place)
+        elif node.op == "get_attr":
+            tensor = operator.attrgetter(node.target)(module)
+            values[node] = known.setdefault(node.target, tensor.detach())
+        elif node.op == "call_function":
+            values[node] = rules.value(node, arguments, keywords)
+    return rules.build.graph(arguments[0])
 
 
-def by_overload(named: Mapping[str, Operation]) -> dict[Callable[..., Any], Operation]:
-    """Return what is named like torch's operations by each that goes by the name."""
-    aten: Any = torch.ops.aten
-    return {
-        getattr(getattr(aten, name), overload): operation
-        for name, operation in named.items()
-        for overload in getattr(aten, name).overloads()
-    }
+class _Rules:
+    """What each of torch's operations is made of.
 
-
-def filled(value: float) -> Operation:
-    """Return the operation that makes a constant of the node's shape."""
-
-    def operation(reader: Reader, node: fx.Node, *_: Any, **__: Any) -> Tensor:
-        result = node.meta["val"]
-        return torch.full(tuple(result.shape), value, dtype=result.dtype)
-
-    return operation
-
-
-class Reader(ABC):
-    """Goes through a graph and gives each node a value: a tensor where no input is needed for it.
+    For the operation `sin` there is a method `aten_sin`, or a line in `operations.py`. It is
+    applied to nodes, tensors that are known, numbers, and lists of them; x is a node. It gives a
+    node, or something known.
 
     Attributes:
-        language: what code is derived, as messages call it.
-        computed: the type of the other values.
+        build: the graph so far.
+        result: an example of what torch's operation gives.
     """
 
-    language: ClassVar[str]
-    computed: ClassVar[type]
+    def __init__(self) -> None:
+        self.build = Builder()
+        self.result: Any = None
 
-    def __init__(self, graph: fx.GraphModule, operations: Mapping[Any, Operation]) -> None:
-        """Prepare to read.
-
-        Args:
-            graph: as traced, with the shapes of its values.
-            operations: what makes the value of each kind of node.
-        """
-        graph.graph.eliminate_dead_code()
-        self._graph, self._operations = graph, operations
-        self._values: dict[fx.Node, Any] = {}
-
-    @abstractmethod
-    def _input(self, node: fx.Node, place: int) -> Any:
-        """Return the value of an input, of which it is that one."""
-
-    def _read(self) -> None:
-        place = 0
-        for node in self._graph.graph.nodes:
-            if node.op == "placeholder":
-                self._values[node] = self._input(node, place)
-                place += 1
-            elif node.op == "get_attr":
-                self._values[node] = operator.attrgetter(node.target)(self._graph)
-            elif node.op != "output":
-                self._values[node] = self._apply(node)
-
-    def _resolve(self, argument: Any) -> Any:
-        if isinstance(argument, fx.Node):
-            return self._values[argument]
-        if isinstance(argument, (list, tuple)):
-            return [self._resolve(entry) for entry in argument]
-        return argument
-
-    def _apply(self, node: fx.Node) -> Any:
-        arguments = [self._resolve(argument) for argument in node.args]
-        known = not any(isinstance(entry, self.computed) for entry in _flat(arguments))
-        if known and callable(node.target):
-            return node.target(*arguments, **node.kwargs)
-        result = node.meta.get("val")
-        if isinstance(result, Tensor) and result.numel() == 0:
-            return torch.empty(tuple(result.shape), dtype=result.dtype)
-        operation = self._operations.get(node.target)
-        if operation is None:
-            raise UntraceableError(f"There is no {self.language} code for {node.target}.")
+    def value(self, node: fx.Node, arguments: Any, keywords: Any) -> Any:
+        """Return the value of a node of torch's."""
+        target: Any = node.target
+        name = target.__name__.partition(".")[0]
+        if name in _OF_A_SHAPE:
+            like, *others = arguments
+            arguments = (torch.zeros(like.shape, dtype=like.dtype), *others)
+        if not any(isinstance(x, Node) for x in flat((*arguments, *keywords.values()))):
+            if node.is_impure():
+                self.build.constants_changed()
+            with torch.no_grad():
+                return target(*arguments, **keywords)
+        self.result = node.meta.get("val")
+        if isinstance(self.result, Tensor) and self.result.numel() == 0:
+            return torch.empty(tuple(self.result.shape), dtype=self.result.dtype)
+        rule = getattr(self, f"aten_{name}", None)
+        if rule is None and name in ELEMENTWISE:
+            rule = partial(self.elementwise, name)
+        elif rule is None and name in REDUCTIONS:
+            rule = partial(self.reduce, name)
+        elif rule is None:
+            raise UntraceableError(f"There is no code for {target}.")
         try:
-            return operation(self, node, *arguments, **node.kwargs)
+            return rule(*arguments, **keywords)
         except TypeError as error:
-            raise UntraceableError(
-                f"There is no {self.language} code for this {node.target}."
-            ) from error
+            raise UntraceableError(f"There is no code for this {target}.") from error
+
+    def make(self, operation: str, *arguments: Any) -> Node:
+        """Return the node of an operation that gives what torch's does."""
+        return self.build.node(operation, self.result.shape, self.result.dtype, *arguments)
+
+    def elementwise(self, name: str, *operands: Any) -> Node:
+        """Make what is done to each number, with numbers beside real ones real."""
+        if len(operands) != ELEMENTWISE[name].operands:
+            raise TypeError
+        kinds = [x.dtype for x in operands if isinstance(x, (Node, Tensor))]
+        if all(kind.is_floating_point for kind in kinds):
+            operands = tuple(float(x) if isinstance(x, int) else x for x in operands)
+        return self.make(name, *operands)
+
+    def reduce(self, name: str, x: Node, dims: Any = None, *_: Any, **__: Any) -> Node:
+        """Make what reduces dimensions; whether they are kept, the result's shape says."""
+        every = range(len(x.shape)) if dims is None or dims == [] else dims
+        every = [every] if isinstance(every, int) else every
+        return self.make(name, x, sorted(_from_end(x, dim) for dim in every))
+
+    def view(self, x: Any, shape: Sequence[int]) -> Any:
+        """Give x, which may be known, another shape."""
+        if isinstance(x, Tensor):
+            return x.reshape(tuple(shape))
+        x = x.arguments[0] if x.operation == "view" else x
+        return x if x.shape == tuple(shape) else self.build.node("view", shape, x.dtype, x)
+
+    def take(self, x: Node, dim: int, indices: Sequence[int]) -> Node:
+        """Make what x has at indices along a dimension; all of them, in order, are x."""
+        shape = list(x.shape)
+        if list(indices) == list(range(shape[dim])):
+            return x
+        shape[dim] = len(indices)
+        return self.build.node("take", shape, x.dtype, x, _from_end(x, dim), indices)
+
+    def aten_alias(self, x: Node, **_: Any) -> Node:
+        return x
+
+    aten_clone = aten_detach = aten_alias
+
+    def aten__to_copy(self, x: Node, **_: Any) -> Node:
+        return x if x.dtype == self.result.dtype else self.make("cast", x)
+
+    def aten_mul(self, x: Any, y: Any) -> Node:
+        return self.elementwise("bitwise_and" if self.result.dtype is torch.bool else "mul", x, y)
+
+    def aten_rsub(self, x: Any, y: Any) -> Node:
+        return self.elementwise("sub", y, x)
+
+    def aten_pow(self, x: Any, exponent: Any) -> Node:
+        square = isinstance(exponent, (int, float)) and exponent == 2
+        return self.make("mul", x, x) if square else self.elementwise("pow", x, exponent)
+
+    def aten_logical_not(self, x: Node) -> Node:
+        if x.dtype is not torch.bool:
+            raise TypeError
+        return self.make("bitwise_not", x)
+
+    def aten_clamp(self, x: Any, low: Any = None, high: Any = None) -> Node:
+        x = x if low is None else self.elementwise("maximum", x, low)
+        return x if high is None else self.elementwise("minimum", x, high)
+
+    def aten_where(self, mask: Any, yes: Any, no: Any) -> Any:
+        same = yes is no and getattr(yes, "shape", None) == self.result.shape
+        return yes if same else self.make("where", mask, yes, no)
+
+    def aten_view(self, x: Node, *_: Any) -> Any:
+        return self.view(x, self.result.shape)
+
+    aten_reshape = aten__unsafe_view = aten_squeeze = aten_unsqueeze = aten_view
+
+    def aten_expand(self, x: Node, *_: Any) -> Node:
+        return x if x.shape == self.result.shape else self.make("expand", x)
+
+    def aten_permute(self, x: Node, dims: Sequence[int]) -> Node:
+        return self.make("permute", x, [_from_end(x, dim) for dim in dims])
+
+    def aten_transpose(self, x: Node, first: int = 0, second: int = -1) -> Node:
+        dims = list(range(len(x.shape)))
+        dims[first], dims[second] = dims[second], dims[first]
+        return self.aten_permute(x, dims)
+
+    aten_t = aten_transpose
+
+    def aten_slice(
+        self, x: Node, dim: int = 0, start: Any = None, stop: Any = None, step: int = 1
+    ) -> Node:
+        return self.take(x, dim, range(x.shape[dim])[start:stop:step])
+
+    def aten_select(self, x: Node, dim: int, index: int) -> Any:
+        taken = self.take(x, dim, [index % x.shape[dim]])
+        return self.view(taken, x.shape[:dim] + x.shape[dim:][1:])
+
+    def aten_unbind(self, x: Node, dim: int = 0) -> list[Any]:
+        return [self.aten_select(x, dim, index) for index in range(x.shape[dim])]
+
+    def aten_index_select(self, x: Node, dim: int, index: Any) -> Node:
+        if not isinstance(index, Tensor):
+            raise UntraceableError("There is no code for indices that are computed.")
+        return self.take(x, dim, index.flatten().tolist())
+
+    def aten_gather(self, x: Node, dim: int, index: Any) -> Node:
+        if isinstance(index, Tensor):
+            # The same everywhere else, as `expand` makes it.
+            first = index.movedim(dim, 0).reshape(index.shape[dim], -1)[:, 0]
+            taken = self.take(x, dim, first.tolist())
+            if taken.shape == index.shape and (index.movedim(dim, -1) == first).all():
+                return taken
+        return self.make("gather", x, _from_end(x, dim), index)
+
+    def aten_cat(self, parts: Sequence[Any], dim: int = 0) -> Node:
+        parts = [part for part in parts if math.prod(part.shape)]
+        return self.make("cat", parts, _from_end(self.result, dim))
+
+    def aten_stack(self, parts: Sequence[Any], dim: int = 0) -> Node:
+        shape = list(self.result.shape)
+        shape[dim] = 1
+        return self.aten_cat([self.view(part, shape) for part in parts], dim)
+
+    def aten_mm(self, x: Any, y: Any) -> Node:
+        return self.make("matmul", x, y)
+
+    aten_bmm = aten_mm
+
+    def aten_addmm(self, bias: Any, x: Any, y: Any) -> Node:
+        return self.make("add", self.make("matmul", x, y), bias)
+
+    aten_baddbmm = aten_addmm
+
+    def aten_mean(self, x: Node, *settings: Any, **_: Any) -> Node:
+        total = self.reduce("sum", x, *settings)
+        return self.make("mul", total, total.size / x.size)
+
+    def aten_linalg_vector_norm(self, x: Node, order: float = 2, *settings: Any) -> Node:
+        if order != 2:
+            raise UntraceableError("There is no code for norms but Euclid's.")
+        squares = self.build.node("mul", x.shape, x.dtype, x, x)
+        return self.make("sqrt", self.reduce("sum", squares, *settings))
+
+    def aten_native_layer_norm(
+        self, x: Node, shape: Any, weight: Any, bias: Any, eps: float
+    ) -> list[Node]:
+        if len(shape) != 1 or weight is not None or bias is not None:
+            raise UntraceableError("There is no code for layer normalisation with weights.")
+        return [self.build.node("layer_norm", x.shape, x.dtype, x, eps)]
+
+    def aten_getitem(self, parts: list[Node], index: int) -> Node:
+        if index >= len(parts):
+            raise UntraceableError("There is no code for the statistics of a normalisation.")
+        return parts[index]
 
 
-def _flat(arguments: Any) -> list[Any]:
-    if isinstance(arguments, list):
-        return [entry for argument in arguments for entry in _flat(argument)]
-    return [arguments]
+def _from_end(x: Node | Tensor, dim: int) -> int:
+    return dim if dim < 0 else dim - len(x.shape)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from marks import needs_compiler
 from torch import Tensor
-from traceable import FUNCTIONS, MEMBERS, OFFSET, WEIGHT
+from traceable import FUNCTIONS, MEMBERS, OFFSET
 
 from learned_envs.codegen.cpp import CppBatch, CppRow
 from learned_envs.errors import ShapeError, UntraceableError
@@ -19,16 +19,7 @@ pytestmark = needs_compiler
 WIDE = torch.linspace(-1, 1, 5 * 40).reshape(5, 40)
 
 MORE: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
-    "strided": lambda x: [x[:, ::2], x[:, 1::3] + x[:, 0:1]],
-    "powers": lambda x: [x.abs() ** 1.5, 2.0**x],
-    "two computed matrices": lambda x: [
-        (x[..., None] * OFFSET[None, None]) @ (x[:, None] + OFFSET[:, None])
-    ],
-    "a constant matrix first": lambda x: [WEIGHT.T @ x[..., None]],
     "a wide layer": lambda x: [F.layer_norm(F.silu(x @ WIDE), (40,)) @ WIDE.T / 40],
-    "counts": lambda x: [(x > 0).sum(-1) * x[:, 0], (x > 0).any(-1), (x > 0).float()],
-    "flags": lambda x: [~((x < 0.5) & (x > -0.5)) | (x == x), x.isfinite()],
-    "waves": lambda x: [x.sin(), x.cos(), x.tanh(), x.exp(), x.abs().sqrt()],
     "as it was": lambda x: [x, x + 0, x],
 }
 
@@ -89,12 +80,21 @@ def test_each_row_is_computed_with_the_constants_of_its_own_function():
 
 def test_weights_in_bfloat16_round_what_they_multiply_and_nothing_else():
     weight = WIDE.bfloat16()
-    program = CppBatch([lambda x: [(x.bfloat16() @ weight).float(), x]], [torch.zeros(1, 5)])
+    program = CppBatch([lambda x: [(x.bfloat16() @ weight).float()]], [torch.zeros(1, 5)])
     x = torch.randn(50, 5)
-    product, same = program.run([x])
-    assert same is x
+    (product,) = program.run([x])
     # bfloat16 has three digits.
     torch.testing.assert_close(product, x @ weight.float(), rtol=1e-2, atol=1e-2)
+
+
+def test_an_output_that_is_an_input_is_that_very_tensor():
+    def kept(x: Tensor, index: Tensor) -> list[Tensor]:
+        return [torch.where(x > 0, x, x), x + 1, torch.where(x[:, 0] > 0, index, index), x]
+
+    program = CppBatch([kept], [torch.zeros(1, 5), torch.zeros(1, dtype=torch.long)])
+    x, index = torch.randn(50, 5), torch.randint(5, (50,))
+    chosen, _, same_index, same = program.run([x, index])
+    assert chosen is x and same is x and same_index is index
 
 
 def test_an_index_that_is_computed_chooses_among_a_few():
@@ -106,19 +106,10 @@ def test_an_index_that_is_computed_chooses_among_a_few():
     assert torch.equal(program.run([x, index])[0], x.gather(-1, index[:, None]))
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: [x.cumsum(-1)],
-        lambda x: [x if x.sum() > 0 else -x],
-        lambda x: [torch.add(x, x, alpha=2)],
-        lambda x: [x.double() + 1],
-        lambda x: [x.argmax(-1)],
-        lambda x: [x.norm(p=1, dim=-1)],
-        lambda x: [F.layer_norm(x, (5,), OFFSET)],
-    ],
-)
-def test_what_cannot_be_written_is_an_error(function: Callable[[Tensor], Sequence[Tensor]]):
+@pytest.mark.parametrize("function", [lambda x: [x.double() + 1], lambda x: [x.long()]])
+def test_types_that_there_is_no_code_for_are_an_error(
+    function: Callable[[Tensor], Sequence[Tensor]],
+) -> None:
     with pytest.raises(UntraceableError):
         CppBatch([function], [torch.zeros(1, 5)])
 

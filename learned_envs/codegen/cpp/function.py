@@ -52,7 +52,7 @@ class CppBatch:
 
         Raises:
             UntraceableError: where a function asks for the value of a tensor, or needs an
-                operation or a type that has no native code here.
+                operation or a type that has no C++ code here.
             RuntimeError: where the code cannot be compiled, for want of a compiler, say.
         """
         # For the process, once, where the processor has tile registers.
@@ -147,13 +147,10 @@ class _Code:
         graph = traced(function, examples)
         self.inputs = [x.shape[1:] for x in examples]
         self.kinds = [x.dtype for x in examples]
-        nodes = list(graph.graph.nodes)
-        inputs = [node for node in nodes if node.op == "placeholder"]
-        results = list(nodes[-1].args[0])
-        computed = list(dict.fromkeys(node for node in results if node not in inputs))
-        every = [*inputs, *computed]
-        self._places = [every.index(node) for node in results]
-        self.outputs = [(n.meta["val"].shape[1:], n.meta["val"].dtype) for n in computed]
+        computed = list(dict.fromkeys(n for n in graph.outputs if n not in graph.inputs))
+        every = [*graph.inputs, *computed]
+        self._places = [every.index(node) for node in graph.outputs]
+        self.outputs = [(node.shape[1:], node.dtype) for node in computed]
         writer = Writer(graph, OPERATIONS, block, tiles)
         self.step = writer.write(computed)
         self.constants = [_aligned(writer.constants(name)) for name in "ch"]

@@ -1,4 +1,4 @@
-"""Where the arrays of a native program lie in the memory that a tile is computed in."""
+"""Where the arrays of C++ code lie in the memory that a tile is computed in."""
 
 from __future__ import annotations
 

@@ -1,249 +1,128 @@
-"""The native code of torch's operations, and the list of all that there is code for."""
+"""The C++ code of all operations that code is written of."""
 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
-from learned_envs.codegen.cpp.product import matmul, matmul_add
-from learned_envs.codegen.cpp.writer import Operand, Value, Writer, is_logical, shape_of
-from learned_envs.codegen.trace import Operation, by_overload, filled
+from learned_envs.codegen.cpp.product import matmul
+from learned_envs.codegen.cpp.writer import Operand, Value, Writer, index_of, shape_of
+from learned_envs.codegen.graph import Node, Operation
+from learned_envs.codegen.operations import ELEMENTWISE, REDUCTIONS
 from learned_envs.errors import UntraceableError
 
 
-def elementwise(template: str, takes: bool = False, gives: bool = False) -> Operation:
-    """Return the operation whose code is `template` with the operands in place.
-
-    Args:
-        template: an expression.
-        takes: whether the operands are to be true or false.
-        gives: whether the result is.
-    """
-
-    def operation(writer: Writer, node: fx.Node, *operands: Operand) -> Value:
-        shape = np.broadcast_shapes(*map(shape_of, operands))
-        terms = [writer.term(operand, shape, takes) for operand in operands]
-        return Value(shape, gives, code=template.format(*terms))
-
-    return operation
+def elementwise(writer: Writer, node: Node, *operands: Operand) -> Value:
+    """Write what the list has, with the operands in place."""
+    code = ELEMENTWISE[node.operation]
+    terms = [writer.term(operand, node.shape, code.logical) for operand in operands]
+    return Value(node.shape, node.dtype is torch.bool, code=code.cpp.format(*terms))
 
 
-def multiply(writer: Writer, node: fx.Node, x: Operand, y: Operand) -> Value:
-    """Write a product, which of true and false is what both are."""
-    logical = is_logical(x) and is_logical(y)
-    template = "({} & {})" if logical else "({} * {})"
-    result: Value = elementwise(template, logical, logical)(writer, node, x, y)
-    return result
+def where(writer: Writer, node: Node, mask: Operand, yes: Operand, no: Operand) -> Value:
+    """Write a choice."""
+    logical = node.dtype is torch.bool
+    choice = writer.term(mask, node.shape, True)
+    first, second = (writer.term(each, node.shape, logical) for each in (yes, no))
+    return Value(node.shape, logical, code=f"where({choice}, {first}, {second})")
 
 
-def move(writer: Writer, node: fx.Node, x: Operand, *arguments: Any, **keywords: Any) -> Any:
-    """Apply an operation that only moves numbers to where they are."""
-    value, target = writer.stored(x), node.target
-    assert callable(target)
-    moved = target(value.index, *arguments, **keywords)
-    if isinstance(moved, Tensor):
-        return Value(tuple(moved.shape), value.logical, value.name, moved)
-    return [Value(tuple(index.shape), value.logical, value.name, index) for index in moved]
+def cast(writer: Writer, node: Node, x: Value) -> Value:
+    """Change the type of numbers; bfloat16 is for products to round to."""
+    if node.dtype not in (torch.bool, torch.float32, torch.bfloat16):
+        raise UntraceableError(f"There is no C++ code for {node.dtype}.")
+    return as_truth(writer, x) if node.dtype is torch.bool else as_number(writer, x)
 
 
-def gather(writer: Writer, node: fx.Node, x: Operand, dim: int, index: Operand) -> Value:
+def as_truth(writer: Writer, x: Value) -> Value:
+    """Return whether numbers are not zero."""
+    code = f"({writer.term(x, x.shape)} != V(0.0f))"
+    return x if x.logical else Value(x.shape, True, code=code)
+
+
+def as_number(writer: Writer, x: Value) -> Value:
+    """Return 1 for what is true and 0 for what is not."""
+    return Value(x.shape, code=writer.term(x, x.shape)) if x.logical else x
+
+
+def move(writer: Writer, node: Node, x: Value, *arguments: Any) -> Value:
+    """Move numbers, which is to move the indices of where they are."""
+    x = writer.stored(x)
+    index = index_of(x)
+    match node.operation:
+        case "view":
+            index = index.reshape(node.shape)
+        case "expand":
+            index = index.expand(node.shape)
+        case "permute":
+            index = index.permute(*arguments)
+        case "take":
+            dim, indices = arguments
+            index = index.index_select(dim, torch.tensor(indices))
+    return Value(node.shape, x.logical, x.name, index)
+
+
+def gather(writer: Writer, node: Node, x: Value, dim: int, index: Operand) -> Value:
     """Take what is at an index along a dimension: each of a few, where it is computed."""
-    if not isinstance(index, Value):
-        result: Value = move(writer, node, x, dim, index)
-        return result
-    x, wanted = writer.stored(x), writer.term(index, index.shape)
-    assert x.index is not None
-    every = [Value(t.shape, x.logical, x.name, t) for t in torch.split(x.index, 1, dim)]
-    terms = [writer.term(each, index.shape, x.logical) for each in every]
-    code = terms[0]
-    for number, term in enumerate(terms[1:], 1):
+    x = writer.stored(x)
+    if isinstance(index, Tensor):
+        return Value(node.shape, x.logical, x.name, index_of(x).gather(dim, index))
+    wanted = writer.term(index, node.shape)
+    every = [Value(t.shape, x.logical, x.name, t) for t in torch.split(index_of(x), 1, dim)]
+    code, *terms = (writer.term(each, node.shape, x.logical) for each in every)
+    for number, term in enumerate(terms, 1):
         code = f"where({wanted} == V({float(number)}f), {term}, {code})"
-    return Value(index.shape, x.logical, code=code)
+    return Value(node.shape, x.logical, code=code)
 
 
-def join(writer: Writer, node: fx.Node, parts: Sequence[Operand], *arguments: Any) -> Value:
+def cat(writer: Writer, node: Node, parts: Sequence[Operand], dim: int) -> Value:
     """Write parts one behind the other, and join the indices of where they are."""
-    logical, target = all(map(is_logical, parts)), node.target
-    assert callable(target)
-    sizes = [math.prod(shape_of(part)) for part in parts]
-    x, start, indices = writer.new(sum(sizes)), 0, []
-    for part, size in zip(parts, sizes, strict=True):
+    logical, x, start, indices = node.dtype is torch.bool, writer.new(node.size), 0, []
+    for part in parts:
         shape = shape_of(part)
+        size = math.prod(shape)
         writer.loop(size, f"{x}[{start} + i] = {writer.term(part, shape, logical)};")
         indices.append(torch.arange(start, start + size).reshape(shape))
         start += size
-    joined = target(indices, *arguments)
-    return Value(tuple(joined.shape), logical, x, joined)
+    return Value(node.shape, logical, x, torch.cat(indices, dim))
 
 
-def reduction(template: str, logical: bool = False) -> Operation:
-    """Return the operation that reduces dimensions by `template` of what is so far and the next."""
-
-    def operation(
-        writer: Writer, node: fx.Node, x: Operand, dims: Any = None, *_: Any, **__: Any
-    ) -> Value:
-        if logical and not is_logical(x):
-            x = elementwise("({} != V(0.0f))", gives=True)(writer, node, x)
-        elif not logical and is_logical(x):
-            x = elementwise("{}")(writer, node, x)
-        x, rank, wanted = writer.stored(x), len(shape_of(x)), tuple(node.meta["val"].shape)
-        dims = range(rank) if dims is None or dims == [] else dims
-        last = [d % rank for d in ([dims] if isinstance(dims, int) else dims)]
-        assert x.index is not None
-        kept = [d for d in range(rank) if d not in last]
-        rows = x.index.permute(*kept, *last).reshape(math.prod(wanted), -1)
-        total = writer.new(len(rows))
-        for number, row in enumerate(rows):
-            sum_, count = f"{total}[{number}]", len(row) - 1
-            writer.line(f"{sum_} = {f'{x.name}[{int(row[0])}]' if len(row) else 'V(0.0f)'};")
-            term = f"{x.name}[{writer.place(row[1:])}]"
-            writer.loop(max(count, 0), f"{sum_} = {template.format(sum_, term)};")
-        return Value(wanted, logical, total, torch.arange(len(rows)).reshape(wanted))
-
-    return operation
+def reduction(writer: Writer, node: Node, x: Value, dims: Sequence[int]) -> Value:
+    """Write what reduces dimensions, from one number to the next."""
+    code = REDUCTIONS[node.operation]
+    x = writer.stored(as_truth(writer, x) if code.logical else as_number(writer, x))
+    kept = [dim for dim in range(-len(x.shape), 0) if dim not in dims]
+    rows = index_of(x).permute(*kept, *dims).reshape(node.size, -1)
+    total = writer.new(node.size)
+    for number, row in enumerate(rows):
+        sum_, term = f"{total}[{number}]", f"{x.name}[{writer.place(row[1:])}]"
+        writer.line(f"{sum_} = {x.name}[{int(row[0])}];")
+        writer.loop(len(row) - 1, f"{sum_} = {code.cpp.format(sum_, term)};")
+    return Value(node.shape, code.logical, total, torch.arange(node.size).reshape(node.shape))
 
 
-add_up = reduction("{} + {}")
-
-
-def mean(writer: Writer, node: fx.Node, x: Operand, *arguments: Any, **keywords: Any) -> Value:
-    """Write a mean as a sum times a constant."""
-    total: Value = add_up(writer, node, x, *arguments, **keywords)
-    share = math.prod(total.shape) / math.prod(shape_of(x))
-    result: Value = elementwise("({} * {})")(writer, node, total, share)
-    return result
-
-
-def norm(writer: Writer, node: fx.Node, x: Operand, order: float = 2, *settings: Any) -> Value:
-    """Write a Euclidean norm."""
-    if order != 2:
-        raise UntraceableError("There is no native code for norms but Euclid's.")
-    total = add_up(writer, node, power(writer, node, x, 2), *settings)
-    result: Value = elementwise("({}).sqrt()")(writer, node, total)
-    return result
-
-
-def power(writer: Writer, node: fx.Node, x: Operand, exponent: Operand) -> Value:
-    """Write a power; most are squares."""
-    square = isinstance(exponent, (int, float)) and exponent == 2
-    if square:
-        result: Value = elementwise("({0} * {0})")(writer, node, writer.stored(x))
-    else:
-        result = elementwise("({}).pow({})")(writer, node, x, exponent)
-    return result
-
-
-def layer_norm(
-    writer: Writer, node: fx.Node, x: Value, shape: Any, weight: Any, bias: Any, eps: float
-) -> list[Value]:
+def layer_norm(writer: Writer, node: Node, x: Value, epsilon: float) -> Value:
     """Write a layer normalisation over the last dimension."""
-    if len(shape) != 1 or weight is not None or bias is not None:
-        raise UntraceableError("There is no native code for layer normalisation with weights.")
-    total, size = math.prod(x.shape), shape[0]
-    y, term = writer.new(total), writer.term(x, x.shape)
-    for start in range(0, total, size):
-        writer.line(f"standardise<{start}, {size}>({y}, {eps}f, [&](int i) {{ return {term}; }});")
-    return [Value(x.shape, False, y, torch.arange(total).reshape(x.shape))]
+    size, y, term = node.shape[-1], writer.new(node.size), writer.term(x, node.shape)
+    for start in range(0, node.size, size):
+        function = f"standardise<{start}, {size}>"
+        writer.line(f"{function}({y}, {epsilon}f, [&](int i) {{ return {term}; }});")
+    return Value(node.shape, False, y, torch.arange(node.size).reshape(node.shape))
 
 
-def getitem(writer: Writer, node: fx.Node, parts: Sequence[Value], index: int) -> Value:
-    """Take one of several results."""
-    if index >= len(parts):
-        raise UntraceableError("There is no native code for the statistics of a normalisation.")
-    return parts[index]
-
-
-def clamp(
-    writer: Writer, node: fx.Node, x: Operand, low: Operand | None = None, high: Any = None
-) -> Operand:
-    """Write bounds, which leave what is not a number as it is."""
-    if low is not None:
-        x = elementwise("maximum({}, {})")(writer, node, x, low)
-    if high is not None:
-        x = elementwise("minimum({}, {})")(writer, node, x, high)
-    return x
-
-
-def where(writer: Writer, node: fx.Node, mask: Operand, yes: Operand, no: Operand) -> Value:
-    """Write a choice."""
-    shape, logical = tuple(node.meta["val"].shape), node.meta["val"].dtype is torch.bool
-    choice = writer.term(mask, shape, True)
-    first, second = (writer.term(each, shape, logical) for each in (yes, no))
-    return Value(shape, logical, code=f"where({choice}, {first}, {second})")
-
-
-def cast(writer: Writer, node: fx.Node, x: Operand, **_: Any) -> Operand:
-    """Change the type of numbers; bfloat16 is for products to round to."""
-    kind = node.meta["val"].dtype
-    if kind not in (torch.bool, torch.float32, torch.bfloat16):
-        raise UntraceableError(f"There is no native code for {kind}.")
-    if is_logical(x) == (kind is torch.bool):
-        return x
-    code, gives = ("({} != V(0.0f))", True) if kind is torch.bool else ("{}", False)
-    result: Value = elementwise(code, gives=gives)(writer, node, x)
-    return result
-
-
-_NUMBERS = {
-    "add": "({} + {})",
-    "sub": "({} - {})",
-    "rsub": "({1} - {0})",
-    "div": "({} / {})",
-    "neg": "({}).neg()",
-    "abs": "({}).abs()",
-    "sin": "({}).sin()",
-    "cos": "({}).cos()",
-    "tanh": "tanh({})",
-    "exp": "({}).exp()",
-    "sqrt": "({}).sqrt()",
-    "atan2": "({}).atan2({})",
-    "silu": "silu({})",
-}
-_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
-_MOVES = (
-    *("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "expand", "t", "transpose"),
-    *("permute", "select", "slice", "unbind", "index_select", "alias", "detach", "clone"),
-)
-
-_NAMED: dict[str, Operation] = {
-    **{name: elementwise(template) for name, template in _NUMBERS.items()},
-    **{n: elementwise(f"({{}} {s} {{}})", gives=True) for n, s in _COMPARISONS.items()},
-    **dict.fromkeys(_MOVES, move),
-    "mul": multiply,
-    "bitwise_not": elementwise("(~{})", True, True),
-    "logical_not": elementwise("(~{})", True, True),
-    "bitwise_and": elementwise("({} & {})", True, True),
-    "bitwise_or": elementwise("({} | {})", True, True),
-    "gather": gather,
-    "cat": join,
-    "stack": join,
-    "linalg_vector_norm": norm,
-    "mm": matmul,
-    "bmm": matmul,
-    "addmm": matmul_add,
-    "baddbmm": matmul_add,
-    "clamp": clamp,
+OPERATIONS: dict[str, Operation] = {
+    **dict.fromkeys(ELEMENTWISE, elementwise),
+    **dict.fromkeys(REDUCTIONS, reduction),
+    **dict.fromkeys(("view", "expand", "permute", "take"), move),
     "where": where,
-    "all": reduction("{} & {}", True),
-    "any": reduction("{} | {}", True),
-    "sum": add_up,
-    "mean": mean,
-    "pow": power,
-    "native_layer_norm": layer_norm,
-    "_to_copy": cast,
-    "zeros_like": filled(0.0),
-    "new_zeros": filled(0.0),
-    "ones_like": filled(1.0),
+    "cast": cast,
+    "gather": gather,
+    "cat": cat,
+    "matmul": matmul,
+    "layer_norm": layer_norm,
 }
-
-OPERATIONS: dict[Callable[..., Any], Operation] = {
-    operator.getitem: getitem,
-    **by_overload(_NAMED),
-}
-"""What writes each of the operations that a traced graph is made of."""
+"""What writes each of them."""

@@ -1,50 +1,41 @@
-"""The native code of matrix products, and how their weights lie in memory."""
+"""The C++ code of matrix products, and how their weights lie in memory."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx
+from torch import Tensor
 
-from learned_envs.codegen.cpp.writer import Operand, Value, Writer
+from learned_envs.codegen.cpp.writer import Operand, Value, Writer, index_of
+from learned_envs.codegen.graph import Node, Shape
 
 TILE_ROWS, TILE_COLUMNS = 32, 16
 """The size of weights in bfloat16 in one of the processor's tile registers."""
 
 
-def matmul(writer: Writer, node: fx.Node, x: Operand, y: Operand) -> Value:
+def matmul(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
     """Write the product of (m, k) and (k, n), or of as many such pairs as a first dimension has."""
-    shape = tuple(node.meta["val"].shape)
     if isinstance(y, Tensor):
-        return _with_weights(writer, writer.stored(x), y.detach(), shape)
+        return _with_weights(writer, writer.stored(x), y, node.shape)
     x, y = writer.stored(x), writer.stored(y)
-    assert x.index is not None and y.index is not None
-    left, right = x.index[..., None, :], y.index.mT[..., None, :, :]
+    left, right = index_of(x)[..., None, :], index_of(y).mT[..., None, :, :]
     left, right = left + torch.zeros_like(right), right + torch.zeros_like(left)
-    product = writer.new(left[..., 0].numel())
+    product = writer.new(node.size)
     pairs = zip(left.flatten(0, -2), right.flatten(0, -2), strict=True)
     for number, (own, other) in enumerate(pairs):
         sum_, first, second = f"{product}[{number}]", writer.place(own), writer.place(other)
         writer.line(f"{sum_} = V(0.0f);")
         writer.loop(len(own), f"{sum_} = fmadd({x.name}[{first}], {y.name}[{second}], {sum_});")
-    return Value(shape, False, product, torch.arange(left[..., 0].numel()).reshape(shape))
+    return Value(node.shape, False, product, torch.arange(node.size).reshape(node.shape))
 
 
-def matmul_add(writer: Writer, node: fx.Node, bias: Operand, x: Operand, y: Operand) -> Value:
-    """Write a product and a sum."""
-    product = matmul(writer, node, x, y)
-    terms = [writer.term(each, product.shape) for each in (product, bias)]
-    return Value(product.shape, code="({} + {})".format(*terms))
-
-
-def _with_weights(writer: Writer, x: Value, weight: Tensor, shape: tuple[int, ...]) -> Value:
+def _with_weights(writer: Writer, x: Value, weight: Tensor, shape: Shape) -> Value:
     """Write the product with matrices that are known beforehand."""
-    assert x.index is not None
     every, (k, n) = weight.reshape(-1, *weight.shape[-2:]), weight.shape[-2:]
     tiled = weight.dtype is torch.bfloat16 and writer.tiles
     unit = TILE_COLUMNS if tiled else writer.block
-    padded, rows = -(-n // unit) * unit, x.index.reshape(-1, k)
+    padded, rows = -(-n // unit) * unit, index_of(x).reshape(-1, k)
     y, sources = writer.new(len(rows) * padded), dict[tuple[int, ...], str]()
     for number, row in enumerate(rows):
         key = tuple(row.tolist())

@@ -15,13 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx
+from torch import Tensor
 
 from learned_envs.codegen.cpp.memory import placed
-from learned_envs.codegen.trace import Operation, Reader
+from learned_envs.codegen.graph import Graph, Node, Operation, Reader, Shape
 from learned_envs.errors import UntraceableError
-
-Shape = tuple[int, ...]
 
 INPUTS = {torch.float32: "float", torch.int64: "int64_t", torch.bool: "bool"}
 OUTPUTS = {torch.float32: "float", torch.bool: "bool"}
@@ -58,32 +56,18 @@ class Writer(Reader):
         tiles: whether there are tile registers for products in bfloat16.
     """
 
-    language = "native"
-    computed = Value
-
     def __init__(
-        self,
-        graph: fx.GraphModule,
-        operations: Mapping[Any, Operation],
-        block: int,
-        tiles: bool,
+        self, graph: Graph, operations: Mapping[str, Operation], block: int, tiles: bool
     ) -> None:
-        """Prepare to write.
-
-        Args:
-            graph: as traced, with the shapes of its values.
-            operations: what writes the code of each kind of node.
-            block: see the class.
-            tiles: see the class.
-        """
+        """Prepare to write; see the class and `Reader`."""
         super().__init__(graph, operations)
-        self.block, self.tiles = block, tiles
+        self.block, self.tiles, self._uses = block, tiles, graph.uses()
         self._lines: list[str] = []
         self._sizes: dict[str, int] = {}
         self._tables: dict[str, str] = {}
         self._constants: dict[str, list[NDArray[Any]]] = {"c": [], "h": []}
 
-    def write(self, outputs: Sequence[fx.Node]) -> str:
+    def write(self, outputs: Sequence[Node]) -> str:
         """Return the code of a function that stores these nodes of the graph.
 
         Raises:
@@ -136,11 +120,11 @@ class Writer(Reader):
     def address(self, operand: Operand) -> str:
         """Return the address of an operand's numbers, one behind the other."""
         value = self.stored(operand)
-        flat = _index(value).flatten()
+        flat = index_of(value).flatten()
         if not torch.equal(flat, flat[:1] + torch.arange(len(flat))):
             term = self.term(value, value.shape, value.logical)
             value = self.stored(Value(value.shape, value.logical, code=term))
-            flat = _index(value).flatten()
+            flat = index_of(value).flatten()
         return f"{value.name} + {int(flat[0]) if len(flat) else 0}"
 
     def term(self, operand: Operand, shape: Shape, logical: bool = False) -> str:
@@ -152,14 +136,14 @@ class Writer(Reader):
             logical: whether it is to be true or false, or a number.
         """
         if logical and not is_logical(operand):
-            raise UntraceableError("There is no native code for the bits of numbers.")
+            raise UntraceableError("There is no C++ code for the bits of numbers.")
         if not isinstance(operand, Value):
             return self._constant_term(operand, shape, logical)
         if operand.index is None and operand.shape == shape:
             term = operand.code
         else:
             operand = self.stored(operand)
-            place = self.place(torch.broadcast_to(_index(operand), shape))
+            place = self.place(torch.broadcast_to(index_of(operand), shape))
             term = f"{operand.name}[{place}]"
         return f"({term} & V(1.0f))" if operand.logical and not logical else term
 
@@ -176,38 +160,35 @@ class Writer(Reader):
     def _constant_term(self, operand: Tensor | float, shape: Shape, logical: bool) -> str:
         if not isinstance(operand, Tensor) and not logical and math.isfinite(operand):
             return f"V({float(operand)!r}f)"
-        array = torch.broadcast_to(_tensor(operand), shape).to(torch.float32).numpy().ravel()
+        numbers = torch.as_tensor(operand).to(torch.float32)
+        array = numbers.broadcast_to(shape).numpy().ravel()
         if logical:
             array = np.where(array != 0, np.uint32(2**32 - 1), np.uint32(0)).view(np.float32)
         return f"V(*({self.constant('c', array)} + i))"
 
-    def _input(self, node: fx.Node, place: int) -> Value:
-        example = node.meta["val"]
-        if example.dtype not in INPUTS:
-            raise UntraceableError(f"There is no native code for {example.dtype}.")
-        size, shape = example.numel(), tuple(example.shape)
-        x = self.new(size)
-        if any(user.op != "output" for user in node.users):
-            kind = INPUTS[example.dtype]
-            self.line(f"load({x}, static_cast<const {kind}*>(in[{place}]), {size}, tile);")
-        value = Value(shape, False, x, torch.arange(size).reshape(shape))
-        if example.dtype is torch.bool:
-            return Value(shape, True, code=f"({self.term(value, shape)} != V(0.0f))")
+    def _input(self, node: Node, place: int) -> Value:
+        if node.dtype not in INPUTS:
+            raise UntraceableError(f"There is no C++ code for {node.dtype}.")
+        x = self.new(node.size)
+        if self._uses[node] > (node in self._graph.outputs):
+            kind = INPUTS[node.dtype]
+            self.line(f"load({x}, static_cast<const {kind}*>(in[{place}]), {node.size}, tile);")
+        value = Value(node.shape, False, x, torch.arange(node.size).reshape(node.shape))
+        if node.dtype is torch.bool:
+            return Value(node.shape, True, code=f"({self.term(value, node.shape)} != V(0.0f))")
         return value
 
-    def _store(self, node: fx.Node, place: int) -> None:
-        example = node.meta["val"]
-        if example.dtype not in OUTPUTS:
-            raise UntraceableError(f"There is no native code for {example.dtype}.")
-        x = self.address(self._values[node])
-        target = f"static_cast<{OUTPUTS[example.dtype]}*>(out[{place}])"
-        self.line(f"store({x}, {target}, {example.numel()}, tile);")
+    def _store(self, node: Node, place: int) -> None:
+        if node.dtype not in OUTPUTS:
+            raise UntraceableError(f"There is no C++ code for {node.dtype}.")
+        x = self.address(self._resolve(node))
+        target = f"static_cast<{OUTPUTS[node.dtype]}*>(out[{place}])"
+        self.line(f"store({x}, {target}, {node.size}, tile);")
 
-    def _apply(self, node: fx.Node) -> Any:
+    def _apply(self, node: Node) -> Any:
         result = super()._apply(node)
-        # What one operation needs is part of its loop.
-        once = len(node.users) == 1
-        return result if once or not isinstance(result, Value) else self.stored(result)
+        # What one operation needs once is part of its loop.
+        return result if self._uses[node] == 1 else self.stored(result)
 
 
 def shape_of(operand: Operand) -> Shape:
@@ -215,24 +196,25 @@ def shape_of(operand: Operand) -> Shape:
     return tuple(operand.shape) if isinstance(operand, (Value, Tensor)) else ()
 
 
+def index_of(value: Value) -> Tensor:
+    """Return the index of numbers that are in an array."""
+    assert value.index is not None
+    return value.index
+
+
 def is_logical(operand: Operand) -> bool:
     """Return whether an operand is true or false, and not a number."""
-    return operand.logical if isinstance(operand, Value) else _tensor(operand).dtype is torch.bool
+    return (
+        operand.logical
+        if isinstance(operand, Value)
+        else torch.as_tensor(operand).dtype is torch.bool
+    )
 
 
 _HEAD = """\
 inline void step(const Tile& tile, const void* const* in, void* const* out, const float* c,
                  const uint16_t* h, V* s) {
 """
-
-
-def _index(value: Value) -> Tensor:
-    assert value.index is not None
-    return value.index
-
-
-def _tensor(operand: Tensor | float) -> Tensor:
-    return operand.detach() if isinstance(operand, Tensor) else torch.tensor(operand)
 
 
 def _once(text: str) -> str:

@@ -1,29 +1,17 @@
-"""The numpy code of torch's operations, and the list of all that there is code for."""
+"""The numpy code of all operations that code is written of."""
 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor, fx
+import torch
+from torch import Tensor
 
+from learned_envs.codegen.graph import Node, Operation
 from learned_envs.codegen.numpy_code.kernel import Array
-from learned_envs.codegen.numpy_code.layout import (
-    concatenate,
-    cut,
-    gather,
-    getitem,
-    index_select,
-    same,
-    select,
-    source,
-    stack,
-    unbind,
-    view,
-)
 from learned_envs.codegen.numpy_code.writer import (
     Operand,
     Value,
@@ -33,79 +21,61 @@ from learned_envs.codegen.numpy_code.writer import (
     shape_of,
     shifted,
 )
-from learned_envs.codegen.trace import Operation, by_overload, filled
+from learned_envs.codegen.operations import ELEMENTWISE, REDUCTIONS
 from learned_envs.errors import UntraceableError
 
 
-def elementwise(template: str) -> Callable[..., Value]:
-    """Return the operation whose code is `template` with the operands' names in place."""
+def elementwise(writer: Writer, node: Node, *operands: Operand) -> Value:
+    """Write what the list has, with the operands' names in place."""
+    shape = np.broadcast_shapes(*map(shape_of, operands))
+    names = [writer.name(operand, shape) for operand in operands]
+    return writer.emit(ELEMENTWISE[node.operation].numpy.format(*names), shape)
 
-    def operation(writer: Writer, node: fx.Node, *operands: Operand) -> Value:
-        shape = np.broadcast_shapes(*map(shape_of, operands))
-        names = [writer.name(operand, shape) for operand in operands]
-        return writer.emit(template.format(*names), shape)
+
+def put_off(apply: Callable[[Value, Array], Value]) -> Operation:
+    """Return the operation that is put off as `apply` does where one of two is a constant."""
+
+    def operation(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
+        for value, other in ((x, y), (y, x)):
+            if isinstance(value, Value) and (constant := constant_for(value, other)) is not None:
+                return apply(value, constant)
+        return elementwise(writer, node, x, y)
 
     return operation
 
 
-def add(writer: Writer, node: fx.Node, x: Operand, y: Operand, sign: float = 1.0) -> Value:
-    """Write x + sign y, or put it off where one of them is a constant."""
+def subtract(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
+    """Write a difference, or put it off where one of the two is a constant."""
     if isinstance(x, Value) and (offset := constant_for(x, y)) is not None:
-        return shifted(x, offset * np.float32(sign))
+        return shifted(x, -offset)
     if isinstance(y, Value) and (offset := constant_for(y, x)) is not None:
-        return shifted(y if sign == 1.0 else scaled(y, array_of(sign)), offset)
-    return elementwise("{} + {}" if sign == 1.0 else "{} - {}")(writer, node, x, y)
+        return shifted(scaled(y, array_of(-1.0)), offset)
+    return elementwise(writer, node, x, y)
 
 
-def subtract(writer: Writer, node: fx.Node, x: Operand, y: Operand) -> Value:
-    """Write x - y, or put it off where one of them is a constant."""
-    return add(writer, node, x, y, -1.0)
-
-
-def subtract_from(writer: Writer, node: fx.Node, x: Operand, y: Operand) -> Value:
-    """Write y - x, or put it off where one of them is a constant."""
-    return add(writer, node, y, x, -1.0)
-
-
-def multiply(writer: Writer, node: fx.Node, x: Operand, y: Operand) -> Value:
-    """Write x y, or put it off where one of them is a constant."""
-    for value, other in ((x, y), (y, x)):
-        if isinstance(value, Value) and (factor := constant_for(value, other)) is not None:
-            return scaled(value, factor)
-    return elementwise("{} * {}")(writer, node, x, y)
-
-
-def divide(writer: Writer, node: fx.Node, x: Operand, y: Operand) -> Value:
-    """Write x / y, or put it off where y is a constant."""
+def divide(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
+    """Write a quotient, or put it off where y is a constant."""
     if isinstance(x, Value) and (divisor := constant_for(x, y)) is not None:
         return scaled(x, 1 / divisor)
-    return elementwise("{} / {}")(writer, node, x, y)
+    return elementwise(writer, node, x, y)
 
 
-def constant_for(value: Value, other: Operand) -> Array | None:
-    """Return `other` where it is a constant that `value` can be scaled or shifted by as it is."""
-    if isinstance(other, Value) or np.broadcast_shapes(value.shape, shape_of(other)) != value.shape:
-        return None
-    return array_of(other).astype(np.float32)
+def power(writer: Writer, node: Node, x: Operand, exponent: Operand) -> Value:
+    """Write a power, a number as it is: numpy has short cuts for some."""
+    if isinstance(exponent, (int, float)) and isinstance(x, Value):
+        return writer.emit(f"{writer.name(x)} ** {exponent}", x.shape)
+    return elementwise(writer, node, x, exponent)
 
 
-def norm(writer: Writer, node: fx.Node, x: Value, order: float = 2, *settings: Any) -> Value:
-    """Write a Euclidean norm."""
-    if order != 2:
-        raise UntraceableError("There is no numpy code for norms but Euclid's.")
-    squares = power(writer, node, x, 2)
-    total = reduction("np.add.reduce")(writer, node, squares, *settings)
-    return writer.emit(f"np.sqrt({total.name})", total.shape)
-
-
-def matmul(writer: Writer, node: fx.Node, x: Operand, weight: Operand) -> Value:
+def matmul(writer: Writer, node: Node, x: Operand, weight: Operand) -> Value:
     """Write a matrix product; constant weights take in what was put off."""
+    wanted = shape_of(node)
     if not isinstance(x, Value) or not isinstance(weight, Tensor):
         x, weight_name, right = writer.plain(x), writer.name(weight), shape_of(weight)
         if len(x.shape) == 1:
             raise UntraceableError("There is no numpy code for vectors times computed matrices.")
         shape = (*np.broadcast_shapes(x.shape[:-2], right[:-2]), x.shape[-2], right[-1])
-        return writer.emit(f"np.matmul({x.name}, {weight_name})", shape, shape_of(node))
+        return writer.emit(f"np.matmul({x.name}, {weight_name})", shape, wanted)
     w = array_of(weight)
     if w.ndim == 1:
         w = w[:, None] if weight.shape[-1] == 1 else w[None]
@@ -122,42 +92,18 @@ def matmul(writer: Writer, node: fx.Node, x: Operand, weight: Operand) -> Value:
         w = np.concatenate((w - w.mean(-2, keepdims=True), ones), -1)
         function = "standardised_dot" if len(x.shape) == 1 else "standardised_dots"
         code = f"{function}({x.name}, {writer.constant(w)}, {x.standardised})"
-        product = writer.emit(code, shape)
     elif len(x.shape) == 1 and w.ndim == 3:
         # All members see the same: one product with their weights side by side.
         side = np.ascontiguousarray(w.transpose(1, 0, 2).reshape(w.shape[1], -1))
-        shape = (w.shape[0], 1, w.shape[2])
-        product = writer.emit(f"{x.name}.dot({writer.constant(side)})", side.shape[1:], shape)
+        code, shape = f"{x.name}.dot({writer.constant(side)})", side.shape[1:]
     elif len(x.shape) == 1:
-        product = writer.emit(f"{x.name}.dot({writer.constant(w)})", shape)
+        code = f"{x.name}.dot({writer.constant(w)})"
     else:
-        product = writer.emit(f"np.matmul({x.name}, {writer.constant(w)})", shape)
-    return view(writer, node, product)
+        code = f"np.matmul({x.name}, {writer.constant(w)})"
+    return writer.emit(code, shape, wanted)
 
 
-def matmul_add(writer: Writer, node: fx.Node, bias: Operand, x: Operand, weight: Operand) -> Value:
-    """Write a matrix product with an offset."""
-    return add(writer, node, matmul(writer, node, x, weight), bias)
-
-
-def clamp(
-    writer: Writer,
-    node: fx.Node,
-    x: Operand,
-    low: Operand | None = None,
-    high: Operand | None = None,
-) -> Value:
-    """Write the bounds one after the other; numpy's clip takes longer."""
-    value = writer.plain(x)
-    for function, bound in (("maximum", low), ("minimum", high)):
-        if bound is not None:
-            bound = float(bound) if isinstance(bound, int) else bound
-            shape = np.broadcast_shapes(value.shape, shape_of(bound))
-            value = writer.emit(f"np.{function}({value.name}, {writer.name(bound, shape)})", shape)
-    return value
-
-
-def where(writer: Writer, node: fx.Node, mask: Operand, yes: Operand, no: Operand) -> Value:
+def where(writer: Writer, node: Node, mask: Operand, yes: Operand, no: Operand) -> Value:
     """Write a choice, as Python's own where there is but one."""
     wanted = shape_of(node)
     choice, first, second = writer.name(mask), writer.name(yes, wanted), writer.name(no, wanted)
@@ -167,130 +113,115 @@ def where(writer: Writer, node: fx.Node, mask: Operand, yes: Operand, no: Operan
     return writer.emit(f"np.where({choice}, {first}, {second})", wanted)
 
 
-def reduction(function: str) -> Operation:
-    """Return the operation that reduces dimensions by one of numpy's functions."""
-
-    def operation(
-        writer: Writer, node: fx.Node, x: Value, dims: Any = None, *_: Any, **__: Any
-    ) -> Value:
-        rank = len(source(node, 0)[0])
-        dims = range(rank) if dims is None else [dims] if isinstance(dims, int) else dims
-        if math.prod(x.shape) != math.prod(source(node, 0)[0]):
-            x = writer.whole(node.args[0])
-        x = writer.plain(x)
-        axes = [d if d < 0 else d - rank for d in dims]
-        axes = [axis for axis in axes if -axis <= len(x.shape)]
-        if not axes:
-            return view(writer, node, x)
-        shape = tuple(1 if i - len(x.shape) in axes else s for i, s in enumerate(x.shape))
-        if function == "np.logical_and.reduce" and len(axes) == len(x.shape):
-            return writer.emit(f"all_true({x.name})", (1,))
-        code = f"{function}({x.name}, axis={tuple(axes)}, keepdims=True)"
-        return writer.emit(code, shape, shape_of(node))
-
-    return operation
+def reduction(writer: Writer, node: Node, x: Value, axes: Sequence[int]) -> Value:
+    """Write what reduces dimensions by one of numpy's functions."""
+    source: Node = node.arguments[0]
+    x = writer.plain(x) if math.prod(x.shape) == source.size else writer.whole(source)
+    axes = [axis for axis in axes if -axis <= len(x.shape)]
+    if not axes:
+        return writer.shaped(x, shape_of(node))
+    shape = tuple(1 if i - len(x.shape) in axes else s for i, s in enumerate(x.shape))
+    if node.operation == "all" and len(axes) == len(x.shape):
+        return writer.emit(f"all_true({x.name})", (1,))
+    function = REDUCTIONS[node.operation].numpy
+    code = f"{function}({x.name}, axis={tuple(axes)}, keepdims=True)"
+    return writer.emit(code, shape, shape_of(node))
 
 
-def mean(writer: Writer, node: fx.Node, x: Value, *arguments: Any, **settings: Any) -> Value:
-    """Write a mean as a sum; numpy's mean takes four times as long."""
-    total = reduction("np.add.reduce")(writer, node, x, *arguments, **settings)
-    count = math.prod(source(node, 0)[0]) / math.prod(node.meta["val"].shape)
-    return scaled(total, array_of(1 / count))
-
-
-def power(writer: Writer, node: fx.Node, x: Value, exponent: float) -> Value:
-    """Write a power; most are squares."""
-    if not isinstance(x, Value) or not isinstance(exponent, (int, float)):
-        raise UntraceableError("There is no numpy code for powers but of constant exponents.")
-    name = writer.name(x)
-    return writer.emit(f"{name} * {name}" if exponent == 2 else f"{name} ** {exponent}", x.shape)
-
-
-def layer_norm(
-    writer: Writer, node: fx.Node, x: Value, shape: Any, weight: Any, bias: Any, eps: float
-) -> list[Value]:
+def layer_norm(writer: Writer, node: Node, x: Value, epsilon: float) -> Value:
     """Put off a layer normalisation."""
-    if len(shape) != 1 or weight is not None or bias is not None:
-        raise UntraceableError("There is no numpy code for layer normalisation with weights.")
-    x = writer.whole(node.args[0])
-    return [Value(x.name, x.shape, standardised=eps)]
+    x = writer.whole(node.arguments[0])
+    return Value(x.name, x.shape, standardised=epsilon)
 
 
-def cast(writer: Writer, node: fx.Node, x: Value, **_: Any) -> Value:
+def cast(writer: Writer, node: Node, x: Value) -> Value:
     """Change the type of numbers."""
-    kind = node.meta["val"].dtype
-    if node.args[0].meta["val"].dtype == kind:  # type: ignore[union-attr]
-        return x
-    return writer.emit(f"{writer.name(x)}.astype(np.{str(kind).removeprefix('torch.')})", x.shape)
+    kind = array_of(torch.zeros((), dtype=node.dtype)).dtype
+    return writer.emit(f"{writer.name(x)}.astype(np.{kind})", x.shape)
 
 
-_TEMPLATES: dict[str, str] = {
-    "neg": "-{}",
-    "abs": "np.abs({})",
-    "sin": "np.sin({})",
-    "cos": "np.cos({})",
-    "tanh": "np.tanh({})",
-    "exp": "np.exp({})",
-    "sqrt": "np.sqrt({})",
-    "silu": "silu({})",
-    "bitwise_not": "~{}",
-    "logical_not": "~{}",
-    "isfinite": "np.isfinite({})",
-    "atan2": "np.arctan2({}, {})",
-    "bitwise_and": "{} & {}",
-    "bitwise_or": "{} | {}",
-    "lt": "{} < {}",
-    "le": "{} <= {}",
-    "gt": "{} > {}",
-    "ge": "{} >= {}",
-    "eq": "{} == {}",
-    "ne": "{} != {}",
-}
+def view(writer: Writer, node: Node, x: Value) -> Value:
+    """Give an array another shape: often none that the code would know of."""
+    whole = math.prod(x.shape) == node.size
+    return writer.shaped(x if whole else writer.whole(node.arguments[0]), shape_of(node))
 
-_NAMED: dict[str, Operation] = {
-    **{name: elementwise(template) for name, template in _TEMPLATES.items()},
-    "add": add,
+
+def expand(writer: Writer, node: Node, x: Value) -> Value:
+    """Return the array itself: numpy broadcasts by itself what torch expands."""
+    return x
+
+
+def permute(writer: Writer, node: Node, x: Value, dims: Sequence[int]) -> Value:
+    """Put an array's dimensions, of which the code knows no leading ones, in another order."""
+    source: Node = node.arguments[0]
+    code = f"{writer.whole(source).name}.reshape({source.shape}).transpose({tuple(dims)})"
+    return writer.emit(code, node.shape, shape_of(node))
+
+
+def take(writer: Writer, node: Node, x: Value, axis: int, indices: Sequence[int]) -> Value:
+    """Take what is at constant indices along an axis."""
+    wanted, place = shape_of(node), len(x.shape) + axis
+    first, size = indices[0], len(indices)
+    if place < 0 or x.shape[place] == 1:
+        # All that is there is the same.
+        return writer.shaped(x, wanted)
+    run = list(indices) == list(range(first, first + size))
+    index = f"{first}:{first + size}" if run else writer.name(torch.tensor(indices))
+    shape = tuple(size if i == place else s for i, s in enumerate(x.shape))
+    code = f"[{':, ' * place}{index}]"
+    if x.standardised is not None or shape != wanted:
+        return writer.emit(f"{writer.name(x)}{code}", shape, wanted)
+    taken = writer.emit(f"{x.name}{code}", shape)
+    for constant, apply in ((x.scale, scaled), (x.shift, shifted)):
+        if constant is not None:
+            constant = np.broadcast_to(constant, x.shape)
+            taken = apply(taken, constant.take(indices, axis))
+    return taken
+
+
+def gather(writer: Writer, node: Node, *_: Any) -> Value:
+    """Refuse what is not the same everywhere."""
+    raise UntraceableError("There is no numpy code for indices that are computed.")
+
+
+def cat(writer: Writer, node: Node, parts: Sequence[Operand], axis: int) -> Value:
+    """Put arrays one behind the other along an axis."""
+    arrays = [writer.whole(source) for source in node.arguments[0]]
+    rank = max(-axis, *(len(array.shape) for array in arrays))
+    shapes = [(1,) * (rank - len(array.shape)) + array.shape for array in arrays]
+    names = [writer.shaped(a, s).name for a, s in zip(arrays, shapes, strict=True)]
+    if len(names) == 1:
+        return arrays[0]
+    size = sum(shape[axis] for shape in shapes)
+    shape = tuple(size if i == rank + axis else s for i, s in enumerate(shapes[0]))
+    where = "" if rank == 1 else f", {axis}"
+    return writer.emit(f"np.concatenate(({', '.join(names)}){where})", shape, shape_of(node))
+
+
+def constant_for(value: Value, other: Operand) -> Array | None:
+    """Return `other` where it is a constant that `value` can be scaled or shifted by as it is."""
+    if isinstance(other, Value) or np.broadcast_shapes(value.shape, shape_of(other)) != value.shape:
+        return None
+    return array_of(other).astype(np.float32)
+
+
+OPERATIONS: dict[str, Operation] = {
+    **dict.fromkeys(ELEMENTWISE, elementwise),
+    **dict.fromkeys(REDUCTIONS, reduction),
+    "add": put_off(shifted),
     "sub": subtract,
-    "rsub": subtract_from,
-    "mul": multiply,
+    "mul": put_off(scaled),
     "div": divide,
-    "view": view,
-    "_unsafe_view": view,
-    "reshape": view,
-    "unsqueeze": view,
-    "squeeze": view,
-    "alias": same,
-    "detach": same,
-    "clone": same,
-    "expand": same,
-    "select": select,
-    "slice": cut,
-    "unbind": unbind,
-    "index_select": index_select,
-    "gather": gather,
-    "cat": concatenate,
-    "stack": stack,
-    "linalg_vector_norm": norm,
-    "mm": matmul,
-    "bmm": matmul,
-    "addmm": matmul_add,
-    "baddbmm": matmul_add,
-    "clamp": clamp,
-    "where": where,
-    "all": reduction("np.logical_and.reduce"),
-    "any": reduction("np.logical_or.reduce"),
-    "sum": reduction("np.add.reduce"),
-    "mean": mean,
     "pow": power,
-    "native_layer_norm": layer_norm,
-    "_to_copy": cast,
-    "zeros_like": filled(0.0),
-    "new_zeros": filled(0.0),
-    "ones_like": filled(1.0),
+    "where": where,
+    "cast": cast,
+    "view": view,
+    "expand": expand,
+    "permute": permute,
+    "take": take,
+    "gather": gather,
+    "cat": cat,
+    "matmul": matmul,
+    "layer_norm": layer_norm,
 }
-
-OPERATIONS: dict[Callable[..., Any], Operation] = {
-    operator.getitem: getitem,
-    **by_overload(_NAMED),
-}
-"""What writes each of the operations that a traced graph is made of."""
+"""What writes each of them."""

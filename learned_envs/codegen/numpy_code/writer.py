@@ -12,16 +12,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
+from learned_envs.codegen.graph import Graph, Node, Operation, Reader, Shape
 from learned_envs.codegen.numpy_code.kernel import Array
-from learned_envs.codegen.trace import Operation, Reader
-
-Shape = tuple[int, ...]
+from learned_envs.errors import UntraceableError
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,8 @@ class Writer(Reader):
         constants: the arrays that the code refers to, by name.
     """
 
-    language = "numpy"
-    computed = Value
-
-    def __init__(self, graph: fx.GraphModule, operations: Mapping[Any, Operation]) -> None:
-        """Prepare to write.
-
-        Args:
-            graph: as traced, with the shapes of its values.
-            operations: what writes the code of each kind of node.
-        """
+    def __init__(self, graph: Graph, operations: Mapping[str, Operation]) -> None:
+        """Prepare to write; see `Reader`."""
         super().__init__(graph, operations)
         self.constants: dict[str, Array] = {}
         self._lines: dict[str, str] = {}
@@ -74,9 +64,8 @@ class Writer(Reader):
             UntraceableError: where there is no code for an operation.
         """
         self._read()
-        nodes = list(self._graph.graph.nodes)
-        inputs = [node.name for node in nodes if node.op == "placeholder"]
-        outputs = ", ".join(self.name(value) for value in self._resolve(nodes[-1].args[0]))
+        inputs = [self._values[node].name for node in self._graph.inputs]
+        outputs = ", ".join(self.whole(node).name for node in self._graph.outputs)
         needed = set(_names(outputs))
         body: list[str] = []
         for expression, name in reversed(self._lines.items()):
@@ -120,6 +109,12 @@ class Writer(Reader):
         """Return an operand as an array of the program, all that was put off written down."""
         return Value(self.name(operand), shape_of(operand))
 
+    def shaped(self, value: Value, shape: Shape) -> Value:
+        """Return the value in another shape, or as it is where numpy is to broadcast it later."""
+        if value.shape == shape or math.prod(value.shape) != math.prod(shape):
+            return value
+        return self.emit(self.name(value), value.shape, shape)
+
     def unshifted(self, value: Value) -> Value:
         """Return the value with its shift written down, and its scale put off as it was."""
         if value.standardised is not None or value.scale is None or not value.scale.all():
@@ -129,12 +124,13 @@ class Writer(Reader):
             base = self.plain(shifted(base, value.shift / value.scale))
         return scaled(base, value.scale)
 
-    def whole(self, node: Any) -> Value:
+    def whole(self, node: Node) -> Value:
         """Return a node's array at its full size: where it is expanded, numpy broadcasts later."""
         value = self.plain(self._resolve(node))
-        if not isinstance(node, fx.Node) or value.shape == shape_of(node):
+        shape = shape_of(node)
+        if value.shape == shape:
             return value
-        return self.emit(f"np.broadcast_to({value.name}, {shape_of(node)})", shape_of(node))
+        return self.emit(f"np.broadcast_to({value.name}, {shape})", shape)
 
     def constant(self, array: Array) -> str:
         """Return what the code calls a constant array; equal ones share a name."""
@@ -146,8 +142,8 @@ class Writer(Reader):
         self.constants[name] = array
         return name
 
-    def _input(self, node: fx.Node, place: int) -> Value:
-        return Value(node.name, shape_of(node))
+    def _input(self, node: Node, place: int) -> Value:
+        return Value(f"in{place}", shape_of(node))
 
 
 def scaled(value: Value, factor: Array) -> Value:
@@ -167,17 +163,17 @@ def array_of(operand: Tensor | float | int | bool) -> Array:
     """Return a tensor or a number as the code has it: without leading dimensions of size one."""
     if not isinstance(operand, Tensor):
         operand = torch.tensor(operand, dtype=torch.float32 if isinstance(operand, float) else None)
+    if operand.dtype is torch.bfloat16:
+        raise UntraceableError("There is no numpy code for bfloat16.")
     array = operand.detach().numpy()
     return np.ascontiguousarray(array.reshape(without_ones(array.shape)))
 
 
-def shape_of(operand: Operand | fx.Node) -> Shape:
-    """Return the shape that an operand, or the result of a node, has in the code."""
+def shape_of(operand: Operand | Node) -> Shape:
+    """Return the shape that an operand, or the value of a node, has in the code."""
     if isinstance(operand, Value):
         return operand.shape
-    if isinstance(operand, fx.Node):
-        return without_ones(operand.meta["val"].shape)
-    return without_ones(operand.shape) if isinstance(operand, Tensor) else (1,)
+    return without_ones(operand.shape) if isinstance(operand, (Node, Tensor)) else (1,)
 
 
 def without_ones(shape: Sequence[int]) -> Shape:
