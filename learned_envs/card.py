@@ -1,8 +1,8 @@
 """The card of a checkpoint: all that it may say, and how it is read from the file's header.
 
-A card is plain data. Its keys are the fields of `Card`: it is checked against them when it is
-written and when it is read. Keys of users' own, notes say, are kept as they are. Torch is not
-needed for any of it.
+A card is plain data. Its keys are the fields of [`Card`][learned_envs.card.Card]. It is checked
+against them when it is written and when it is read. Keys of your own, such as notes, are kept as
+they are. None of this needs torch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FORMAT = 2
 
 
 def _from_1(card: Plain) -> Plain:
-    """Sensors were names alone, of single numbers; the first models saw no joint limits."""
+    """In format 1, sensors were names of single numbers; the first models saw no joint limits."""
     names, config = card.get("sensors", []), card.get("config")
     if isinstance(names, list):
         card = {**card, "sensors": [{"name": name, "size": 1} for name in names]}
@@ -40,10 +40,10 @@ def _from_1(card: Plain) -> Plain:
 
 
 MIGRATIONS: Mapping[int, Migration] = {1: _from_1}
-"""What brings a card of an older format to the next one; see `schema`."""
+"""What turns a card of an older format into one of the next; see `schema`."""
 
 FILE_NAME = "model.safetensors"
-"""What a fit's folder calls its weights."""
+"""Name of the checkpoint in a fit's folder."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Data:
     Attributes:
         sha256: tells this data from any other.
         steps: how many real steps it holds.
-        sources: who acted, and for how many steps.
+        sources: how many steps each actor took, by name.
     """
 
     sha256: str
@@ -63,11 +63,11 @@ class Data:
 
 @dataclass(frozen=True)
 class Checked:
-    """Where a training was when the weights were the best so far.
+    """How far a training was when its weights were the best so far.
 
     Attributes:
         update: gradient steps until then.
-        score: of the check on held-out rollouts; lower is better.
+        score: error of rollouts on held-out data; lower is better.
     """
 
     update: int
@@ -75,27 +75,27 @@ class Checked:
 
 
 class Entries(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What is told of a model: of a card, what the model itself does not determine.
+    """What a card says of a model that the model itself does not determine.
 
-    Only what is set is written. Of `start` and `disagreement_threshold` None is written too,
-    because it says something there.
+    Only what is set is written. For `start` and `disagreement_threshold` None is written too,
+    because it has a meaning there.
 
     Attributes:
         task: name of the task.
         seed: of the fit.
-        start: sha256 of the weights that the fit went on from; None says a new model.
-        real_steps: recorded for the model.
+        start: sha256 of the weights that the fit went on from; None if the model is new.
+        real_steps: how many steps of the real system were recorded for the model.
         data: what it was fitted to.
         fit: the settings; `FitConfig.from_dict` reads them.
-        training: when the weights were the best.
+        training: when in training the weights were the best.
         held_out: rollout errors on what the fit held out.
         sensor_errors: mean squared error of each sensor's readings, in units of its variance.
-        disagreement_threshold: past which environments cut an episode; None says that there is
-            none, as for a model of one member.
-        rounds: the figures of each round; `learned_envs.fit.round.Round` has them.
-        chosen: how the best round was.
+        disagreement_threshold: environments cut an episode above it; None if there is none, as
+            for a model of one member.
+        rounds: the figures of each [`Round`][learned_envs.fit.round.Round].
+        chosen: which round was the best, and by what.
         returns: of agents trained inside and outside.
-        fidelity: on trajectories of agents that no data holds.
+        fidelity: errors on trajectories of agents that are in no data.
     """
 
     task: str | UnsetType = UNSET
@@ -123,14 +123,14 @@ class Card(Entries, kw_only=True, frozen=True):
     """The whole card of a checkpoint: its entries, and what the model itself determines.
 
     Attributes:
-        plain: the card as plain data, keys of users' own among it.
+        plain: the card as plain data, with users' own keys.
         format: of the layout.
         family: name of the model family.
         config: the family's options.
         members: models in the ensemble.
         sensors: what the model predicts beside the state; cards of 0.1.0 have none.
         spec: the system.
-        versions: of what made the weights.
+        versions: of the libraries that made the weights.
         sha256: of the tensors.
     """
 
@@ -159,12 +159,16 @@ def read_card(source: str | Path, task: str | None = None) -> Card:
     """Read a checkpoint's card alone, in well under a millisecond.
 
     Args:
-        source: a weights file, a fit's folder, or the name or id of a task with shipped weights.
-        task: the task that the weights must be of, where that matters.
+        source: a checkpoint, a fit's folder, or the name or id of a task with shipped weights.
+        task: the task that the weights must be of; None takes any.
 
     Raises:
         CheckpointError: if the file is missing, broken, of another task or of a newer format.
         UnknownNameError: if `source` is neither a path that exists nor a task's name.
+
+    Examples:
+        >>> read_card("LearnedSim-Hopper-v0").family
+        'second_order'
     """
     path = find_checkpoint(source)
     try:
@@ -197,11 +201,11 @@ def read_card(source: str | Path, task: str | None = None) -> Card:
 
 
 def write_card(plain: Mapping[str, Any]) -> str:
-    """Return a card as what a header holds: JSON, with a checksum of its own.
+    """Return a card as a header holds it: as JSON, with a checksum of its own.
 
     Raises:
         CheckpointError: if a key is missing, or a value is of another type.
-        ValueError: if it is no plain data for JSON, or not finite.
+        ValueError: if it is not plain data for JSON, or not finite.
     """
     text = json.dumps({**plain, "checksum": checksum(plain)}, sort_keys=True, allow_nan=False)
     try:
@@ -222,12 +226,12 @@ def checksum(plain: Mapping[str, Any]) -> str:
 
 
 def find_checkpoint(source: str | Path) -> Path:
-    """Return the weights file that a path, a fit's folder, a task or an id stands for.
+    """Return the checkpoint that a path, a fit's folder, a task or an id stands for.
 
     Raises:
-        WeightsNotShippedError: where a task's weights are not in the package.
-        CheckpointError: where there is no such file.
-        UnknownNameError: where a bare name is neither a file nor a task.
+        WeightsNotShippedError: if a task's weights are not in the package.
+        CheckpointError: if there is no such file.
+        UnknownNameError: if a bare name is neither a file nor a task.
     """
     path = Path(source)
     if path.is_dir():
@@ -260,7 +264,7 @@ def find_checkpoint(source: str | Path) -> Path:
 
 
 def broken(path: Path, why: str) -> CheckpointError:
-    """Return the error that `path` is not a checkpoint."""
+    """Return the error that says why `path` is not a checkpoint."""
     return CheckpointError(
         f"{path} is not a readable checkpoint: {why}. Expected a .safetensors file that "
         "save_checkpoint or `learned-envs fit` wrote; copy or fit it again."

@@ -1,4 +1,4 @@
-"""The package's own tasks, model families and improvers, as the registry is filled with them."""
+"""The package's own tasks, model families and improvers, which fill the registry."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PENDULUMS: dict[str, dict[str, int | bool]] = {
     },
     "ContactPendulum": {"links": 1, "floor": True},
 }
-"""Systems of our own, and what their environment is made with."""
+"""Our own systems, and the keyword arguments of their environment."""
 
 
 def register_all() -> None:
-    """Register all of it, with Gymnasium too."""
+    """Register them all, with Gymnasium too."""
     for name, cls in {
         "second_order": "SecondOrder",
         "first_order": "FirstOrder",

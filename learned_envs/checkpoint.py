@@ -1,4 +1,4 @@
-"""Weights on disk: one safetensors file, its card in the header, never a pickle."""
+"""A checkpoint: one safetensors file of weights, with a card in its header, never a pickle."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ __all__ = [
 
 
 def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any]) -> None:
-    """Write weights and card to `path`, all or nothing: a failed write leaves the old file.
+    """Write weights and card to `path`, whole or not at all: a failed write keeps the old file.
 
-    What the model itself determines (family, config, members, sensors, spec, versions) is added
-    to the card.
+    What the model itself determines is added to the card: family, config, members, sensors, spec,
+    versions.
 
     Args:
         path: the file to write.
         dynamics: the model.
-        card: plain data for JSON; must name the `task`. What it may say are the fields of
-            `learned_envs.card.Card`; other keys are kept as they are.
+        card: plain data for JSON, which must name the `task`. The fields of
+            [`Card`][learned_envs.card.Card] are what it may say. Other keys are kept as they are.
 
     Raises:
         OutputError: if the file cannot be written.
         CheckpointError: if the card names no task, or a value is of another type than its field.
         UnknownNameError: if the model's family is not registered.
-        ValueError: if the card is no plain data for JSON, or not finite.
+        ValueError: if the card is not plain data for JSON, or not finite.
     """
     tensors = {name: t.detach().cpu().contiguous() for name, t in dynamics.state_dict().items()}
     text = write_card(
@@ -70,18 +70,23 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
 def load_checkpoint(
     source: str | Path, device: str | torch.device = "cpu", task: str | None = None
 ) -> tuple[Ensemble, dict[str, Any]]:
-    """Read a model and its card.
+    """Read a model, ready to predict, and its card as plain data.
 
     Args:
-        source: a weights file, a fit's folder, or the name or id of a task with shipped weights.
+        source: a checkpoint, a fit's folder, or the name or id of a task with shipped weights.
         device: where the model goes.
-        task: the task that the weights must be of, where that matters.
+        task: the task that the weights must be of; None takes any.
 
     Raises:
-        CheckpointError: if the file is missing, broken, of another task or of a newer format, its
-            model is of an unknown family, or lacks the sensors that its task observes.
+        CheckpointError: if the file is missing, broken, of another task or of a newer format; or
+            if its model is of an unknown family, or does not predict its task's sensors.
         UnknownNameError: if `source` is neither a path that exists nor a task's name.
         DeviceError: if there is no such device.
+
+    Examples:
+        >>> dynamics, card = load_checkpoint("InvertedPendulum")
+        >>> dynamics.spec.dt, card["family"]
+        (0.04, 'second_order')
     """
     path = find_checkpoint(source)
     device = find_device(device)
@@ -115,10 +120,10 @@ def load_checkpoint(
 
 
 def find_device(name: str | torch.device | None) -> torch.device:
-    """Return the device called `name`; the GPU, where there is one, for None.
+    """Return the device called `name`. For None it is the GPU if there is one, else the CPU.
 
     Raises:
-        DeviceError: where this machine has no such device.
+        DeviceError: if this machine has no such device.
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -25,7 +25,7 @@ from collections.abc import Iterable
 
 
 class LearnedEnvsError(Exception):
-    """The root of the tree: catches whatever this package raises on purpose."""
+    """The root of the tree: `except` it to catch all that this package raises on purpose."""
 
 
 class UnknownNameError(LearnedEnvsError, KeyError):
@@ -59,7 +59,7 @@ class ResetNeededError(LearnedEnvsError, RuntimeError):
 
 
 class RenderError(LearnedEnvsError, RuntimeError):
-    """A picture was asked for where none can be drawn."""
+    """A picture was asked for, and none can be drawn here."""
 
 
 class DeviceError(LearnedEnvsError, RuntimeError):
@@ -75,7 +75,7 @@ class WeightsNotShippedError(CheckpointError):
 
 
 class UntraceableError(LearnedEnvsError, NotImplementedError):
-    """A function does what code that is derived from it cannot."""
+    """A function does something that code derived from it cannot do."""
 
 
 class DatasetError(LearnedEnvsError, OSError):

@@ -23,7 +23,7 @@ class RolloutErrors:
         system: the reference environment's id.
         horizons: steps after which errors were measured.
         trajectories: how many windows.
-        curves: one a predictor.
+        curves: one for each predictor.
     """
 
     system: str
@@ -32,15 +32,15 @@ class RolloutErrors:
     curves: tuple[Curve, ...]
 
     def curve(self, name: str) -> Curve:
-        """Return the predictor of that name."""
+        """Return the curve of the predictor of that name."""
         return next(curve for curve in self.curves if curve.name == name)
 
 
 @dataclass(frozen=True)
 class Returns:
-    """What agents trained inside return; see `learned_envs.transfer.Comparison`.
+    """Returns of agents; see [`Comparison`][learned_envs.transfer.comparison.Comparison].
 
-    The cards of 0.1.0 have the first four, and name the agent by a string.
+    Cards of 0.1.0 have the first four, and name the agent by a string.
     """
 
     inside: list[float]
@@ -56,7 +56,10 @@ class Returns:
 
 @dataclass(frozen=True)
 class LongRuns:
-    """Whole episodes of agents inside beside those outside; see `evaluation.long_run.summary`."""
+    """Whole episodes of agents, inside against outside.
+
+    See [`summary`][learned_envs.evaluation.long_run.summary].
+    """
 
     agents: int
     episodes: int
@@ -71,7 +74,7 @@ class LongRuns:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How close a model is to the real system where agents go that no data holds."""
+    """How close a model is to the real system along paths of agents that are in no data."""
 
     report: RolloutErrors
     long_run: LongRuns | None = None

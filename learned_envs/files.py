@@ -10,15 +10,15 @@ from pathlib import Path
 from learned_envs.errors import OutputError
 
 UNFINISHED = ".tmp"
-"""Ends the name of what is half written. What a kill left of it is replaced by the next try."""
+"""Ends the name of a half-written file. If a kill leaves one, the next try replaces it."""
 
 
 def write_whole(file: Path, data: bytes, advice: str = "free space or give another path") -> None:
-    """Put a file there whole or not at all; its folder is made if there is none.
+    """Write a file whole or not at all. Its folder is made if there is none.
 
     Args:
-        file: where.
-        data: all that is to be in it.
+        file: where to.
+        data: the whole content.
         advice: what to do if it cannot be written.
 
     Raises:
@@ -38,11 +38,11 @@ def write_whole(file: Path, data: bytes, advice: str = "free space or give anoth
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
-    """Put files into a folder: into a new one all of them or none, else each of them whole.
+    """Write files into a folder. A new folder gets all or none, an old one each file whole.
 
     Args:
-        folder: where.
-        files: all that is to be in each, by name; None for one that is not to be there.
+        folder: where to.
+        files: the whole content of each, by name; None removes the file.
 
     Raises:
         OutputError: if they cannot be written.

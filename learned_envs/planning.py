@@ -1,9 +1,9 @@
-"""Model-based control: at every step, search for the actions that pay best in imagination.
+"""Model-based control: at every step, search for the actions that pay best in a model.
 
     plan = Planner(imagined_returns(simulation), simulation.task.spec, CEM(horizon=30))
     action = plan(state)
 
-A planner keeps what it found and starts from there, one step on, when it is called again.
+A planner keeps the plan that it found. Its next call starts there, one step on.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Returns = Callable[[State, Tensor], Tensor]
 class Search(ABC):
     """How a planner searches, for one state or many side by side.
 
-    Candidates are drawn about the best plan so far, with noise whose power falls with frequency:
-    actions that change at every step lead nowhere (Pinneri et al., "Sample-efficient Cross-Entropy
-    Method for Real-time Planning", CoRL 2020).
+    Candidates are drawn about the best plan so far. The power of their noise falls with frequency,
+    because actions that change at every step lead nowhere (Pinneri et al., "Sample-efficient
+    Cross-Entropy Method for Real-time Planning", CoRL 2020).
     """
 
     horizon: int = 30
@@ -39,17 +39,17 @@ class Search(ABC):
     candidates: int = 128
     """Action sequences in one iteration."""
     iterations: int = 3
-    """How often candidates are drawn, about what the last ones taught."""
+    """How often candidates are drawn, each time about the mean that the last ones gave."""
     spread: float = 0.5
     """Standard deviation of the first noise, in half widths of the actuators' range."""
     exponent: float = 2.0
-    """Of the frequency by which the noise's power falls; 0 is white noise."""
+    """The noise's power falls as frequency to this exponent; 0 is white noise."""
 
     def check(self) -> None:
-        """See that the settings make sense.
+        """Check the settings.
 
         Raises:
-            ParameterError: where they do not.
+            ParameterError: if one makes no sense.
         """
         for name in ("horizon", "candidates", "iterations"):
             if getattr(self, name) < 1:
@@ -70,10 +70,10 @@ class CEM(Search):
     """The cross-entropy method: go on from the best candidates (Rubinstein, 1999)."""
 
     elites: int = 10
-    """How many are the best."""
+    """How many candidates count as the best."""
 
     def check(self) -> None:
-        """See that the settings make sense; see `Search.check`."""
+        """Check the settings; see [`Search.check`][learned_envs.planning.Search.check]."""
         super().check()
         if not 1 <= self.elites <= self.candidates:
             raise ParameterError(
@@ -81,7 +81,7 @@ class CEM(Search):
             )
 
     def learn(self, actions: Tensor, returns: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean and the spread of the elites; see `Search.learn`."""
+        """Return the elites' mean and spread; see [`learn`][learned_envs.planning.Search.learn]."""
         best = returns.topk(self.elites, -1).indices
         elites = actions.gather(1, best[..., None, None].expand(-1, -1, *actions.shape[2:]))
         return elites.mean(1), elites.std(1, correction=0)
@@ -92,16 +92,16 @@ class MPPI(Search):
     """Model predictive path integral control: weigh all candidates (Williams et al., ICRA 2017)."""
 
     temperature: float = 0.1
-    """By which returns are divided, in units of their standard deviation."""
+    """Returns are divided by it; its unit is their standard deviation."""
 
     def check(self) -> None:
-        """See that the settings make sense; see `Search.check`."""
+        """Check the settings; see [`Search.check`][learned_envs.planning.Search.check]."""
         super().check()
         if self.temperature <= 0:
             raise ParameterError(f"temperature must be more than 0, got {self.temperature}.")
 
     def learn(self, actions: Tensor, returns: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weighted mean and spread of all candidates; see `Search.learn`."""
+        """Return weighted mean and spread; see [`learn`][learned_envs.planning.Search.learn]."""
         scale = returns.std(-1, keepdim=True).clamp_min(1e-8) * self.temperature
         weight = torch.softmax(returns / scale, -1)[..., None, None]
         mean = (weight * actions).sum(1)
@@ -109,7 +109,17 @@ class MPPI(Search):
 
 
 class Planner:
-    """Chooses actions by searching in imagination, and starts each search where the last ended."""
+    """Chooses actions by a search, and starts each search where the last one ended.
+
+    Examples:
+        >>> from learned_envs.card import read_card
+        >>> spec = read_card("InvertedPendulum").spec
+        >>> def returns(state, actions):  # what pays best is to push with 1 at every step
+        ...     return -(actions - 1).square().sum((-2, -1))
+        >>> plan = Planner(returns, spec, CEM(horizon=5, iterations=10))
+        >>> plan(State(torch.zeros(1, spec.nq), torch.zeros(1, spec.nv))).round(decimals=1)
+        tensor([[1.]])
+    """
 
     def __init__(
         self, returns: Returns, spec: SystemSpec, search: Search | None = None, seed: int = 0
@@ -117,13 +127,14 @@ class Planner:
         """Prepare to plan.
 
         Args:
-            returns: what action sequences pay, in a learned model or any other.
+            returns: what action sequences pay, in a learned model or another; see
+                [`imagined_returns`][learned_envs.planning.imagined_returns].
             spec: the system, which has the actuators' range.
             search: how to search; `CEM()` if not given.
             seed: of the candidates' noise.
 
         Raises:
-            ParameterError: where the search's settings make no sense.
+            ParameterError: if the search's settings make no sense.
         """
         self.search = search or CEM()
         self.search.check()
@@ -141,8 +152,8 @@ class Planner:
         """Return the actions to take, (batch, nu).
 
         Args:
-            state: q (batch, nq), v (batch, nv); the states that the last actions led to, unless
-                `reset` came between.
+            state: q (batch, nq), v (batch, nv): the states that the last actions led to, or any
+                after `reset`.
         """
         search, device = self.search, state.q.device
         low, high = self._low.to(device), self._high.to(device)
@@ -177,10 +188,10 @@ class Planner:
 
 
 def imagined_returns(simulation: Simulation, caution: float = 0.0) -> Returns:
-    """Return what action sequences pay in a learned simulation: the mean over its members.
+    """Return the function that says what action sequences pay in a learned simulation.
 
-    Each member imagines each sequence by itself, as in Chua et al. (PETS, NeurIPS 2018). What
-    follows an episode's end pays nothing.
+    It averages over the members. Each member follows each sequence by itself, as in Chua et al.
+    (PETS, NeurIPS 2018). Nothing is paid after an episode's end.
 
     Args:
         simulation: the learned model.

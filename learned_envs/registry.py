@@ -1,6 +1,6 @@
-"""Which tasks, model families and improvers there are; nothing is imported until it is asked for.
+"""The tasks, model families and improvers by name. Each is imported only if it is asked for.
 
-`catalogue.py` registers the package's own, and anybody registers theirs by the same functions:
+`catalogue.py` registers the package's own. You register yours by the same functions:
 
     register_task("MyRobot", "my_robot:MyRobotTask", reference_id="MyRobot-v0")
     register_family("mine", "my_models:Mine")
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DEFAULT_FAMILY = "second_order"
 
 DESCRIBED = "learned_envs.systems.reference:describe_reference"
-"""Where the spec of most systems comes from: the reference environment is made and asked."""
+"""What makes the spec of most systems: it makes the reference environment and asks it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class TaskEntry:
         name: of the task.
         entry_point: "module:Class", a `Task`.
         reference_id: the Gymnasium id of the real environment.
-        kwargs: what `gym.make` is given to make it.
+        kwargs: keyword arguments that `gym.make` makes it with.
         spec: "module:callable", which returns the `SystemSpec` of an entry.
         driven: whether the system has actuators, so that an agent can learn to use them.
     """
@@ -73,11 +73,12 @@ def register_task(
 
     Args:
         name: of the task; its environment is `LearnedSim-{name}-v0`.
-        entry_point: "module:Class", a `Task`.
-        reference_id: the Gymnasium id of the real environment, which must be registered: its
-            limit of steps and its reward threshold are the learned environment's.
-        kwargs: what `gym.make` is given to make the real environment.
-        spec: "module:callable", which returns the `SystemSpec` of an entry.
+        entry_point: "module:Class", a [`Task`][learned_envs.tasks.task.Task].
+        reference_id: the Gymnasium id of the real environment. It must be registered already,
+            because the learned environment takes its step limit and reward threshold.
+        kwargs: keyword arguments that `gym.make` makes the real environment with.
+        spec: "module:callable", from a [`TaskEntry`][learned_envs.registry.TaskEntry] to its
+            [`SystemSpec`][learned_envs.systems.spec.SystemSpec].
         driven: whether the system has actuators.
 
     Raises:
@@ -103,8 +104,8 @@ def register_family(name: str, entry_point: str | type[Family]) -> None:
     """Make a model family known.
 
     Args:
-        name: of the family, as cards and the command line have it.
-        entry_point: a `Family`, or its "module:Class".
+        name: of the family, in cards and on the command line.
+        entry_point: a [`Family`][learned_envs.dynamics.dynamics.Family], or its "module:Class".
 
     Raises:
         ParameterError: if another family has the name.
@@ -113,11 +114,13 @@ def register_family(name: str, entry_point: str | type[Family]) -> None:
 
 
 def register_improver(name: str, entry_point: str) -> None:
-    """Make known what trains agents between the rounds of a fit.
+    """Make an improver known, which trains agents between the rounds of a fit.
 
     Args:
         name: what `--algorithm` calls it.
-        entry_point: "module:callable", from a task's name and a `RoundsConfig` to an `Improve`.
+        entry_point: "module:callable", from a task's name and a
+            [`RoundsConfig`][learned_envs.fit.config.RoundsConfig] to an
+            [`Improve`][learned_envs.fit.rounds.Improve].
 
     Raises:
         ParameterError: if another improver has the name.
@@ -155,6 +158,10 @@ def task_of(name: str) -> str:
 
     Raises:
         UnknownNameError: if there is none.
+
+    Examples:
+        >>> task_of("LearnedSim-Hopper-v0")
+        'Hopper'
     """
     by_id = {env_id(task): task for task in TASKS}
     task = by_id.get(name.removeprefix("learned_envs:"), name)
@@ -203,7 +210,7 @@ def improver(name: str) -> Any:
     """Import what trains agents in rounds.
 
     Args:
-        name: a registered name, or a "module:callable" of anybody's.
+        name: a registered name, or any "module:callable".
 
     Raises:
         UnknownNameError: if it is neither.
@@ -214,7 +221,7 @@ def improver(name: str) -> Any:
 
 
 def load(entry_point: str) -> Any:
-    """Import what a "module:attribute" names; the attribute may be dotted.
+    """Import what "module:attribute" names; the attribute may have dots.
 
     Raises:
         UnknownNameError: if the module lacks it, or there is no such module.
@@ -223,7 +230,7 @@ def load(entry_point: str) -> Any:
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        # One that the module itself lacks is another matter.
+        # If the module exists and lacks another one, that error says more.
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise UnknownNameError("module", module, ()) from error
@@ -236,7 +243,7 @@ def load(entry_point: str) -> Any:
 
 
 def shipped_weights(task: str) -> Path:
-    """Return where the package keeps a task's weights, whether or not they exist."""
+    """Return the path of a task's weights in the package, whether or not they exist."""
     return Path(__file__).parent / "weights" / f"{task}.safetensors"
 
 

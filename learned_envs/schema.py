@@ -1,7 +1,7 @@
 """Plain data, as JSON holds it, and the types that it is read into.
 
-What is stored has a number, its format. Older formats are brought to the newest one step by step,
-by a table of migrations: format -> what brings plain data of it to the next.
+What is stored has a number, its format. A table of migrations brings an older format to the newest
+step by step: format -> what turns plain data of this format into the next.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def migrated(plain: Plain, migrations: Mapping[int, Migration]) -> Plain:
 
 
 def strict(plain: object, kind: type[T]) -> T:
-    """Read plain data that may hold no key that its type does not know.
+    """Read plain data, and refuse keys that its type does not have.
 
     Raises:
-        msgspec.ValidationError: if it holds one, lacks one, or a value is of another type.
+        msgspec.ValidationError: if it has such a key, lacks one, or a value is of another type.
     """
     read = msgspec.convert(plain, kind)
     if unknown := [*_unknown(plain, msgspec.to_builtins(read))]:

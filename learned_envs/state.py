@@ -1,7 +1,7 @@
-"""The state of a batch of systems, and what is done to all tensors of such a tree.
+"""The state of a batch of systems, and functions for all tensors of such a tree.
 
-A tree is a tensor, a mapping of names to trees, or a dataclass with trees in its fields; other
-values in it are kept as they are. `systems/spec.py` says what q and v are.
+A tree is a tensor, a mapping of names to trees, or a dataclass with trees in its fields. Other
+values in it are kept as they are. [`spec`][learned_envs.systems.spec] says what q and v are.
 """
 
 from __future__ import annotations
@@ -18,15 +18,21 @@ Tree = TypeVar("Tree")
 
 @dataclass(frozen=True)
 class State:
-    """Where a batch of systems is, and what else goes with it from step to step.
+    """A batch of systems at one moment, and what else goes with it from step to step.
 
     Attributes:
         q: positions, (*batch, nq), metres and radians.
-        v: velocities, (*batch, nv).
-        memory: further leaves by name: an ensemble's `member`, (*batch) int64, without which a
-            state steps with the members' mean; and (*batch, n) each what a model remembers,
-            activations of actuators, constants of an episode. Whoever does not compute a leaf
-            hands it on.
+        v: velocities, (*batch, nv), metres and radians per second.
+        memory: further leaves by name. `member`, (*batch) int64, says which member of an ensemble
+            steps the state; without it, the members' mean does. What a model remembers,
+            activations of actuators and constants of an episode are (*batch, n) each. Whoever
+            does not compute a leaf hands it on.
+
+    Examples:
+        >>> from learned_envs import State
+        >>> state = State(q=torch.zeros(5, 3), v=torch.ones(5, 2))
+        >>> state[:2].v.shape
+        torch.Size([2, 2])
     """
 
     q: Tensor
@@ -38,13 +44,18 @@ class State:
         return mapped(function, self)
 
     def __getitem__(self, index: Any) -> State:
-        """Select along the batch, as a tensor would: an index, a slice or a mask."""
+        """Select along the batch as a tensor does: by an index, a slice or a mask."""
         return self.map(lambda tensor: tensor[index])
 
     def where(self, mask: Tensor, other: State) -> State:
         """Take this state where `mask` (*batch) is true and `other` elsewhere.
 
-        What only this state remembers is taken everywhere.
+        A leaf of the memory that only this state has is taken everywhere.
+
+        Examples:
+            >>> one, two = (State(torch.full((3, 1), x), torch.zeros(3, 1)) for x in (1.0, 2.0))
+            >>> one.where(torch.tensor([True, False, True]), two).q[:, 0]
+            tensor([1., 2., 1.])
         """
         memory = {name: other.memory.get(name, own) for name, own in self.memory.items()}
 
@@ -54,11 +65,17 @@ class State:
         return mapped(choose, self, replace(other, memory=memory))
 
     def remember(self, **memory: Tensor) -> State:
-        """Return the state with `memory` added to, or replaced in, what is remembered."""
+        """Return the state with these leaves added to its memory, or replaced in it.
+
+        Examples:
+            >>> state = State(torch.zeros(2, 1), torch.zeros(2, 1)).remember(goal=torch.ones(2, 3))
+            >>> list(state.memory), list(state.forget("goal").memory)
+            (['goal'], [])
+        """
         return replace(self, memory={**self.memory, **memory})
 
     def forget(self, *names: str) -> State:
-        """Return the state without these leaves of the memory, as far as it has them."""
+        """Return the state without these leaves of its memory; it may lack some already."""
         kept = {name: leaf for name, leaf in self.memory.items() if name not in names}
         return replace(self, memory=kept)
 
@@ -73,19 +90,19 @@ class State:
 
 
 def mapped(function: Callable[..., Tensor], *trees: Tree) -> Tree:
-    """Return a tree of what `function` makes of the tensors in the same place of each tree."""
+    """Apply `function` to the tensors in the same place of each tree; return a tree of results."""
     tensors = zip(*map(leaves, trees), strict=True)
     made: Tree = rebuilt(trees[0], (function(*each) for each in tensors))
     return made
 
 
 def stacked(trees: Sequence[Tree], dim: int = 0) -> Tree:
-    """Return a tree whose tensors are those of all the trees along a new dimension."""
+    """Return a tree whose tensors are those of all trees, stacked along a new dimension."""
     return mapped(lambda *tensors: torch.stack(tensors, dim), *trees)
 
 
 def joined(trees: Sequence[Tree], dim: int = 0) -> Tree:
-    """Return a tree whose tensors are those of all the trees one behind the other."""
+    """Return a tree whose tensors are those of all trees, one behind the other along `dim`."""
     return mapped(lambda *tensors: torch.cat(tensors, dim), *trees)
 
 
@@ -101,7 +118,7 @@ def leaves(tree: Any) -> list[Tensor]:
 
 
 def rebuilt(tree: Any, tensors: Iterator[Tensor]) -> Any:
-    """Return the tree with others in place of its tensors, in the order of `leaves`."""
+    """Return the tree with other tensors in place of its own, in the order of `leaves`."""
     if isinstance(tree, Tensor):
         return next(tensors)
     if isinstance(tree, Mapping):

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use; on systems that do not tell, all there are."""
+    """Return how many cores this process may use; all of them if the system does not tell."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -31,8 +31,8 @@ def run_in_order(
 ) -> Generator[Result, None, None]:
     """Yield `work(item)` for every item, in the items' order.
 
-    Workers hold nothing but a pipe to this process, so that they end when it is killed; a
-    multiprocessing or concurrent.futures pool's would wait for ever.
+    Workers hold nothing but a pipe to this process, so they end when it is killed. Those of a
+    multiprocessing or concurrent.futures pool would wait for ever.
 
     Args:
         work: called in the workers, each with its own copy, and one torch thread.
@@ -40,8 +40,8 @@ def run_in_order(
         workers: how many processes; 1 works in this one.
 
     Raises:
-        ParameterError: where `work` cannot be sent to another process.
-        LearnedEnvsError: where a worker dies. What `work` raises is raised as it is.
+        ParameterError: if `work` cannot be sent to another process.
+        LearnedEnvsError: if a worker dies. What `work` raises is raised as it is.
     """
     workers = min(workers, len(items))
     if workers <= 1:
@@ -66,8 +66,8 @@ def run_in_order(
         yield from _share(processes, items)
     except (EOFError, BrokenPipeError, ConnectionResetError) as error:
         raise LearnedEnvsError(
-            "A worker process died before its work was done. In a script, work with several "
-            'workers takes `if __name__ == "__main__":`; where memory is short, use workers=1.'
+            "A worker process died before its work was done. A script that uses several workers "
+            'needs `if __name__ == "__main__":`. If memory is short, use workers=1.'
         ) from error
     finally:
         for pipe, worker in processes.items():
@@ -134,7 +134,7 @@ def _serve(pipe: Connection, payload: bytes) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """Return the error, or, where it does not survive the pipe, one that says the same."""
+    """Return the error, or one that says the same if it does not survive the pipe."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

@@ -1,8 +1,8 @@
-"""Record episodes of real MuJoCo, broadly: what a model of the system is fitted to.
+"""Record varied episodes of real MuJoCo, for a model of the system to be fitted to.
 
 The steps are shared evenly between a random actor, every policy and every driver.
-A collection is cut into chunks whose seeds follow from the collection alone, so that it is the
-same whatever the number of workers, and goes on after the last whole chunk when it was killed.
+A collection is cut into chunks, whose seeds follow from the collection alone. So it is the same for
+any number of workers, and one that was killed goes on after its last whole chunk.
 """
 
 from __future__ import annotations
@@ -54,36 +54,36 @@ def collect(
 ) -> Dataset:
     """Record `steps` steps of the task's reference environment.
 
-    Where the dataset holds other collections, most perturbed episodes start near their states.
+    If the dataset holds other collections, most perturbed episodes start near their states.
 
-    A collection is known by its steps, seed and the names of its policies: asked for again
-    where some of it is there already, it goes on from there. Workers are processes started
-    afresh ("spawn", for a forked child of a process that used torch can hang), with one torch
-    thread each; a script that calls this needs `if __name__ == "__main__":`.
+    A collection is known by its steps, its seed and the names of who acts. If some of it is there
+    already, it goes on from there. Workers are processes that start afresh ("spawn"), because a
+    forked child of a process that used torch can hang. Each has one torch thread. A script that
+    calls this needs `if __name__ == "__main__":`.
 
     Args:
         task: name of the task.
         steps: steps to record, at least one for each who acts.
-        destination: a path, where a dataset is made or an interrupted collection resumed; or an
+        destination: a path, where a dataset is made or an interrupted collection goes on; or an
             open dataset of the task, to which the collection is added.
         policies: who acts besides the random actor, by name; recorded as "agent:NAME".
-        drivers: what steps environments of its own while it is recorded, an agent that learns or
-            a planner, by name; recorded as "learner:NAME". Each is one chunk, so that a killed one
-            starts again.
+        drivers: what steps environments of its own while it is recorded, such as an agent that
+            learns or a planner, by name; recorded as "learner:NAME". Each is one chunk, so one
+            that was killed starts again.
         random: whether the random actor acts too.
         seed: decides everything that is drawn.
-        workers: processes; None takes one a core, 1 records in this process.
+        workers: processes; None takes one for each core, 1 records in this process.
         on_progress: called with the steps of this collection that are recorded so far.
 
     Returns:
         The dataset, with the collection in it.
 
     Raises:
-        UnknownNameError: where there is no such task.
-        ParameterError: where the steps are too few, the seed negative, a policy cannot be sent
-            to a worker, or a driver has no actuators to use.
-        DatasetError: where the destination is a dataset that is broken or of another task.
-        OutputError: where it holds something else already, or cannot be written.
+        UnknownNameError: if there is no such task.
+        ParameterError: if the steps are too few, the seed is negative, a policy cannot be sent to
+            a worker, or a driver has no actuators to use.
+        DatasetError: if the destination is a dataset that is broken or of another task.
+        OutputError: if it holds something else already, or cannot be written.
     """
     task = task_of(task)
     actors: dict[str, Policy | None] = {RANDOM: None} if random else {}
@@ -100,8 +100,8 @@ def collect(
     dataset = _destination(task, destination, collection)
     if driving and not dataset.spec.nu:
         raise ParameterError(
-            f"Got drivers for {task}, which has no actuators: there is nothing to learn. Record "
-            "it without."
+            f"Got drivers for {task}, which has no actuators: there is nothing to drive. Record "
+            "it without drivers."
         )
     done = {_chunk_of(collection, shard) for shard in dataset.shards}
     chunks = list(_chunks(collection))
@@ -204,8 +204,8 @@ def _chunk_of(collection: Collection, shard: Shard) -> int | None:
 
 
 def _starts(dataset: Dataset, collection: Collection) -> tuple[Array, Array] | None:
-    """Draw states that came into the dataset before a collection; None where there are none."""
-    # What came later, where this collection is resumed, must not matter.
+    """Draw states that came into the dataset before a collection; None if there are none."""
+    # If this collection is resumed, what came after its start must not matter.
     before = list(takewhile(lambda s: _chunk_of(collection, s) is None, dataset.shards))
     if not before:
         return None

@@ -26,7 +26,7 @@ POSITION_SCALE = 0.2
 VELOCITY_SCALE = 2.0
 """Largest standard deviation of a start's velocities."""
 SCATTERED_FRACTION = 0.75
-"""Share of the perturbed starts that are recorded states, where there are any."""
+"""Share of the perturbed starts that are recorded states, if there are any."""
 DEEPEST_CONTACT = -0.002
 """Metres; a start that is deeper in the ground would be thrown out of it."""
 FALL_FRACTION = 0.1
@@ -63,9 +63,9 @@ class PastTheEnd(gym.Wrapper[Array, Array, Array, Array]):
 class Noise:
     """Noise of about unit size that remembers its past for `time_constant` steps.
 
-    It is a first-order autoregressive process, or, where `held`, a uniform number that stays
-    for a while; a time constant of zero is white noise. Where `alternating`, what it remembers
-    changes its sign at every step: so agents act that chatter.
+    It is a first-order autoregressive process or, if `held`, a uniform number that stays for a
+    while. A time constant of zero is white noise. If `alternating`, what it remembers changes its
+    sign at every step, as in the actions of agents that chatter.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Explorer:
             spec: the system.
             actors: who acts, by name; None is the random actor.
             drivers: what steps environments of its own, by name.
-            starts: states that were recorded before, (n, nq) and (n, nv): episodes that start
+            starts: states that were recorded before, (n, nq) and (n, nv). Episodes that start
                 near them and take other actions cover what lies around known policies.
         """
         self.task = task
@@ -126,9 +126,9 @@ class Explorer:
         self.starts = starts
 
     def record(self, actor: str, steps: int, rng: np.random.Generator) -> list[Episode]:
-        """Record `steps` steps of one who acts; the last episode is cut to fit.
+        """Record `steps` steps of one actor or driver; an actor's last episode is cut to fit.
 
-        A driver takes about that many, because it may step many environments in whole rounds.
+        A driver takes about that many, because it may step many environments at once.
         """
         episodes: list[Episode] = []
         sensors = task_class(self.task).sensors

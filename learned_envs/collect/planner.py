@@ -1,4 +1,4 @@
-"""Planning in MuJoCo itself: the best that a model could be, and data for models to plan with."""
+"""Planning in MuJoCo itself: the best a model could do, and data for models to plan with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SEARCH = CEM(horizon=30, candidates=32, iterations=2, elites=6)
 """How a planner that is recorded searches."""
 
 PLANNED_STEPS = 200
-"""After which it starts anew."""
+"""Steps after which it starts anew."""
 
 FOLLOWED = 8
 """Sequences of actions that are followed from every state that it comes to."""
@@ -36,8 +36,9 @@ def plan_outside(
     """Plan in the real environment, for the sake of what is recorded on the way.
 
     Plans lead where no agent goes. From every state that the planner comes to, some of the
-    sequences that it considers are followed: they are what a search in a model will ask for. What
-    is simulated to choose among them is not recorded. A `Driver` of `collect`.
+    sequences that it considers are followed, because a search in a model will ask for them. What
+    is simulated to choose among them is not recorded. It is a driver of
+    [`collect`][learned_envs.collect.collection.collect].
     """
     rng = np.random.default_rng(seed)
     with closing(make_env()) as env, closing(make_env()) as aside:
@@ -67,10 +68,12 @@ def plan_outside(
 
 
 def real_returns(task: Task, env: gym.Env[Any, Any]) -> Returns:
-    """Return what action sequences pay in MuJoCo, by the task's reward: see `imagined_returns`.
+    """Return the function that says what action sequences pay in MuJoCo.
+
+    See [`imagined_returns`][learned_envs.planning.imagined_returns] for one of a learned model.
 
     Args:
-        task: whose rewards and ends count; its joints are slides and hinges.
+        task: whose rewards and ends count; its system has only slides and hinges.
         env: its reference environment, which gives the system.
     """
     base: Any = env.unwrapped

@@ -20,8 +20,8 @@ Driver = Callable[[str, Callable[[], gym.Env[Array, Array]], int, int], None]
 class Recorder(gym.Wrapper[Array, Array, Array, Array]):
     """Record the full states of an environment while anything steps it.
 
-    The action is cast to float32, the dtype of the action space, before the step, so that what
-    is recorded is what moved the system.
+    The action is cast to float32, the dtype of the action space, before the step. So what is
+    recorded is what moved the system.
     """
 
     def __init__(
@@ -35,10 +35,11 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
 
         Args:
             env: a MuJoCo environment of Gymnasium, wrapped or not.
-            actor: who acts: "agent:NAME".
+            actor: who acts, such as "agent:NAME".
             on_episode: called with each episode at its end. One that `reset` or `close` cuts
                 short is delivered as truncated.
-            read_columns: reads an episode's `columns` off MuJoCo's data; see `columns_of`.
+            read_columns: reads an episode's `columns` from MuJoCo's data; see
+                [`columns_of`][learned_envs.systems.reference.columns_of].
         """
         super().__init__(env)
         self.actor = actor
@@ -67,7 +68,7 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         return observation
 
     def step(self, action: Array) -> tuple[Array, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Step, record, and deliver the episode where it ends."""
+        """Step, record, and deliver the episode if it ends."""
         action = np.asarray(action, dtype=np.float32)
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._rows["actions"].append(action.copy())

@@ -10,10 +10,10 @@ from learned_envs.systems.spec import SystemSpec
 
 
 def check(recording: Recording, spec: SystemSpec, where: str) -> None:
-    """See that a recording has the sizes of `spec`, whole episodes and finite numbers.
+    """Check that a recording has the sizes of `spec`, whole episodes and finite numbers.
 
     Raises:
-        DatasetError: where it has not; `where` is how the message names it.
+        DatasetError: if it has not; `where` is how the message names it.
     """
     rows = int((recording.lengths + 1).sum())
     width = recording.observations.shape[-1] if recording.observations.ndim == 2 else 1
@@ -24,10 +24,10 @@ def check(recording: Recording, spec: SystemSpec, where: str) -> None:
 
 
 def check_episode(episode: Episode, spec: SystemSpec, where: str) -> None:
-    """See that an episode has the sizes of `spec`, equal lengths and finite numbers.
+    """Check that an episode has the sizes of `spec`, equal lengths and finite numbers.
 
     Raises:
-        DatasetError: where it has not; `where` is how the message names it.
+        DatasetError: if it has not; `where` is how the message names it.
     """
     steps = len(episode.rewards)
     if steps < 1:

@@ -6,8 +6,8 @@ my-dataset/
   shard-00000.safetensors    flat arrays of whole episodes, T + 1 rows for an episode of T steps
 ```
 
-A shard is written whole before the manifest names it, so that a kill at any moment leaves what
-was there; what no manifest names the next append replaces. One process appends at a time.
+A shard is written whole before the manifest names it, so a kill at any moment leaves what was
+there. The next append replaces a file that no manifest names. One process appends at a time.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ __all__ = ["MANIFEST", "Dataset"]
 class Dataset:
     """Recorded episodes of one task on disk; made by `create` or `open`.
 
+    [`collect`][learned_envs.collect.collection.collect] fills one.
+
     Attributes:
         path: the directory.
-        manifest: what is said of it.
+        manifest: what it says of itself.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
@@ -50,7 +52,7 @@ class Dataset:
         """Make an empty dataset.
 
         Raises:
-            OutputError: where something is there already, or nothing can be written.
+            OutputError: if something is there already, or nothing can be written.
         """
         path = Path(path)
         try:
@@ -69,14 +71,14 @@ class Dataset:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], task: str | None = None) -> Dataset:
-        """Open a dataset: read its manifest and see that its shards are there.
+        """Open a dataset: read its manifest and check that its shards are there.
 
         Args:
             path: the directory.
             task: the task that it must be of; None takes any.
 
         Raises:
-            DatasetError: where it is missing, broken, of a newer format or of another task.
+            DatasetError: if it is missing, broken, of a newer format or of another task.
         """
         path = Path(path)
         if not (path / MANIFEST).is_file():
@@ -119,33 +121,33 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """Sha256 over the shards' sha256: equal data, equal digest."""
+        """Sha256 over the shards' sha256: equal data has an equal digest."""
         return hashlib.sha256("".join(s.sha256 for s in self.shards).encode()).hexdigest()
 
     @property
     def actors(self) -> dict[str, int]:
-        """Who acted, and for how many steps."""
+        """How many steps each actor took, by name."""
         total: Counter[str] = Counter()
         for shard in self.shards:
             total.update(shard.sources)
         return dict(sorted(total.items()))
 
     def append(self, episodes: Sequence[Episode], origin: Mapping[str, Any] | None = None) -> None:
-        """Write episodes as one new shard: all of them, or, where this raises, none.
+        """Write episodes as one new shard: all of them, or none if this raises.
 
         Args:
             episodes: at least one.
             origin: where they come from, as plain data for JSON; kept in the manifest.
 
         Raises:
-            DatasetError: where an episode has wrong lengths or sizes, or is not finite.
-            OutputError: where the shard cannot be written; the dataset stays as it was.
+            DatasetError: if an episode has wrong lengths or sizes, or is not finite.
+            OutputError: if the shard cannot be written; the dataset stays as it was.
         """
         if not episodes:
             raise DatasetError("Got no episodes to append; expected at least one.")
         for index, episode in enumerate(episodes):
             check_episode(episode, self.spec, f"Episode {index} of those to append to {self.path}")
-        # Another object may have appended since this one was opened.
+        # Another object may have appended after this one was opened.
         self.manifest = Dataset.open(self.path, self.task).manifest
         recording = Recording.of(episodes)
         check(recording, self.spec, f"What is to be appended to {self.path}")
@@ -159,7 +161,7 @@ class Dataset:
         """Read and check all episodes.
 
         Raises:
-            DatasetError: where a shard is missing, broken or not finite, or there is none.
+            DatasetError: if a shard is missing, broken or not finite, or there is none.
         """
         if not self.shards:
             raise DatasetError(
@@ -182,7 +184,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path, task: str | None, spec: SystemSpec | None) -> Dataset:
-    """Open a dataset of this package; it holds its system itself. See `open_dataset`."""
+    """Open a dataset; see [`open_dataset`][learned_envs.data.source.open_dataset]."""
     return Dataset.open(path, task)
 
 

@@ -20,7 +20,7 @@ FORMAT = 1
 """Version of the manifest's layout; a newer one is refused."""
 
 MIGRATIONS: Mapping[int, Migration] = {}
-"""What brings an older manifest to the next format; see `schema`. There is one format yet."""
+"""What turns an older manifest into one of the next format. So far there is one format."""
 
 
 class Shard(msgspec.Struct, frozen=True):
@@ -32,8 +32,8 @@ class Shard(msgspec.Struct, frozen=True):
         sha256: of all that is in it.
         episodes: how many it holds.
         steps: in all of them together.
-        sources: who acted, and for how many steps; the file has the sources' numbers in this order.
-        origin: where the episodes come from, as who appended them says.
+        sources: how many steps each actor took, by name; the file numbers actors in this order.
+        origin: where the episodes come from, in the words of whoever appended them.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
             ) from error
 
     def write(self, folder: Path) -> None:
-        """Write the manifest of a folder; keys of users' own that stand there already stay.
+        """Write the manifest of a folder. Keys of users' own that are there already stay.
 
         Raises:
             OutputError: if it cannot be written.
@@ -95,7 +95,7 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
 
 
 def _over(old: Any, new: Any) -> Any:
-    """Lay plain data over what was there; keys that only the old has stay, at any depth."""
+    """Lay plain data over what was there. Keys that only the old has stay, at any depth."""
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **{name: _over(old.get(name), value) for name, value in new.items()}}
     if isinstance(old, list) and isinstance(new, list | tuple):

@@ -1,7 +1,7 @@
 """Read datasets in Minari's format, and write them.
 
-Minari is an exchange format here: a model is fitted to full states, and its episodes have a
-place for these only in `infos`, where `export_minari` puts `qpos` and `qvel`.
+Minari is an exchange format here. A model is fitted to full states. Minari's episodes can hold
+them only in `infos`, where `export_minari` puts `qpos` and `qvel`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path, task: str | None, spec: SystemSpec | None) -> ImportedDataset:
-    """Read a Minari dataset; see `open_dataset`."""
+    """Read a Minari dataset; see [`open_dataset`][learned_envs.data.source.open_dataset]."""
     if task is None or spec is None:
         raise DatasetError(
             f"{path} is a Minari dataset, which does not hold its task and system. Say which: "
@@ -54,9 +54,9 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
         spec: the system that its reference environment simulates.
 
     Raises:
-        DatasetError: where it is missing, broken, empty, of another environment, or without
-            full qpos and qvel in its infos.
-        DependencyError: where Minari is not installed.
+        DatasetError: if it is missing, broken, empty, of another environment, or without full
+            qpos and qvel in its infos.
+        DependencyError: if Minari is not installed.
     """
     path, task = Path(path), task_of(task)
     folder = _data_folder(path)
@@ -94,17 +94,17 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
 def export_minari(dataset: Source, path: str | os.PathLike[str]) -> None:
     """Write a dataset in Minari's format.
 
-    `minari.MinariDataset(path / "data")` opens it; so does `minari.load_dataset(NAME)` where
-    `path` is NAME, which ends in -vN, below Minari's root.
+    `minari.MinariDataset(path / "data")` opens it. So does `minari.load_dataset(NAME)` if `path`
+    is NAME below Minari's root, and NAME ends in -vN.
 
     Args:
         dataset: what to write.
         path: a directory that does not exist yet.
 
     Raises:
-        DatasetError: where the dataset cannot be read.
-        OutputError: where `path` exists, or cannot be written.
-        DependencyError: where Minari is not installed.
+        DatasetError: if the dataset cannot be read.
+        OutputError: if `path` exists, or cannot be written.
+        DependencyError: if Minari is not installed.
     """
     path = Path(path)
     minari = _minari()
@@ -124,7 +124,7 @@ def export_minari(dataset: Source, path: str | os.PathLike[str]) -> None:
                 description=f"{dataset.task} by learned-envs; qpos and qvel are in the infos.",
                 data_format="hdf5",
             )
-            # Minari keeps a seed only where it is not None, and has no place for the source.
+            # Minari keeps a seed only if it is not None, and has no place for the actor.
             written.storage.update_episode_metadata([{"source": e.actor} for e in episodes])
             (root / name).rename(path)
     except OSError as error:
@@ -210,7 +210,7 @@ def _root_beside(path: Path) -> Iterator[Path]:
     os.environ[variable] = str(root)
     try:
         with warnings.catch_warnings():
-            # It asks for an author and an address, which a file of one's own can do without.
+            # It asks for an author and an address, which a file of your own does not need.
             warnings.simplefilter("ignore", UserWarning)
             yield root
     finally:

@@ -22,7 +22,7 @@ ROWS = {
     "actions": np.float32,
     "rewards": np.float64,
 }
-"""The arrays with one row a state, and how they are stored."""
+"""The arrays with one row for each state, and how they are stored."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Episode:
         rewards: (T,) float64.
         terminated: whether the task ended it.
         truncated: whether it was cut short.
-        seed: what its reset was seeded with; -1 where it was not.
-        actor: who acted: "random", "agent:NAME".
+        seed: what its reset was seeded with; -1 if it was not.
+        actor: who acted, such as "random" or "agent:NAME".
         columns: (T + 1, n) float64 each, by name: leaves of the state beside qpos and qvel, and
             what sensors read that the observation does not hold.
     """
@@ -59,8 +59,8 @@ class Episode:
 class Recording:
     """Episodes laid end to end: E episodes in N = sum(lengths + 1) rows.
 
-    An episode of T steps has T + 1 rows, one a state; its last row's action and reward are
-    zeros, so that one index serves every array: step `i` goes from row `i` to row `i + 1`.
+    An episode of T steps has T + 1 rows, one for each state. The action and the reward of its last
+    row are zeros, so one index serves every array: step `i` goes from row `i` to row `i + 1`.
 
     Attributes:
         qpos: (N, nq) float64.
@@ -117,7 +117,7 @@ class Recording:
 
     @classmethod
     def join(cls, recordings: Sequence[Recording]) -> Recording:
-        """Lay recordings, at least one, end to end; see `of`."""
+        """Lay recordings, at least one, end to end; it raises what `of` raises."""
         names = (*ROWS, "lengths", "terminated", "truncated", "seeds")
         arrays = {name: np.concatenate([getattr(r, name) for r in recordings]) for name in names}
         return cls(
@@ -137,7 +137,7 @@ class Recording:
 
     @property
     def steps_by_actor(self) -> dict[str, int]:
-        """Who acted, by name, and for how many steps."""
+        """How many steps each actor took, by name."""
         counts = dict.fromkeys(sorted(set(self.actors)), 0)
         for actor, length in zip(self.actors, self.lengths, strict=True):
             counts[actor] += int(length)
@@ -199,11 +199,11 @@ class Recording:
     def split(self, fraction: float, seed: int) -> tuple[Recording, Recording]:
         """Split by episode, so that no held-out state has a neighbour in the rest.
 
-        Where episodes are added to a recording, those that were there stay on their side: what a
-        model was trained on is not held out when it is trained on.
+        If episodes are added to a recording, those that were there stay on their side. So what a
+        model was trained on is not held out when its training goes on.
 
         Args:
-            fraction: the chance, between 0 and 1, of an episode to be held out; at least one is,
+            fraction: the chance, between 0 and 1, of an episode to be held out. At least one is,
                 and at least one is not.
             seed: decides which.
 
@@ -211,7 +211,7 @@ class Recording:
             The rest, and what is held out.
 
         Raises:
-            DatasetError: where there are fewer than two episodes.
+            DatasetError: if there are fewer than two episodes.
         """
         if len(self) < 2:
             raise DatasetError(
@@ -248,6 +248,11 @@ def _joined(columns: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
 
 
 def spans(starts: Array, counts: Array) -> Array:
-    """Return `start, start + 1, ...`, `count` of them, for each start, end to end, int64."""
+    """Return `start, start + 1, ...`, `count` of them, for each start, end to end, int64.
+
+    Examples:
+        >>> spans(np.array([0, 10]), np.array([2, 3]))
+        array([ 0,  1, 10, 11, 12])
+    """
     before = np.cumsum(counts) - counts
     return np.asarray(np.repeat(starts - before, counts) + np.arange(counts.sum()), dtype=np.int64)

@@ -31,12 +31,12 @@ def write_shard(file: Path, recording: Recording, origin: Mapping[str, Any]) -> 
     """Write a recording and return what a manifest says of it.
 
     Args:
-        file: where.
-        recording: what is to be in it.
-        origin: where it comes from, as plain data for JSON.
+        file: where to.
+        recording: the episodes.
+        origin: where they come from, as plain data for JSON.
 
     Raises:
-        OutputError: where it cannot be written; then nothing is there.
+        OutputError: if it cannot be written; then nothing is there.
     """
     plain_origin = json.loads(json.dumps({**origin}, allow_nan=False))
     actors = recording.steps_by_actor
@@ -64,7 +64,7 @@ def read_shard(folder: Path, entry: Shard, spec: SystemSpec) -> Recording:
     """Read and check the shard that a manifest's entry names.
 
     Raises:
-        DatasetError: where it is missing or broken, or its episodes are.
+        DatasetError: if it is missing or broken, or its episodes are.
     """
     file = folder / entry.name
     see_shard(file, entry.bytes)
@@ -102,10 +102,10 @@ def read_shard(folder: Path, entry: Shard, spec: SystemSpec) -> Recording:
 
 
 def see_shard(file: Path, size: int) -> None:
-    """See that a shard is there and of its size, without reading it.
+    """Check that a shard is there and of its size, without reading it.
 
     Raises:
-        DatasetError: where it is not.
+        DatasetError: if it is not.
     """
     found = file.stat().st_size if file.is_file() else None
     if found != size:

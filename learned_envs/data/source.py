@@ -13,12 +13,15 @@ from learned_envs.errors import DatasetError
 from learned_envs.systems.spec import SystemSpec
 
 FORMATS = ("learned_envs.data.minari", "learned_envs.data.dataset")
-"""Modules of the formats that `open_dataset` reads, one a format, in the order in which they are
+"""Modules of the formats that `open_dataset` reads, one for each, in the order in which they are
 asked. Each has `recognises(path)` and `open_source(path, task, spec)`."""
 
 
 class Source(Protocol):
-    """Where recorded episodes come from: a `Dataset`, or one of another format."""
+    """Where recorded episodes come from.
+
+    It is a [`Dataset`][learned_envs.data.dataset.Dataset], or one of another format.
+    """
 
     @property
     def path(self) -> Path:
@@ -46,7 +49,7 @@ class Source(Protocol):
 
     @property
     def actors(self) -> dict[str, int]:
-        """Who acted, and for how many steps."""
+        """How many steps each actor took, by name."""
 
     def load(self) -> Recording:
         """Read and check all episodes."""
@@ -54,10 +57,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class ImportedDataset:
-    """Episodes of one task that were read from another format; a `Source` as a `Dataset` is.
+    """Episodes of one task that were read from another format. It is a `Source`.
 
     Attributes:
-        path: where they were read.
+        path: where they were read from.
         task: name of the task.
         spec: the system.
         digest: sha256 of the file that they were read from.
@@ -82,7 +85,7 @@ class ImportedDataset:
 
     @property
     def actors(self) -> dict[str, int]:
-        """Who acted, and for how many steps."""
+        """How many steps each actor took, by name."""
         return self.recording.steps_by_actor
 
     def load(self) -> Recording:
@@ -97,7 +100,7 @@ class Format(Protocol):
         """Return whether what lies at a path is of this format."""
 
     def open_source(self, path: Path, task: str | None, spec: SystemSpec | None) -> Source:
-        """Open it; see `open_dataset`."""
+        """Open it; see [`open_dataset`][learned_envs.data.source.open_dataset]."""
 
 
 def open_dataset(
@@ -111,22 +114,22 @@ def open_dataset(
         spec: the system, which formats other than this package's do not hold.
 
     Raises:
-        DatasetError: where there is none, or it is broken, of another task, or of a format that
-            needs the task and the system to be known.
-        DependencyError: where a library that reads the format is not installed.
+        DatasetError: if there is none, or it is broken or of another task, or if its format does
+            not hold task and system, and they are not given.
+        DependencyError: if a library that reads the format is not installed.
     """
     path = Path(path)
     formats: list[Format] = [importlib.import_module(name) for name in FORMATS]
-    # What nobody recognises the last one, this package's own, says what it expected of.
+    # If nobody recognises it, the last one, this package's own, says what it expected.
     found = next((format for format in formats if format.recognises(path)), formats[-1])
     return found.open_source(path, task, spec)
 
 
 def expect(got: str, task: str, path: Path) -> None:
-    """See that a dataset is of the task that it is to be used for.
+    """Check that a dataset is of the task that it is to be used for.
 
     Raises:
-        DatasetError: where it is not.
+        DatasetError: if it is not.
     """
     if got != task:
         raise DatasetError(

@@ -50,7 +50,7 @@ class Window:
 class Trajectories:
     """Episodes laid end to end, resident on a device.
 
-    Positions are kept in float64, since travelled distances are too coarse in float32, and
+    Positions are kept in float64, because travelled distances are too coarse in float32. They are
     handed out in float32.
     """
 
@@ -83,7 +83,7 @@ class Trajectories:
         Args:
             recording: the episodes.
             spec: the system.
-            device: where to.
+            device: where it goes.
             sensors: the task's, whose readings go with the states.
 
         Raises:
@@ -127,7 +127,7 @@ class Trajectories:
         """Draw rows from which `length` steps stay within an episode, with replacement.
 
         Raises:
-            DatasetError: where no episode is that long.
+            DatasetError: if no episode is that long.
         """
         rows = self._starting_rows(length)
         if not len(rows):

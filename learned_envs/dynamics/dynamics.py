@@ -14,7 +14,7 @@ from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
 ENVELOPE = 3.0
-"""A state outside this many times the data's range has diverged."""
+"""A state has diverged if it is outside this many times the data's range."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Prediction:
         displacement: (*batch, nv), the change of q in its tangent space.
         readings: what each sensor is predicted to read, (*batch, size) by its name.
         disagreement: (*batch), the spread of an ensemble's members about their mean, in units
-            of the spread of a step's change over the data; None unless it was asked for.
+            of the spread of a step's change over the data; None if it was not asked for.
     """
 
     state: State
@@ -45,7 +45,7 @@ class Family(ABC):
     hidden: tuple[int, ...] = (192, 192, 192)
     """Widths of the hidden layers of its networks."""
     activation: str = "silu"
-    """silu, with layer normalisation behind it, or tanh, without."""
+    """Either silu, which layer normalisation follows, or tanh, without it."""
 
     @abstractmethod
     def build(self, spec: SystemSpec, members: int | None = None) -> Dynamics:
@@ -53,15 +53,23 @@ class Family(ABC):
 
         Args:
             spec: the system.
-            members: where given, every tensor that the model meets has a leading axis of this
+            members: if given, every tensor that the model meets has a leading axis of this
                 size, and each index along it is a model of its own.
+
+        Examples:
+            >>> from learned_envs import card, registry
+            >>> spec = card.read_card("Hopper").spec
+            >>> model = registry.family_class("second_order")(hidden=(8,)).build(spec)
+            >>> start = State(torch.zeros(5, spec.nq), torch.zeros(5, spec.nv))
+            >>> model.step(start, torch.zeros(5, spec.nu)).displacement.shape
+            torch.Size([5, 6])
         """
 
 
 class Dynamics(nn.Module, ABC):
     """A model of how a system moves in one environment step.
 
-    Its normalisation constants are buffers, so its weights are all that is needed.
+    Its normalisation constants are buffers, so a checkpoint of its weights has them too.
 
     Attributes:
         spec: the system.
@@ -96,7 +104,7 @@ class Dynamics(nn.Module, ABC):
         return state
 
     def to_bfloat16(self) -> Dynamics:
-        """Return a model of the same weights that computes in bfloat16 where it can."""
+        """Return a model of the same weights that computes in bfloat16 as far as it can."""
         return self
 
     def copies(self, state: State, disagreement: bool = False) -> int:
@@ -116,7 +124,7 @@ class Dynamics(nn.Module, ABC):
     def priors(self) -> Iterator[tuple[nn.Parameter, float]]:
         """Return every parameter, and by how much more than others it is held near zero.
 
-        Training multiplies its weight decay by that.
+        Training multiplies the parameter's weight decay by this factor.
         """
         for parameter in self.parameters():
             yield parameter, 1.0
@@ -137,12 +145,12 @@ class Dynamics(nn.Module, ABC):
     def inside(self, state: State) -> Tensor:
         """Return which states are finite and inside the envelope, (*batch).
 
-        Cyclic coordinates and angles without limits must only be finite.
+        Cyclic coordinates and angles without limits only have to be finite.
         """
         value = torch.cat([state.q, state.v], -1)
         low = torch.cat([self.q_low, self.v_low])
         high = torch.cat([self.q_high, self.v_high])
-        # Written so that what is not a number is outside, and an infinite coordinate too.
+        # Written so that NaN is outside, and an infinite coordinate too.
         middle = torch.where(low.isfinite(), (low + high) / 2, 0.0)
         reach = ((high - low) / 2).clamp(max=torch.finfo(value.dtype).max)
         return ((value - middle).abs() <= reach).all(-1)

@@ -18,26 +18,26 @@ from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
 
 GROUPING_PAYS = 64
-"""Batch size from which sorting states by member is cheaper than stepping all with everyone."""
+"""From this batch size on, sorting states by member costs less than stepping all by every one."""
 
 ROW = 64
-"""States of a member are stepped in a multiple of this number, unless they are few."""
+"""If states are sorted by member, each member steps a multiple of this many."""
 
 
 class Ensemble(Dynamics):
     """`members` models of a family that differ in their first weights and their data.
 
-    A state that remembers a `member`, (*batch) int64, steps with that member alone; one that
-    does not steps with the members' mean. What the family itself `remembers` has an axis of members
-    behind the batch's; other leaves of the memory go as q and v do.
+    A state that remembers a `member`, (*batch) int64, steps with that member alone. Without one,
+    it steps with the members' mean. What the family itself `remembers` has an axis of members
+    behind the batch's. Other leaves of the memory move as q and v do.
 
     Attributes:
         family: the members' configuration.
         members: how many there are.
         model: the members, along a leading axis.
-        heading: the frame that the members see the system in; None where it is the world's.
+        heading: the frame that the members see the system in; None if it is the world's.
         sensors: what it predicts the readings of, beside the motion.
-        head: what predicts them, with members as the model has; None without sensors.
+        head: the network that predicts them, with as many members; None without sensors.
         change_spread: (nv) the spread of a step's change of v over the data, the unit of
             disagreement.
     """
@@ -54,14 +54,14 @@ class Ensemble(Dynamics):
         self.heading = Heading.of(spec)
         self.remembers = self.model.remembers
         self.sensors = tuple(sensors)
-        # After the model, whose first weights are then the same with a head and without.
+        # Made after the model, so that the model's first weights do not depend on the sensors.
         self.head = (
             SensorHead(spec, self.kinematics, self.sensors, members) if self.sensors else None
         )
         self.register_buffer("change_spread", torch.ones(spec.nv))
 
     def with_member(self, member: int) -> Ensemble:
-        """Return an ensemble of one of the members, with weights that are views of this one's."""
+        """Return an ensemble of one of the members. Its weights are views of this one's."""
         own = Ensemble(self.family, self.spec, 1, self.sensors).to(self.q_low.device)
         theirs = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         for name, tensor in (*own.named_parameters(), *own.named_buffers()):
@@ -91,7 +91,7 @@ class Ensemble(Dynamics):
         return 1 if self._grouping_pays(state) and not disagreement else self.members
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
-        """Predict one environment step; see `Dynamics.step`."""
+        """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
         if self._grouping_pays(state) and not disagreement:
             return self._step_grouped(state, action)
         member = state.memory.get("member")
@@ -108,7 +108,7 @@ class Ensemble(Dynamics):
         )
 
     def step_members(self, state: State, action: Tensor) -> Prediction:
-        """Move each member, without its readings, from states of its own or all from the same.
+        """Move each member, without readings, from its own states or from shared ones.
 
         Args:
             state: q (members, *batch, nq) and v (members, *batch, nv), or (1, *batch, .).
@@ -127,7 +127,7 @@ class Ensemble(Dynamics):
         return replace(ahead, state=reached, displacement=displacement)
 
     def priors(self) -> Iterator[tuple[nn.Parameter, float]]:
-        """Return every parameter with its share of weight decay; see `Dynamics.priors`."""
+        """Return every parameter with its factor of weight decay; see `Dynamics.priors`."""
         yield from self.model.priors()
         if self.head is not None:
             for parameter in self.head.parameters():
@@ -135,9 +135,9 @@ class Ensemble(Dynamics):
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`.
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`.
 
-        Those of the head are set apart, by its own `normalise`.
+        The head's constants are not among them: its own `normalise` sets them.
         """
         super().normalise(state, action, next_state)
         self.change_spread.copy_((next_state.v - state.v).std(0).clamp_min(1e-8))
@@ -168,13 +168,13 @@ class Ensemble(Dynamics):
         return self._reduce(state, self._with_readings(rebuilt(shared, iter(parts)), u), own)
 
     def _grouping_pays(self, state: State) -> bool:
-        # A GPU would be waited for, to count the states of each member.
+        # On a GPU, counting the states of each member would mean waiting for it.
         if "member" not in state.memory or self.remembers or state.q.device.type != "cpu":
             return False
         return state.q.shape[:-1].numel() >= GROUPING_PAYS
 
     def _members_first(self, state: State) -> State:
-        """Return what all members step from: one state for all, and what each remembers."""
+        """Return what members step from: one state for all, and what each of them remembers."""
         axis = state.q.ndim - 1
         shared = state.forget("member", *self.remembers).map(lambda leaf: leaf[None])
         own = {n: leaf for n, leaf in state.memory.items() if n in self.remembers}

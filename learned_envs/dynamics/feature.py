@@ -1,4 +1,4 @@
-"""What a network sees of a state and an action, in coordinates that the motion depends on."""
+"""What a network sees of a state and an action: coordinates that the motion depends on."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LIMIT_SCALES = (0.01, 0.1)
 """Distances (metres or radians) over which a joint at its limit is told from a free one."""
 
 LIMIT_TIMES = (0.0, 1.0)
-"""When motion is shown joints' distances from their limits, in steps: now and after one."""
+"""The times at which a model of motion sees distances from limits, in steps: now and after one."""
 
 LEAST_SPREAD = 1e-3
-"""By which a feature is divided at least."""
+"""A feature is divided by at least this."""
 
 
 class Standardised(nn.Module):
-    """What has zero mean and unit spread over the data.
+    """Numbers that are scaled to zero mean and unit spread over the data.
 
     Attributes:
         mean: (size) of the data.
@@ -37,7 +37,7 @@ class Standardised(nn.Module):
     scale: Tensor
 
     def hold(self, size: int) -> None:
-        """Make the constants of so many numbers, which change nothing until they are measured."""
+        """Make the constants of `size` numbers. They change nothing until they are measured."""
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
 
@@ -51,7 +51,7 @@ class Standardised(nn.Module):
 
         Args:
             raw: (n, size).
-            least: what varies by less is divided by this; what does not vary is left unscaled.
+            least: what varies by less is divided by this. What does not vary is not scaled.
         """
         spread = raw.std(0)
         self.mean.copy_(raw.mean(0))
@@ -61,11 +61,11 @@ class Standardised(nn.Module):
 class Features(Standardised):
     """Invariant coordinates, velocities, action and contact geometry, standardised.
 
-    Cyclic coordinates are left out, unlimited angles enter by their sine and cosine and free
+    Cyclic coordinates are left out. Unlimited angles enter by their sine and cosine, and free
     orientations by their rotation matrix. Of each contact point the network sees its height now
-    and after a ballistic step, squashed at two scales, and its velocity. Where asked for, it sees
-    how far each limited joint is from its limits, at times given in steps of unchanged velocity,
-    squashed at two scales.
+    and after a ballistic step, squashed at two scales, and its velocity. If `limit_times` are
+    given, it sees how far each limited joint will be from its limits after so many steps of
+    unchanged velocity, squashed at two scales.
 
     Attributes:
         size: how many features there are.
@@ -118,10 +118,10 @@ class Features(Standardised):
         return self.standardise(self._raw(q, v, action))
 
     def normalise(self, q: Tensor, v: Tensor, action: Tensor) -> None:
-        """Set the mean and the scale from data, (n, .) each; constants are left unscaled.
+        """Set the mean and the scale from data, (n, .) each. Constants are not scaled.
 
-        What hardly varies, as a squashed height far from the ground, is not scaled to unit spread:
-        that would magnify its rounding.
+        What hardly varies, such as a squashed height far from the ground, is not scaled to unit
+        spread, because that would magnify its rounding.
         """
         self.measure(self._raw(q, v, action), LEAST_SPREAD)
 

@@ -17,7 +17,7 @@ from learned_envs.systems.spec import SystemSpec
 
 
 class FieldDynamics(Dynamics):
-    """A model of the rates of position and velocity, which an integrator follows over a step."""
+    """A model of the rates of position and velocity. An integrator follows them over a step."""
 
     def __init__(
         self,
@@ -35,8 +35,8 @@ class FieldDynamics(Dynamics):
             integrators: those that suit the field.
 
         Raises:
-            UnknownNameError: where there is no such integrator, or it does not suit.
-            ParameterError: where there is not at least one substep.
+            UnknownNameError: if there is no such integrator, or it does not suit.
+            ParameterError: if there is not at least one substep.
         """
         super().__init__(spec)
         if integrator not in integrators:
@@ -51,10 +51,10 @@ class FieldDynamics(Dynamics):
         """Return the rate of q, in its tangent space, and the acceleration, (*batch, nv) each."""
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
-        """Predict one environment step; see `Dynamics.step`."""
+        """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
 
         def field(q: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-            # Members that shared a state at first no longer do at a later stage.
+            # Members that share a state at the first stage no longer do at a later one.
             return self.field(q, v, action.expand(*v.shape[:-1], -1))
 
         advance, h = self.kinematics.advance, self.spec.dt / self.substeps

@@ -54,7 +54,7 @@ class FirstOrderDynamics(FieldDynamics):
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, action)
         moved = self.kinematics.difference(state.q, next_state.q)

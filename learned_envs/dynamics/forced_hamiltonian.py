@@ -42,6 +42,6 @@ class ForcedHamiltonianDynamics(HamiltonianDynamics):
         return rate, force + self.forces(self.posture(q), rate, action)
 
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.forces.normalise(self.speed)

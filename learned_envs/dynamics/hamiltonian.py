@@ -1,8 +1,8 @@
 """Hamiltonian networks: motion that keeps a learned energy.
 
-Greydanus, Dzamba and Yosinski, "Hamiltonian Neural Networks", NeurIPS 2019; the mechanical form
-with a learned inverse inertia and momenta p = M(q) v as in Zhong, Dey and Chakraborty,
-"Symplectic ODE-Net", ICLR 2020. The action is not seen: nothing drives such a system.
+Greydanus, Dzamba and Yosinski, "Hamiltonian Neural Networks", NeurIPS 2019. The mechanical form,
+with a learned inverse inertia and momenta p = M(q) v, is as in Zhong, Dey and Chakraborty,
+"Symplectic ODE-Net", ICLR 2020. The model does not see the action: nothing drives such a system.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Hamiltonian(Family):
     """A learned Hamiltonian, and nothing beside it."""
 
     mechanical: bool = True
-    """Whether H = p^T M^-1(q) p / 2 + V(q); else any H(q, p)."""
+    """Whether H = p^T M^-1(q) p / 2 + V(q). If not, it is any H(q, p)."""
     substeps: int = 1
     """Integrator steps in one environment step."""
     integrator: str = "implicit_midpoint"
@@ -37,8 +37,8 @@ class Hamiltonian(Family):
         """Make an untrained model of the system.
 
         Raises:
-            ParameterError: where the system has free joints.
-            UnknownNameError: where there is no such integrator.
+            ParameterError: if the system has free joints.
+            UnknownNameError: if there is no such integrator.
         """
         return HamiltonianDynamics(self, spec, members)
 
@@ -65,7 +65,7 @@ class HamiltonianDynamics(FieldDynamics):
             speed = self.mobility.root(posture).mT @ p.unsqueeze(-1)
             potential: Tensor = self.energy(posture).squeeze(-1)
             return 0.5 * speed.square().sum((-2, -1)) + potential
-        # What an inertia of one, in the unit of inertia, would make of p.
+        # The velocity that p would be at an inertia of one, in the unit of inertia.
         velocity = self.mobility.unit.square() * p
         inputs = torch.cat([posture, velocity / self.speed], -1)
         rest: Tensor = self.energy(inputs).squeeze(-1)
@@ -77,7 +77,7 @@ class HamiltonianDynamics(FieldDynamics):
         return by_p, -by_q
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
-        """Predict one environment step; see `Dynamics.step`."""
+        """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
         state = apart(state, self.members)
         momentum = self.mobility.solve(self.posture(state.q), state.v)
         ahead = super().step(replace(state, v=momentum), action)
@@ -87,7 +87,7 @@ class HamiltonianDynamics(FieldDynamics):
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.posture.normalise(state.q)
         self.change.normalise(next_state.v - state.v)

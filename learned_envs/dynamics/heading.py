@@ -1,4 +1,4 @@
-"""A frame that turns with the system, for motion that does not depend on where it heads."""
+"""A frame that turns with the system, for motion that does not depend on its heading."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from learned_envs.systems.spec import SystemSpec
 class Heading:
     """The frame of a body that slides and turns freely on level ground.
 
-    Seen from it, the body heads along x and all else is as it was: what is learned of one heading
-    holds for every other.
+    Seen from it, the body heads along x, and all else is as it was. So what is learned of one
+    heading holds for every other.
 
     Attributes:
         x, y: indices in q and in v of the slides.
@@ -30,7 +30,7 @@ class Heading:
 
     @classmethod
     def of(cls, spec: SystemSpec) -> Heading | None:
-        """Return a system's frame; None where its motion may depend on where it heads."""
+        """Return a system's frame; None if its motion may depend on its heading."""
         indices = spec.heading
         return None if indices is None else cls(*indices)
 

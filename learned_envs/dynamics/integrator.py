@@ -18,7 +18,7 @@ ITERATIONS = 5
 
 RELATIVE_TOLERANCE = 1e-5
 ABSOLUTE_TOLERANCE = 1e-6
-"""Of the adaptive integrators; what float32 can still tell apart."""
+"""Tolerances of the adaptive integrators: what float32 can still tell apart."""
 
 Field = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(q, v) -> (rate of q, acceleration), (*batch, nv) each."""
@@ -43,8 +43,8 @@ def constant_acceleration(
 ) -> tuple[Tensor, Tensor]:
     """Hold the acceleration over the step, so that position moves by the mean velocity.
 
-    Exact for a field that is the mean acceleration of the step, which is what a network
-    trained on whole steps becomes; order 1 for any other.
+    It is exact if the field is the mean acceleration of the step: a network that is trained on
+    whole steps becomes that. For any other field it has order 1.
     """
     rate, acceleration = field(q, v)
     return h * (rate + 0.5 * h * acceleration), h * acceleration
@@ -60,7 +60,7 @@ def midpoint(
 
 
 def rk4(field: Field, advance: Advance, q: Tensor, v: Tensor, h: float) -> tuple[Tensor, Tensor]:
-    """Classical Runge-Kutta, as MuJoCo's RK4. Order 4 where q has no free joint."""
+    """Classical Runge-Kutta, as MuJoCo's RK4. Order 4 if q has no free joint."""
     r1, a1 = field(q, v)
     r2, a2 = field(advance(q, 0.5 * h * r1), v + 0.5 * h * a1)
     r3, a3 = field(advance(q, 0.5 * h * r2), v + 0.5 * h * a2)
@@ -71,9 +71,9 @@ def rk4(field: Field, advance: Advance, q: Tensor, v: Tensor, h: float) -> tuple
 def implicit_midpoint(
     field: Field, advance: Advance, q: Tensor, v: Tensor, h: float
 ) -> tuple[Tensor, Tensor]:
-    """Implicit midpoint rule, by fixed-point iteration. Order 2; symplectic for a Hamiltonian's.
+    """Implicit midpoint rule, by fixed-point iteration. Order 2; symplectic for a Hamiltonian.
 
-    The iteration contracts where a step is short beside the fastest motion.
+    The iteration converges if a step is short compared to the fastest motion.
     """
     rate, acceleration = field(q, v)
     for _ in range(ITERATIONS):
@@ -84,7 +84,7 @@ def implicit_midpoint(
 class Adaptive:
     """One of torchdiffeq's solvers with adaptive steps (Chen et al., NeurIPS 2018).
 
-    Positions are integrated in the tangent space of where the step began.
+    Positions are integrated in the tangent space of the place where the step began.
     """
 
     def __init__(self, method: str) -> None:
@@ -109,7 +109,7 @@ class Adaptive:
         def rates(_: Tensor, y: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             return field(advance(q, y[0]), y[1])
 
-        # Members that share a state at first do not later, and the solver wants one shape.
+        # Members that share a state at first do not later, but the solver needs one shape.
         v = v.expand_as(field(q, v)[1])
         times = torch.tensor([0.0, h], dtype=v.dtype, device=v.device)
         moved, reached = solver(
@@ -147,7 +147,7 @@ class Adjoint(Adaptive):
             q: (*batch, nq).
             v: (*batch, nv).
             h: seconds.
-            held: what the field depends on beside q and v, and gradients are to reach.
+            held: what else the field depends on that gradients must reach.
         """
         needed = tuple(tensor for tensor in (q, *held) if tensor.requires_grad)
         return self._solve(odeint_adjoint, field, advance, q, v, h, adjoint_params=needed)
@@ -160,11 +160,11 @@ GENERAL: dict[str, Integrator] = {
     "dopri5": Adaptive("dopri5"),
     "dopri5_adjoint": Adjoint("dopri5"),
 }
-"""Those that take any pair of rates, also where `v` is a momentum."""
+"""Those that take any pair of rates, even if `v` is a momentum."""
 
 INTEGRATORS: dict[str, Integrator] = {
     "semi_implicit_euler": semi_implicit_euler,
     "constant_acceleration": constant_acceleration,
     **GENERAL,
 }
-"""All of them; the first two build on that `v` is the rate of `q`, but for a small correction."""
+"""All of them. The first two need `v` to be the rate of `q`, but for a small correction."""

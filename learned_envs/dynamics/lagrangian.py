@@ -1,6 +1,6 @@
 """Acceleration from a learned Lagrangian, with learned damping and control.
 
-Lutter, Ritter and Peters, "Deep Lagrangian Networks", ICLR 2019: kinetic energy by a positive
+Lutter, Ritter and Peters, "Deep Lagrangian Networks", ICLR 2019, make kinetic energy of a positive
 definite inertia. Cranmer et al., "Lagrangian Neural Networks", 2020, let it be any function.
 """
 
@@ -40,8 +40,8 @@ class Lagrangian(Family):
         """Make an untrained model of the system.
 
         Raises:
-            ParameterError: where the system has free joints.
-            UnknownNameError: where there is no such integrator.
+            ParameterError: if the system has free joints.
+            UnknownNameError: if there is no such integrator.
         """
         return LagrangianDynamics(self, spec, members)
 
@@ -72,19 +72,19 @@ class LagrangianDynamics(FieldDynamics):
         force, _ = gradients(self.lagrangian, q, v)
         posture = self.posture(q)
         force = force + self.forces(posture, v, action)
-        # The momentum M(q) v changes by the turning of M too.
+        # The momentum M(q) v also changes because M does.
         turning = directional_derivative(
             lambda place: self.inertia.times(self.posture(place), v), q, v
         )
         return v, self.acceleration.clamp(self.inertia.solve(posture, force - turning))
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
-        """Predict one environment step; see `Dynamics.step`."""
+        """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
         return super().step(apart(state, self.members), action)
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.posture.normalise(state.q)
         self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)

@@ -17,10 +17,10 @@ from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
 LEAST_ROOT = 0.05
-"""The least diagonal entry of a root, in its unit: it bounds how singular a matrix can be."""
+"""The least diagonal entry of a root, in its unit. It bounds how singular a matrix can be."""
 
 SOFTPLUS_ONE = math.log(math.expm1(1 - LEAST_ROOT))
-"""Where softplus and the least root make one."""
+"""At this input, softplus and the least root sum to one."""
 
 INITIAL_DAMPING = 0.1
 """The square root of the damping of an untrained model, in its unit."""
@@ -42,7 +42,7 @@ class Posture(Standardised):
         """Sort the coordinates.
 
         Raises:
-            ParameterError: where the system has free joints, whose q has no conjugate momenta.
+            ParameterError: if the system has free joints, because their q has no momenta.
         """
         super().__init__()
         if spec.nq != spec.nv:
@@ -64,7 +64,7 @@ class Posture(Standardised):
 
     @torch.no_grad()
     def normalise(self, q: Tensor) -> None:
-        """Set the mean and the scale from data, (n, nq); constants are left unscaled."""
+        """Set the mean and the scale from data, (n, nq). Constants are not scaled."""
         self.measure(self._raw(q))
 
     def _raw(self, q: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class PositiveMatrix(nn.Module):
             posture: size of the posture.
             size: rows of the matrix.
             family: says how wide the network is.
-            members: as `Family.build`'s.
+            members: as in `Family.build`.
         """
         super().__init__()
         entries = size * (size + 1) // 2
@@ -105,7 +105,7 @@ class PositiveMatrix(nn.Module):
         root = entries.new_zeros(*entries.shape[:-1], size, size)
         root[..., row, column] = entries
         diagonal = root.diagonal(dim1=-2, dim2=-1)
-        # One where the network gives zero.
+        # One if the network gives zero.
         positive = F.softplus(diagonal + SOFTPLUS_ONE) + LEAST_ROOT
         root = root - torch.diag_embed(diagonal) + torch.diag_embed(positive)
         scaled: Tensor = self.unit.unsqueeze(-1) * root
@@ -152,8 +152,8 @@ class Forces(nn.Module):
 def gradients(function: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor, ...]:
     """Return the gradients of a function's values, (*batch), by its inputs, (*batch, .) each.
 
-    They are differentiable themselves where gradients are recorded, and exist where they are not.
-    Members must not share an input: its gradient would be the sum of theirs.
+    They exist even if torch records no gradients. If it does, they are differentiable themselves.
+    Members must not share an input, because its gradient would be the sum of theirs.
     """
     recorded = torch.is_grad_enabled()
     with torch.inference_mode(False), torch.enable_grad():
@@ -166,7 +166,7 @@ def gradients(function: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor,
 
 
 def apart(state: State, members: int | None) -> State:
-    """Give every member a state of its own, where they share one, (1, *batch, .)."""
+    """Give every member a state of its own if they share one, (1, *batch, .)."""
     if members is None:
         return state
     return state.map(lambda value: value.expand(members, *value.shape[1:]))

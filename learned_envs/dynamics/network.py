@@ -53,8 +53,8 @@ class Linear(nn.Module):
 class MLP(nn.Module):
     """Linear layers with nonlinearities between them.
 
-    With "silu", layer normalisation follows the nonlinearity and has no weights of its own: the
-    next linear map would absorb them. Without it, errors of rollouts explode off the data
+    With "silu", layer normalisation follows the nonlinearity. It has no weights of its own, because
+    the next linear map would absorb them. Without it, errors of rollouts explode off the data
     (NEUBAY). With "tanh" there is none.
     """
 
@@ -73,12 +73,12 @@ class MLP(nn.Module):
             inputs: size of what is mapped.
             outputs: size of what it is mapped to.
             hidden: widths of the layers between.
-            members: how many networks there are, side by side; None for one alone.
+            members: how many networks there are, side by side; None for a single one.
             activation: a key of `ACTIVATIONS`.
             offset: whether the outputs have a bias; an energy needs none.
 
         Raises:
-            UnknownNameError: where there is no such activation.
+            UnknownNameError: if there is no such activation.
         """
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -93,7 +93,7 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (*batch, inputs), or (members or 1, *batch, inputs), to as many outputs.
 
-        The layers may be in bfloat16; what comes in and goes out keeps its own type.
+        The layers may be in bfloat16. The output has the type of the input.
         """
         *hidden, last = self.layers
         output: Tensor = x.to(next(last.parameters()).dtype)
@@ -106,7 +106,7 @@ class MLP(nn.Module):
 def _silu(x: Tensor) -> Tensor:
     if torch.is_grad_enabled() or x.is_cuda:
         return F.layer_norm(F.silu(x), x.shape[-1:])
-    # What layer_norm does, in half its time on a CPU.
+    # The same as layer_norm, in half its time on a CPU.
     x = F.silu(x, inplace=True)
     x.sub_(x.mean(-1, keepdim=True))
     square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square()

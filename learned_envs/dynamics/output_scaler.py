@@ -1,4 +1,4 @@
-"""Network outputs turned into numbers that the data has seen."""
+"""Network outputs turned into numbers of the data's spread and range."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class DataScale(nn.Module):
 
         Args:
             values: (n, size).
-            least: numbers that spread by less are constant.
-            constant: what counts as the spread of those.
+            least: numbers that spread by less count as constant.
+            constant: the spread that those are given.
         """
         spread = values.std(0)
         self.mean.copy_(values.mean(0))
@@ -53,8 +53,8 @@ class DataScale(nn.Module):
 class OutputScaler(DataScale):
     """Scales a network's output to the data's spread and clamps it to the data's range.
 
-    Without the clamp, rollouts that leave the data reach errors of 1e2 to 1e3 where they
-    would stay below 10.
+    Without the clamp, rollouts that leave the data reach errors of 1e2 to 1e3. With it they stay
+    below 10.
     """
 
     def forward(self, output: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The unstructured foil with a memory: a gated recurrent unit predicts the change of the state.
 
-Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014; as a model of
-robots in Li, Krause and Hutter, "Robotic World Model", 2025.
+Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014. Li, Krause and
+Hutter, "Robotic World Model", 2025, model robots by one.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class RecurrentDynamics(Dynamics):
         self.network = MLP(config.memory, 2 * spec.nv, config.hidden, members, config.activation)
 
     def begin(self, state: State, generator: torch.Generator | None = None) -> State:
-        """Begin without memories."""
+        """Fill the memory with zeros."""
         return state.remember(hidden=state.v.new_zeros(*state.v.shape[:-1], self.size))
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
-        """Predict one environment step; see `Dynamics.step`. A state without memory begins one."""
+        """Predict one environment step; see `Dynamics.step`. `begin` fills a missing memory."""
         if "hidden" not in state.memory:
             state = self.begin(state)
         before = state.memory["hidden"]
@@ -70,7 +70,7 @@ class RecurrentDynamics(Dynamics):
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, action)
         displacement = self.kinematics.difference(state.q, next_state.q)

@@ -44,7 +44,7 @@ class ResidualMLPDynamics(Dynamics):
         )
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
-        """Predict one environment step; see `Dynamics.step`."""
+        """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
         output = self.network(self.features(state.q, state.v, action))
         displacement, change = self.increment(output).split(self.spec.nv, -1)
         q = self.kinematics.advance(state.q, displacement)
@@ -52,7 +52,7 @@ class ResidualMLPDynamics(Dynamics):
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, action)
         displacement = self.kinematics.difference(state.q, next_state.q)

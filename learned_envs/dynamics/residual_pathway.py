@@ -1,7 +1,7 @@
 """Soft inductive bias: a forced Hamiltonian beside a free path that is believed less.
 
 Finzi, Benton and Wilson, "Residual Pathway Priors for Soft Equivariance Constraints", NeurIPS 2021.
-Where the Hamiltonian path explains the data, the free one stays small.
+As far as the Hamiltonian path explains the data, the free one stays small.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ResidualPathway(ForcedHamiltonian):
     contact_geometry: bool = True
     """Show the free path the heights and velocities of the contact points."""
     free_prior: float = 100.0
-    """How many times the weight decay of the Hamiltonian path that of the free path is."""
+    """Weight decay of the free path, in multiples of that of the Hamiltonian path."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> ResidualPathwayDynamics:
         """Make an untrained model of the system; see `Hamiltonian.build` for what it raises."""
@@ -48,19 +48,19 @@ class ResidualPathwayDynamics(ForcedHamiltonianDynamics):
         """Return the rates of q and p; see `HamiltonianDynamics.field`."""
         rate, force = super().field(q, v, action)
         added = self.free(self.features(q, rate, action))
-        # A force of one, in the unit of inertia, makes an acceleration of the data's spread.
+        # The force needs no scale: a force of one makes an acceleration of the data's spread.
         correction = self.correction(added[..., self.spec.nv :])
         return rate + correction, force + added[..., : self.spec.nv]
 
     def priors(self) -> Iterator[tuple[nn.Parameter, float]]:
-        """Return every parameter with its share of weight decay; see `Dynamics.priors`."""
+        """Return every parameter with its factor of weight decay; see `Dynamics.priors`."""
         free = set(self.free.parameters())
         for parameter, prior in super().priors():
             yield parameter, self.free_prior if parameter in free else prior
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, action)
         rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt

@@ -32,8 +32,8 @@ class RigidBody(Family):
         """Make an untrained model of the system.
 
         Raises:
-            ParameterError: where the spec knows no masses, as those of old weights.
-            UnknownNameError: where there is no such integrator.
+            ParameterError: if the spec has no masses, as in old checkpoints.
+            UnknownNameError: if there is no such integrator.
         """
         return RigidBodyDynamics(self, spec, members)
 
@@ -54,7 +54,7 @@ class RigidBodyDynamics(FieldDynamics):
     def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
         output = self.network(self.features(q, v, action))
-        # Broadcast: where members share a state, their outputs have an axis more.
+        # Broadcast: if members share a state, their outputs have one more axis.
         force = self.force(output[..., : self.spec.nv])
         mass, bias = self.inertia(q, v)
         root = torch.linalg.cholesky(mass).expand(*force.shape, self.spec.nv)
@@ -64,7 +64,7 @@ class RigidBodyDynamics(FieldDynamics):
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, action)
         acceleration = (next_state.v - state.v) / self.spec.dt

@@ -1,7 +1,7 @@
 """A learned rigid body, and correctors that mend its acceleration one after the other.
 
 Hao et al., "Neural Motion Simulator: Pushing the Limit of World Models in Reinforcement Learning"
-(MoSim), CVPR 2025. There the correctors are trained in turn, here all together.
+(MoSim), CVPR 2025. There the correctors are trained one after the other, here all together.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class RigidBodyResidual(Family):
 
 
 class RigidBodyResidualDynamics(FieldDynamics):
-    """dv/dt = M^-1(q) f(q, v, u) + r_1 + r_2 + ..., where each r sees what came before it."""
+    """dv/dt = M^-1(q) f(q, v, u) + r_1 + r_2 + ...; each r sees the sum of those before it."""
 
     def __init__(self, config: RigidBodyResidual, spec: SystemSpec, members: int | None) -> None:
         super().__init__(spec, config.integrator, config.substeps)
@@ -62,7 +62,7 @@ class RigidBodyResidualDynamics(FieldDynamics):
     def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
         force = self.force(self.motion(q, v, action))
-        # In units of the acceleration's spread, as the inertia is.
+        # In units of the acceleration's spread, like the inertia.
         acceleration = self.mobility.times(self.posture(q), force)
         rate = torch.zeros_like(acceleration)
         # Members that share a state differ in their accelerations.
@@ -75,7 +75,7 @@ class RigidBodyResidualDynamics(FieldDynamics):
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.posture.normalise(state.q)
         for features in (self.motion, self.features):

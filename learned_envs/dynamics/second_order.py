@@ -1,7 +1,7 @@
-"""The default family: a network predicts acceleration, position is integrated.
+"""The default family: a network predicts acceleration, and position is integrated.
 
 Gruver, Finzi, Stanton and Wilson, "Deconstructing the Inductive Biases of Hamiltonian Neural
-Networks", ICLR 2022, find this structure to be what makes Hamiltonian networks generalise.
+Networks", ICLR 2022, find that this structure is what makes Hamiltonian networks generalise.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SecondOrder(Family):
     joint_limits: bool = True
     """Show the network how far limited joints are from their limits, now and after a step."""
     position_correction: bool = True
-    """Let the network correct the rate of position where contact changes the acceleration
+    """Let the network correct the rate of position, because contact changes the acceleration
     faster than the integrator follows."""
     substeps: int = 1
     """Integrator steps in one environment step."""
@@ -64,7 +64,7 @@ class SecondOrderDynamics(FieldDynamics):
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
-        """Set the constants of the model from transitions of the data; see `Dynamics`."""
+        """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, action)
         self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)

@@ -1,4 +1,4 @@
-"""What MuJoCo's solver makes and q and v do not determine, such as the forces of constraints."""
+"""Readings that q and v do not determine, such as the constraint forces of MuJoCo's solver."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ HIDDEN = (64, 64)
 """Widths of the network's hidden layers."""
 
 LEAST_SPREAD = 1e-6
-"""A reading that varies by less is constant, and measured in its own unit."""
+"""A reading that varies by less counts as constant, and is not scaled."""
 
 
 class SensorHead(DataScale):
     """A network that predicts what sensors read from the state that a step reached.
 
-    It is no part of a model family: whichever moved the system, it sees the same features.
+    It is no part of a model family. It sees the same features whichever family moved the system.
 
     Attributes:
         sensors: what it predicts.
@@ -66,8 +66,8 @@ class SensorHead(DataScale):
     def error(self, reached: State, action: Tensor, readings: Mapping[str, Tensor]) -> Tensor:
         """Return how far predictions are from readings, in units of their spread.
 
-        Predictions are not clamped. Readings are often at an end of their range, as the force of
-        an open contact is, and a clamp would leave no gradient to learn them by.
+        Predictions are not clamped. Readings are often at an end of their range, such as the force
+        of an open contact, and a clamp would leave no gradient to learn them by.
 
         Returns:
             (*batch, n) for n numbers that all sensors read together, signed.

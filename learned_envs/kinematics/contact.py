@@ -23,7 +23,7 @@ class Contacts(NamedTuple):
     sphere at each end (+z, then -z), a cylinder the lowest rim point of each cap (+z, then -z).
 
     Attributes:
-        height: (*batch, nc) above the plane, metres; negative where it penetrates.
+        height: (*batch, nc) above the plane, metres; negative if it penetrates.
         later: (*batch, nc) the height after one environment step of free flight.
         velocity: (*batch, nc, 3) of the body's material at the point, world axes, m/s.
     """
@@ -62,7 +62,7 @@ class SpatialContacts(nn.Module):
             if geom.touches and planes
             for point in _points(geom)
         ]
-        # Shapes that no joint moves, of the world and of bodies welded to it, are dropped here.
+        # This drops shapes that no joint moves, of the world and of bodies welded to it.
         mover = [dof[0] for dof in dofs]
         points = [point for point in points if links.carries[point[0], mover].any()]
         point_link = torch.tensor([point[0] for point in points]).long()
@@ -90,7 +90,7 @@ class SpatialContacts(nn.Module):
         )
 
     def screws(self, links: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what each v turns about, and how it moves the world's origin, (*batch, nv, 3)."""
+        """Return the axis each v turns about, and how it moves the origin, (*batch, nv, 3) each."""
         frames = links.index_select(-3, self.frame)
         axis = (frames[..., :3, :3] @ self.axis).squeeze(-1)
         anchor = (frames[..., :3, :] @ self.anchor).squeeze(-1)
@@ -99,7 +99,7 @@ class SpatialContacts(nn.Module):
 
     def forward(self, q: Tensor, v: Tensor) -> Contacts:
         """Return the contact points at q (*batch, nq) and v (*batch, nv)."""
-        # Far from the origin a float32 position is coarse, and contacts do not depend on it.
+        # Contacts do not depend on cyclic coordinates, which are coarse in float32 far away.
         links = self.links(q * self.acyclic)
         frames = links.index_select(-3, self.point_link)
         down = self.normal
@@ -135,9 +135,9 @@ class PlanarContacts(nn.Module):
 
     @classmethod
     def equal_to(cls, spatial: SpatialContacts, spec: SystemSpec) -> Self | None:
-        """Fit the maps to `spatial` at random states; None where they do not equal it there.
+        """Fit the maps to `spatial` at random states; None if they do not equal it there.
 
-        Both sides are analytic in q, so that equal at more states than unknowns is equal.
+        Both sides are analytic in q, so they are equal if they are at more states than unknowns.
         """
         if spatial.links.free:
             return None
@@ -159,7 +159,7 @@ class PlanarContacts(nn.Module):
         for features, target in ((still, truth.height), (basis[:, half:], truth.velocity)):
             target = target.flatten(1)
             solution = torch.linalg.lstsq(features, target).solution
-            # Rounding must not let heights see x, which grows without bound.
+            # Rounding must not let heights depend on x, which grows without bound.
             solution = solution.where(solution.abs() > 1e-10, 0.0)
             if not torch.allclose(features @ solution, target, rtol=0.0, atol=1e-8):
                 return None
@@ -193,7 +193,7 @@ def _planar_basis(q: Tensor, v: Tensor, angle: Tensor, offset: Tensor) -> Tensor
 
 
 def _dofs(joint: Joint, link: int) -> list[tuple[int, int, Vector, Vector, float]]:
-    """List a joint's degrees of freedom: its link, and in which link's frame what axis and anchor.
+    """List a joint's degrees of freedom: link, link of the frame, axis and anchor in that frame.
 
     The last entry is 1 for a rotation and 0 for a translation.
     """
@@ -208,7 +208,7 @@ def _dofs(joint: Joint, link: int) -> list[tuple[int, int, Vector, Vector, float
 
 
 def _points(geom: Geom) -> list[tuple[Vector, float, Vector]]:
-    """List a shape's contact points: a centre, a radius, and the axis of a cap (0 for a sphere)."""
+    """List a shape's contact points: a centre, a radius, and the axis of a cap (0 without one)."""
     pose = transform(geom.pos, geom.quat)
     center, axis = pose[:3, 3], pose[:3, 2]
     if geom.kind not in ("sphere", "capsule", "cylinder"):

@@ -1,7 +1,7 @@
 """Mass matrix, bias forces and energy of a system, from the masses in its `SystemSpec`.
 
-In Featherstone's spatial vectors ("Rigid Body Dynamics Algorithms", 2008), all about the world's
-origin: a motion is (angular, linear), a force (moment, force).
+It uses Featherstone's spatial vectors ("Rigid Body Dynamics Algorithms", 2008), all about the
+world's origin: a motion is (angular, linear), a force is (moment, force).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from learned_envs.systems.spec import SystemSpec
 
 
 class Inertia(nn.Module):
-    """What moves how hard: MuJoCo's `qM`, `qfrc_bias` and `energy`, batched in torch.
+    """Mass matrix, bias forces and energy: MuJoCo's `qM`, `qfrc_bias`, `energy`, in batches.
 
-    Its constants are buffers, float64, that a checkpoint does not store: the spec rebuilds them.
+    Its constants are float64 buffers. A checkpoint does not store them: the spec rebuilds them.
     """
 
     body_link: Tensor
@@ -38,7 +38,7 @@ class Inertia(nn.Module):
         """Collect the masses.
 
         Raises:
-            ParameterError: where the spec knows none, as those of old weights.
+            ParameterError: if the spec has none, as in old checkpoints.
         """
         super().__init__()
         if any(body.mass is None for body in spec.bodies):
@@ -48,7 +48,7 @@ class Inertia(nn.Module):
             )
         self._links = links = Links(spec)
         self._screws = SpatialContacts(spec, links)
-        # Row of the link that each degree of freedom moves: a free joint's six move one.
+        # The link that each degree of freedom moves: a free joint's six move one.
         mover = torch.tensor(
             [links.link_of[j.v] for j in spec.joints for _ in range(_dofs(j.kind))]
         )
@@ -105,7 +105,7 @@ class Inertia(nn.Module):
     def energy(self, q: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Return potential and kinetic energy, (*batch) each, in joules: MuJoCo's `energy`.
 
-        Springs of joints count, where they are; contacts do not.
+        Springs of joints count, contacts do not.
         """
         mass, _ = self(q, v)
         kinetic = 0.5 * (v.unsqueeze(-2) @ mass @ v.unsqueeze(-1)).squeeze((-2, -1))
@@ -140,7 +140,7 @@ def _skew(vector: Tensor) -> Tensor:
 
 
 def _cross(motion: Tensor, other: Tensor) -> Tensor:
-    """Return the spatial cross product of motions: how `other` changes that moves by `motion`."""
+    """Return the spatial cross product of motions: how `other` changes if it moves by `motion`."""
     turn, slide = motion[..., :3], motion[..., 3:]
     other_turn, other_slide = other[..., :3], other[..., 3:]
     cross = torch.linalg.cross

@@ -35,9 +35,9 @@ class Poses(NamedTuple):
 
 
 class Kinematics(nn.Module):
-    """Geometry of one system; a function of q (and v) without parameters to learn.
+    """Geometry of one system: functions of q (and v) without parameters to learn.
 
-    Its constants are buffers that a checkpoint does not store, since the spec rebuilds them.
+    Its constants are buffers. A checkpoint does not store them: the spec rebuilds them.
 
     Attributes:
         contact_count: nc, the number of contact points.

@@ -63,8 +63,8 @@ class Links(nn.Module):
         dof_coordinate, coordinate_dof = [0] * spec.nv, [0] * spec.nq
         for joint in spec.joints:
             for offset in range(6 if joint.kind == "free" else 1):
-                # A free joint's rotation has no one-to-one indices: what stands there only fills
-                # the place that `difference` and `advance` overwrite.
+                # A free joint's rotation has no one-to-one indices. What stands there only fills
+                # the place, because `difference` and `advance` overwrite it.
                 dof_coordinate[joint.v + offset] = joint.q + offset
                 coordinate_dof[joint.q + offset] = joint.v + offset
         register_constants(
@@ -136,6 +136,6 @@ def double(values: object) -> Tensor:
 
 
 def register_constants(module: nn.Module, **tensors: Tensor) -> None:
-    """Register buffers that a checkpoint does not store, since the spec rebuilds them."""
+    """Register buffers that a checkpoint does not store, because the spec rebuilds them."""
     for name, tensor in tensors.items():
         module.register_buffer(name, tensor, persistent=False)

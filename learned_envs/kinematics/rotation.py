@@ -33,7 +33,7 @@ def rotation_vector(quat: Tensor) -> Tensor:
     quat = torch.where(quat[..., :1] < 0, -quat, quat)
     real, imaginary = quat[..., :1], quat[..., 1:]
     square = imaginary.square().sum(-1, keepdim=True)
-    # Both branches are differentiated: the one not taken must stay finite, at its own zero too.
+    # Both branches are differentiated, so the one not taken must stay finite, even at its zero.
     tiny = square < TINY
     length = square.where(~tiny, 1.0).sqrt()
     ratio = torch.where(tiny, 2 + square / 3, 2 * torch.atan2(length, real) / length)

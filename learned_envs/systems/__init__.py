@@ -1,1 +1,1 @@
-"""Real systems: what a model may know of one, how one is asked, and pendulums of our own."""
+"""Real systems: what a model may know of one, how to ask one, and our own pendulums."""

@@ -1,7 +1,7 @@
 """Pendulums in a vertical plane, as MJCF built in code: chains, springs, and one that bounces.
 
 They are the systems of Gruver, Finzi, Stanton and Wilson, "Deconstructing the Inductive Biases of
-Hamiltonian Neural Networks", ICLR 2022, simulated by MuJoCo. Nothing drives them.
+Hamiltonian Neural Networks", ICLR 2022. MuJoCo simulates them, and no actuator drives them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ FRAME_SKIP = 10
 LENGTH = 1.0
 """Of each link, metres."""
 STIFFNESS = 50.0
-"""Of a spring, N/m, beside masses of 1 kg: 1.1 oscillations a second."""
+"""Of a spring, N/m: a mass of 1 kg oscillates 1.1 times a second."""
 FRICTION = 0.2
-"""Damping of every joint where there is friction, N m s and N s/m."""
+"""Damping of every joint if there is friction: N m s for hinges, N s/m for springs."""
 FLOOR = -0.95
 """Height of a floor from the pivot, metres: a ball of radius 0.1 hits it 32 degrees off plumb."""
 
@@ -35,7 +35,7 @@ def mjcf(links: int, spring: bool = False, friction: bool = False, floor: bool =
 
     Args:
         links: how many.
-        spring: whether links are springs, else rods.
+        spring: whether links are springs; if not, they are rods.
         friction: whether joints are damped.
         floor: whether the masses meet a floor.
     """
@@ -45,7 +45,7 @@ def mjcf(links: int, spring: bool = False, friction: bool = False, floor: bool =
         height = 0.0 if link == 0 else -LENGTH
         # Above a floor, the angles are counted from the horizontal.
         turn = -90 if floor and link == 0 else 0
-        # The spring's rest is where it carries what hangs on it, so that the pendulum can hang.
+        # At q = 0 the spring carries what hangs on it, so that the pendulum can hang there.
         slide = f"""
           <joint name="spring{link}" type="slide" axis="0 0 -1" stiffness="{STIFFNESS}"
             springref="{-9.81 * (links - link) / STIFFNESS}" damping="{damping}"/>"""
@@ -83,9 +83,9 @@ class PendulumEnv(MujocoEnv):
     """A pendulum that swings freely.
 
     The observation is its angles, the springs' stretches, and their velocities. A step pays
-    `reward_survive`, 1; nothing but a state that is not finite ends an episode. `info` holds the
-    total `energy` in joules. Episodes start with hinges uniform in +-`reset_noise_scale` (radians
-    and rad/s), springs in a tenth of it (metres and m/s).
+    `reward_survive`, 1. Only a state that is not finite ends an episode. `info` holds the total
+    `energy` in joules. Episodes start with hinges uniform in +-`reset_noise_scale` (radians and
+    rad/s) and springs in a tenth of it (metres and m/s).
     """
 
     metadata = {  # noqa: RUF012  Gymnasium's own form
@@ -145,7 +145,7 @@ class PendulumEnv(MujocoEnv):
         return {"energy": float(self._energy())}
 
     def _energy(self) -> np.float64:
-        # Of the state that was reached: a step leaves that of the solver's last stage.
+        # Computed anew, because a step leaves the energy of the solver's last stage.
         mujoco.mj_fwdPosition(self.model, self.data)
         mujoco.mj_energyPos(self.model, self.data)
         mujoco.mj_energyVel(self.model, self.data)

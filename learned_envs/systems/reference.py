@@ -35,9 +35,9 @@ SHAPES: dict[int, Literal["plane", "sphere", "capsule", "cylinder"]] = {
 
 @contextmanager
 def deprecations_swallowed() -> Iterator[None]:
-    """Drop what MuJoCo's C code says about old MJCF, once for each model that it loads.
+    """Drop the warnings about old MJCF that MuJoCo's C code gives for each model that it loads.
 
-    Other warnings go on to the handler that was there, or to Python's warnings.
+    Other warnings go to the handler that was there before, or to Python's warnings.
     """
     previous = mujoco.get_mju_user_warning()
 
@@ -57,7 +57,7 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
     Args:
         task_name: the registered name of the task.
-        **kwargs: for `gym.make`.
+        **kwargs: go to `gym.make`.
 
     Raises:
         UnknownNameError: if there is no such task.
@@ -68,11 +68,11 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
 
 def describe(env: gym.Env[Any, Any]) -> SystemSpec:
-    """Read off a Gymnasium MuJoCo environment all that a model may know about its system.
+    """Return all that a model may know about the system of a Gymnasium MuJoCo environment.
 
     Raises:
-        ParameterError: where the environment has no id or no MuJoCo model, or where its model
-            has joints other than slides, hinges and free joints.
+        ParameterError: if the environment has no id or no MuJoCo model, or if its model has
+            joints other than slides, hinges and free joints.
     """
     unwrapped: Any = env.unwrapped
     if env.spec is None or not isinstance(getattr(unwrapped, "model", None), mujoco.MjModel):
@@ -96,7 +96,7 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
 
 
 def spec_of(task_name: str) -> SystemSpec:
-    """Return the spec of a task's system, from where its entry in the registry says.
+    """Return the spec of a task's system. The task's entry in the registry says what makes it.
 
     Raises:
         UnknownNameError: if there is no such task.
@@ -107,7 +107,10 @@ def spec_of(task_name: str) -> SystemSpec:
 
 
 def describe_reference(entry: TaskEntry) -> SystemSpec:
-    """Make the real environment of a task and describe its system; see `describe`."""
+    """Make the real environment of a task, and describe its system.
+
+    See [`describe`][learned_envs.systems.reference.describe].
+    """
     with closing(make_reference(entry.name)) as env:
         return describe(env)
 
@@ -118,7 +121,7 @@ def columns_of(data: Any, spec: SystemSpec, sensors: Sequence[Sensor]) -> dict[s
     Args:
         data: an `MjData`.
         spec: names the leaves of the state.
-        sensors: the task's; what is not observed is read.
+        sensors: the task's; those that are not observed are read.
 
     Returns:
         (n) float64 each, by name.
@@ -133,7 +136,7 @@ def columns_of(data: Any, spec: SystemSpec, sensors: Sequence[Sensor]) -> dict[s
 
 
 def replay(env: gym.Env[Any, Any], qpos: Array, qvel: Array, actions: Array) -> tuple[Array, Array]:
-    """Step real MuJoCo from a state along given actions, whatever the task's rules say.
+    """Step real MuJoCo from a state by given actions, whatever the task's rules say.
 
     Args:
         env: a reference environment.

@@ -1,4 +1,4 @@
-"""What a step of the real system makes that q and v do not determine."""
+"""What can be read after a step of the real system and does not follow from q and v."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sensor:
-    """One of a task's sensors: a model has to learn what it reads after each step.
+    """One of a task's sensors. A model has to learn its reading after each step.
 
     Attributes:
         name: what cards and messages call it.
         size: how many numbers a reading has.
         place: where its first number stands in the observation; None if it is not observed.
-        array: the array of MuJoCo's data that it reads, such as "sensordata" or "cfrc_ext". What
-            is observed is taken from the recorded observation; this is for what is not.
+        array: the array of MuJoCo's data that it reads, such as "sensordata" or "cfrc_ext". Only
+            a sensor that is not observed needs it; others are read from the observation.
         start: where its first number stands in that array, laid out flat.
     """
 
@@ -27,7 +27,12 @@ class Sensor:
 
     @property
     def columns(self) -> list[int]:
-        """Where its numbers stand in the observation; nowhere if it is not observed."""
+        """Where its numbers stand in the observation; nowhere if it is not observed.
+
+        Examples:
+            >>> Sensor("touch", size=2, place=3).columns
+            [3, 4]
+        """
         return [] if self.place is None else list(range(self.place, self.place + self.size))
 
     @property

@@ -1,8 +1,8 @@
 """What a model may know of a system: constants of its MJCF, and its control period.
 
 Symbols, used everywhere: `q` positions (nq), `v` velocities (nv), `u` actions (nu), `dt` the
-time of one environment step. nq exceeds nv by one for every free joint, whose orientation is a
-unit quaternion (w, x, y, z) in `q` and an angular velocity in the body's frame in `v`.
+time of one environment step. A free joint has a unit quaternion (w, x, y, z) in `q` and an angular
+velocity in the body's frame in `v`, so nq exceeds nv by one for every free joint.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Body:
         parent: index of the parent body (0 for the world itself).
         pos: position in the parent's frame with every joint at its reference, metres.
         quat: orientation in the parent's frame, (w, x, y, z).
-        mass: kilograms; None where the spec was read by a version that did not ask.
+        mass: kilograms; None if a version that did not ask for it made the spec.
         inertia: (3,) principal moments about the centre of mass, kg m^2.
         inertial_pos: centre of mass in the body's frame, metres.
         inertial_quat: orientation of the principal axes in the body's frame, (w, x, y, z).
@@ -54,10 +54,10 @@ class Joint:
         v: its first index in v.
         axis: unit axis in the body's frame (unused by free joints).
         pos: anchor in the body's frame, metres.
-        limits: (low, high) where the joint is limited.
+        limits: (low, high); None if the joint has no limits.
         armature: inertia that is added on the joint's own axis.
         stiffness: of the joint's spring; 0 without one.
-        spring_rest: where in q the spring is at rest.
+        spring_rest: the q at which the spring is at rest.
     """
 
     name: str
@@ -84,8 +84,8 @@ class Geom:
         pos: centre in the body's frame, metres.
         quat: orientation in the body's frame, (w, x, y, z).
         size: MuJoCo's: radius; radius and half length; unused for planes.
-        touches: whether it collides with a plane of the world, or, where no joint moves it,
-            with anything that moves.
+        touches: whether it collides with a plane of the world or, if no joint moves it, with
+            anything that moves.
     """
 
     name: str
@@ -116,7 +116,13 @@ class SystemSpec:
         joints: the joints in the order of q.
         geoms: the shapes.
         leaves: name and size of what belongs to the state beside q and v, such as activations of
-            actuators; each is called as MuJoCo's data calls it.
+            actuators. The names are those of MuJoCo's data.
+
+    Examples:
+        >>> from learned_envs.card import read_card
+        >>> spec = read_card("Hopper").spec
+        >>> spec.nq, spec.nv, spec.nu, spec.dt, spec.cyclic, spec.joints[0].name
+        (6, 6, 3, 0.008, (0,), 'rootx')
     """
 
     reference_id: str
@@ -155,9 +161,9 @@ class SystemSpec:
     def cyclic(self) -> tuple[int, ...]:
         """Indices of q that the motion does not depend on: unlimited travel along the ground.
 
-        These are the horizontal slides of bodies that hang on the world and the horizontal
-        position of free joints (a cyclic coordinate, as in analytical mechanics). A system
-        with fixed shapes to collide with, other than the world's own planes, has none.
+        Analytical mechanics calls them cyclic. They are the horizontal slides of bodies that hang
+        on the world, and the horizontal positions of free joints. A system has none if it has
+        fixed shapes to collide with, other than the world's own planes.
         """
         obstacles = any(
             geom.body in self._fixed and geom.touches and (geom.kind != "plane" or geom.body != 0)
@@ -182,10 +188,10 @@ class SystemSpec:
 
     @cached_property
     def heading(self) -> tuple[int, int, int] | None:
-        """Indices, in q and in v, of x, y and angle where the motion depends on none of them.
+        """Indices of x, y and angle, in q and in v; None if the motion may depend on one.
 
-        That is so for a body that hangs on the world by a slide along x, one along y and a hinge
-        about z without limits, in this order, where gravity is vertical and x and y are cyclic.
+        It does not if a body hangs on the world by a slide along x, one along y and a hinge about
+        z without limits, in this order, gravity is vertical, and x and y are cyclic.
         """
         root = [joint for joint in self.joints if self.bodies[joint.body].parent == 0]
         axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -218,5 +224,5 @@ class SystemSpec:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SystemSpec:
-        """Build a spec from what `to_dict` gave, read back from JSON."""
+        """Build a spec from the data of `to_dict`, as read back from JSON."""
         return msgspec.convert(data, cls)

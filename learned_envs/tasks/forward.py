@@ -1,4 +1,4 @@
-"""What the tasks have in common that pay for motion along x."""
+"""What tasks that pay for motion along x have in common."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class UprightTask(ForwardTask):
         return torch.cat((q, state.v.clamp(-10.0, 10.0)), dim=-1)
 
     def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
-        """Return the forward reward, the control cost as a negative number, and survival's."""
+        """Return the rewards of motion and survival, and the control cost as a negative number."""
         healthy = self.healthy(transition.next_state).to(transition.next_state.q.dtype)
         survival = {"reward_survive": self.healthy_reward * healthy}
         return {**self.forward_terms(transition), **survival}
 
     def terminated(self, state: State) -> Tensor:
-        """Return where the system is unhealthy, or nowhere if that does not end an episode."""
+        """Return whether the system is unhealthy, (*batch); false if that ends no episode."""
         unhealthy = ~self.healthy(state)
         return unhealthy if self.terminate_when_unhealthy else torch.zeros_like(unhealthy)
 

@@ -52,7 +52,7 @@ class HalfCheetah(ForwardTask):
         return normal_speed_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
     def observation(self, state: State, readings: Readings | None = None) -> Tensor:
-        """Return (*batch, 17), or (*batch, 18) where x is not hidden."""
+        """Return (*batch, 17), or (*batch, 18) if x is not hidden."""
         q = state.q[..., 1:] if self.exclude_current_positions_from_observation else state.q
         return torch.cat((q, state.v), dim=-1)
 
@@ -61,7 +61,7 @@ class HalfCheetah(ForwardTask):
         return self.forward_terms(transition)
 
     def terminated(self, state: State) -> Tensor:
-        """Return false everywhere, (*batch)."""
+        """Return false for every state, (*batch)."""
         return never(state)
 
     def reset_info(self, state: State) -> dict[str, Tensor]:

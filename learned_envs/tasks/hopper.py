@@ -25,14 +25,14 @@ class Hopper(UprightTask):
 
     ## Rewards
     `reward_forward`, weight times dx/dt; `reward_ctrl`, minus weight times the squared action as
-    the agent gave it; `reward_survive`, paid only where the hopper is healthy.
+    the agent gave it; `reward_survive`, paid only if the hopper is healthy.
 
     ## Starting State
     q0 and zero velocity, each with uniform noise of +-`reset_noise_scale`.
 
     ## Episode End
-    Terminated where unhealthy: the torso's z or angle, or any of q and v but the x and z of the
-    torso, is not strictly inside its range, or is NaN.
+    Terminated if unhealthy: the torso's z or angle, or any of q and v but the torso's x and z, is
+    NaN or not strictly inside its range.
 
     Source: gymnasium/envs/mujoco/hopper_v5.py.
 

@@ -13,7 +13,7 @@ from learned_envs.systems.sensor import Sensor
 from learned_envs.tasks.task import Readings, Task, Transition, normal_speed_start
 
 FORCE = Sensor("qfrc_constraint of the cart", place=8)
-"""Of the rail's ends on the cart, newtons, clipped to +-10 as it is observed."""
+"""The force of the rail's ends on the cart, newtons. The observation clips it to +-10."""
 
 POLE_LENGTH = 0.6
 """Metres, of each pole, from hinge to hinge and from there to the tip."""
@@ -31,7 +31,7 @@ class InvertedDoublePendulum(Task):
     force of the rail's ends on the cart, a sensor that a model has to learn, clipped to +-10.
 
     ## Rewards
-    `reward_survive` where the step does not terminate; `distance_penalty`, minus the squared
+    `reward_survive` if the step does not terminate; `distance_penalty`, minus the squared
     distances of the tip from (0, 2), the horizontal one weighted by 0.01; `velocity_penalty`,
     minus the weighted squared speeds of the hinges.
 
@@ -39,10 +39,10 @@ class InvertedDoublePendulum(Task):
     q0 with uniform noise of +-`reset_noise_scale`, normal velocities of that spread.
 
     ## Episode End
-    Terminated where the tip is at a height of 1 m or less.
+    Terminated if the tip is at a height of 1 m or less.
 
-    Source: gymnasium/envs/mujoco/inverted_double_pendulum_v5.py. There the tip, and so the reward,
-    and the sensor are of the solver's last Runge-Kutta stage, which lies beside the observed q.
+    Source: gymnasium/envs/mujoco/inverted_double_pendulum_v5.py. There the tip, the reward and the
+    sensor are those of the solver's last Runge-Kutta stage, which is not quite at the observed q.
     Under random actions the rewards differ by 4e-6 (median) and 2e-3 (at most) from those of q.
 
     Attributes:
@@ -84,7 +84,7 @@ class InvertedDoublePendulum(Task):
         }
 
     def terminated(self, state: State) -> Tensor:
-        """Return where the tip is too low, (*batch) bool."""
+        """Return whether the tip is too low, (*batch) bool."""
         return self._tip(state)[1] <= 1
 
     def _tip(self, state: State) -> tuple[Tensor, Tensor]:

@@ -28,7 +28,7 @@ class InvertedPendulum(Task):
     q0 and zero velocity, each with uniform noise of +-`reset_noise_scale`.
 
     ## Episode End
-    Terminated where the pole leans by more than 0.2 rad, or the state is not finite.
+    Terminated if the pole leans by more than 0.2 rad, or the state is not finite.
 
     Source: gymnasium/envs/mujoco/inverted_pendulum_v5.py.
 
@@ -52,11 +52,11 @@ class InvertedPendulum(Task):
         return torch.cat((state.q, state.v), dim=-1)
 
     def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
-        """Return 1 where the episode goes on."""
+        """Return 1 if the episode goes on, else 0."""
         survives = ~self.terminated(transition.next_state)
         return {"reward_survive": survives.to(transition.next_state.q.dtype)}
 
     def terminated(self, state: State) -> Tensor:
-        """Return where the pole has fallen or the state is not finite, (*batch) bool."""
+        """Return whether the pole has fallen or the state is not finite, (*batch) bool."""
         finite = self.observation(state).isfinite().all(dim=-1)
         return ~finite | (state.q[..., 1].abs() > 0.2)

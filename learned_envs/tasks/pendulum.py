@@ -1,4 +1,4 @@
-"""A free pendulum, as `learned_envs.systems.pendulum` simulates it."""
+"""A free pendulum, as [`PendulumEnv`][learned_envs.systems.pendulum.PendulumEnv] simulates it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Pendulum(Task):
     Angles of the hinges and stretches of the springs, then their velocities.
 
     ## Rewards
-    `reward_survive`, 1 where the state is finite.
+    `reward_survive`, 1 if the state is finite.
 
     ## Starting State
     Hinges uniform in +-`reset_noise_scale`, radians and rad/s; springs in a tenth of it, metres
     and m/s.
 
     ## Episode End
-    Terminated where the state is not finite.
+    Terminated if the state is not finite.
 
     `info` holds the total `energy`, joules.
 
@@ -61,12 +61,12 @@ class Pendulum(Task):
         return torch.cat((state.q, state.v), dim=-1)
 
     def reward_terms(self, transition: Transition) -> dict[str, Tensor]:
-        """Return 1 where the episode goes on."""
+        """Return 1 if the episode goes on, else 0."""
         survives = ~self.terminated(transition.next_state)
         return {"reward_survive": survives.to(transition.next_state.q.dtype)}
 
     def terminated(self, state: State) -> Tensor:
-        """Return where the state is not finite, (*batch) bool."""
+        """Return whether the state is not finite, (*batch) bool."""
         return ~self.observation(state).isfinite().all(dim=-1)
 
     def details(self, transition: Transition) -> dict[str, Tensor]:

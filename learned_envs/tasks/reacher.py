@@ -39,9 +39,9 @@ class Reacher(Task):
     ## Episode End
     Never terminated.
 
-    Source: gymnasium/envs/mujoco/reacher_v5.py. There the fingertip is of the solver's last
-    Runge-Kutta stage, which lies beside the observed q. Under random actions its place differs by
-    1e-6 m (median) from that of q, and by 7e-3 m at most, where the elbow hits its limit.
+    Source: gymnasium/envs/mujoco/reacher_v5.py. There the fingertip is that of the solver's last
+    Runge-Kutta stage, which is not quite at the observed q. Under random actions its place differs
+    from that of q by 1e-6 m (median), and by 7e-3 m at most, when the elbow hits its limit.
 
     Attributes:
         reward_dist_weight: cost for each metre of distance.
@@ -84,7 +84,7 @@ class Reacher(Task):
         }
 
     def terminated(self, state: State) -> Tensor:
-        """Return false everywhere, (*batch)."""
+        """Return false for every state, (*batch)."""
         return never(state)
 
     def _miss(self, state: State) -> Tensor:

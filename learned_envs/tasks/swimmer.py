@@ -52,7 +52,7 @@ class Swimmer(ForwardTask):
         return uniform_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
     def observation(self, state: State, readings: Readings | None = None) -> Tensor:
-        """Return (*batch, 8), or (*batch, 10) where x and y are not hidden."""
+        """Return (*batch, 8), or (*batch, 10) if x and y are not hidden."""
         q = state.q[..., 2:] if self.exclude_current_positions_from_observation else state.q
         return torch.cat((q, state.v), dim=-1)
 
@@ -61,7 +61,7 @@ class Swimmer(ForwardTask):
         return self.forward_terms(transition)
 
     def terminated(self, state: State) -> Tensor:
-        """Return false everywhere, (*batch)."""
+        """Return false for every state, (*batch)."""
         return never(state)
 
     def details(self, transition: Transition) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""What is asked of a system: where episodes start, what is seen, what is paid, when it ends."""
+"""What is asked of a system: how episodes start, what is seen, what is paid, when they end."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ class Transition:
 class Task(ABC):
     """A stateless description of an episode, equal to the reference environment's.
 
-    A subclass is one file: the reference environment's constructor parameters are its fields,
-    under the same names. All methods are batched over leading dimensions and run on whatever
-    device and dtype their arguments have.
+    A subclass is one file. Its fields are the reference environment's constructor parameters,
+    under the same names. All methods are batched over leading dimensions, and run on the device
+    and in the dtype of their arguments.
 
     Attributes:
-        sensors: what is observed, paid or told that MuJoCo's solver makes and q and v do not
-            determine. Models learn them.
-        frozen: indices of v that stay zero, and so does the change of q there; q holds a constant
-            of the episode, such as a goal.
+        sensors: what observations, rewards or infos need of MuJoCo's solver, because q and v do
+            not determine it. Models learn to predict the readings.
+        frozen: indices of v that stay zero. q does not change there: it holds a constant of the
+            episode, such as a goal.
         spec: the system.
     """
 
@@ -68,7 +68,14 @@ class Task(ABC):
         """Build the task with the reference environment's constructor parameters.
 
         Raises:
-            ParameterError: where a parameter is not one that a learned environment can take.
+            ParameterError: if a learned environment cannot take one of the parameters.
+
+        Examples:
+            >>> from learned_envs import card, registry
+            >>> spec = card.read_card("Hopper").spec
+            >>> task = registry.task_class("Hopper").create(spec, {"healthy_reward": 2.0})
+            >>> task.observation_space.shape, task.parameters["healthy_reward"]
+            ((11,), 2.0)
         """
         known = {field.name for field in fields(cls)} - {"spec"}
         unknown = sorted(set(parameters) - known)
@@ -122,7 +129,7 @@ class Task(ABC):
 
         Args:
             state: q (*batch, nq), v (*batch, nv).
-            readings: what the sensors read; None, as at a start, if nothing has acted on them.
+            readings: what the sensors read; None at a start, when nothing has acted on them yet.
         """
 
     @abstractmethod
@@ -191,8 +198,8 @@ def total(terms: Mapping[str, Tensor]) -> Tensor:
 
 
 def within(values: Tensor, low: Sequence[float], high: Sequence[float]) -> Tensor:
-    """Return where all of `values` (*batch, n) lie between n bounds each, which are outside."""
-    # All at once: one by one they cost more than the rest of a task, and one by one is how a
-    # compiler sets what new_tensor makes.
+    """Return whether all of `values` (*batch, n) lie strictly between their bounds, (*batch)."""
+    # All at once, because one by one they cost more than the rest of a task. A compiler would set
+    # what new_tensor makes one by one.
     like: Any = {"dtype": values.dtype, "device": values.device}
     return ((torch.tensor(low, **like) < values) & (values < torch.tensor(high, **like))).all(-1)

@@ -24,13 +24,13 @@ class Walker2d(UprightTask):
 
     ## Rewards
     `reward_forward`, weight times dx/dt; `reward_ctrl`, minus weight times the squared action as
-    the agent gave it; `reward_survive`, paid only where the walker is healthy.
+    the agent gave it; `reward_survive`, paid only if the walker is healthy.
 
     ## Starting State
     q0 and zero velocity, each with uniform noise of +-`reset_noise_scale`.
 
     ## Episode End
-    Terminated where unhealthy: the torso's z or angle is not strictly inside its range, or is NaN.
+    Terminated if unhealthy: the torso's z or angle is NaN or not strictly inside its range.
 
     Source: gymnasium/envs/mujoco/walker2d_v5.py.
 
