@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from learned_envs import registry
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from learned_envs.card import Card
     from learned_envs.fit.config import TrainingConfig
@@ -22,6 +26,19 @@ Advance = Callable[[int, str], None]
 
 WIDTH = 120
 """Columns of what is printed where there is no terminal."""
+
+SHOWN = (
+    "real_steps",
+    "data",
+    "start",
+    "seed",
+    "training",
+    "returns",
+    "disagreement_threshold",
+    "versions",
+    "sha256",
+)
+"""What `card_table` shows of a card as it is."""
 
 
 @contextmanager
@@ -123,6 +140,23 @@ def key_figures(card: Card) -> str:
             + (f": {score:.2f} of what training outside gains" if score is not None else "")
         )
     return "\n".join(figures)
+
+
+def card_table(card: Card, path: Path) -> Table:
+    """Lay out a card and the file that it stands in, a row a name and a value."""
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for name, value in [
+        ("file", path),
+        ("environment", registry.env_id(card.task)),
+        ("modelled on", card.spec.reference_id),
+        ("family", f"{card.family}, {card.members} members"),
+        ("options", pairs(card.config)),
+        *[(name.replace("_", " "), v) for name, v in card.plain.items() if name in SHOWN],
+    ]:
+        table.add_row(name, pairs(value) if isinstance(value, Mapping) else str(value))
+    return table
 
 
 def pairs(values: Mapping[str, Any]) -> str:
