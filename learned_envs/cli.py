@@ -28,12 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: its words; those of the process if None.
+        argv: its words; if None, those of the process.
 
     Returns:
         The exit code: 0, 1 for an error of ours, 130 for Ctrl-C. Usage errors exit with 2.
     """
-    # A "module:callable" of the user's may lie where they work, as for `python -m`.
+    # A user's "module:callable" may lie in the folder where they work, as for `python -m`.
     sys.path.append(str(Path.cwd()))
     command: Any = None
     try:
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(argv: Sequence[str] | None = None) -> Any:
-    """Read one command and its options; see `main`."""
+    """Read one command and its options; the arguments are those of `main`."""
     return tyro.cli(
         Command,
         prog="learned-envs",

@@ -1,7 +1,7 @@
-"""The commands: what each can be asked for, and what it prints.
+"""The commands: their options, and what they do and print.
 
-The fields of a command are its options, and the docstrings below them its help. Torch is imported
-by the commands that need it, so that help is fast.
+The fields of a command are its options, and the docstrings below them are its help. A command
+imports torch only when it runs, so that help is fast.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Demo:
 
         from learned_envs.transfer import run_demo
 
-        # At this size threads wait for each other more than they help, the more so on a busy
+        # At this size threads wait for each other more than they help, most of all on a busy
         # machine.
         torch.set_num_threads(1)
         with bars() as bar:
@@ -84,20 +84,19 @@ class Fit:
     family: Annotated[Positional[str], arg(metavar="FAMILY")] = registry.DEFAULT_FAMILY
     """Which model family."""
     data: Annotated[Path | None, arg(metavar="PATH")] = None
-    """A dataset to learn from, ours or Minari's; recorded into the fit's folder if not given."""
+    """A dataset to learn from, ours or Minari's. If not given, one is recorded in the folder."""
     start: Annotated[str, arg(name="from", metavar="CHECKPOINT|shipped|none")] = "none"
-    """Weights to start from."""
+    """What to start from: a fit's folder, a checkpoint, the shipped weights, or a new model."""
     steps: int = 1_000_000
-    """Real steps to record, where no data is given and no rounds are asked for."""
+    """Real steps to record; not used with --data or --rounds."""
     learners: int = 3
-    """PPO agents that are recorded while they learn in the real environment, beside a random
-    actor; as above."""
+    """PPO agents that are recorded while they learn outside, beside a random actor; likewise."""
     out: Annotated[Path | None, arg(metavar="PATH")] = None
     """The fit's folder; runs/TASK in lower case if not given."""
     resume: bool = False
     """Go on with the fit in the folder, with the settings that it was begun with."""
     device: Annotated[str | None, arg(metavar="NAME")] = None
-    """Where to train; a GPU, where there is one, if not given."""
+    """Where to train. If not given: a GPU if there is one."""
     option: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...")] = ()
     """Options of the family, such as hidden=128,128 or substeps=2."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -160,10 +159,9 @@ class Collect:
     learners: int = 3
     """PPO agents that are recorded while they learn in the real environment."""
     planners: int = 0
-    """Planners that are recorded while they search in the real environment: for models to plan
-    with."""
+    """Planners that are recorded while they search in MuJoCo, for models to plan with."""
     agent: Annotated[tuple[Path, ...], arg(metavar="PATH ...")] = ()
-    """Trained agents to record: zips of SB3's PPO, or folders with an agent.zip."""
+    """Trained agents to record: zips of SB3's PPO, SAC or TD3, or folders with an agent.zip."""
     add: bool = False
     """Add to the dataset that is there; most episodes then start near its states."""
     seed: int = 0
@@ -202,15 +200,15 @@ class Evaluate:
     """Roll a fitted model out along recorded episodes and measure how far it strays."""
 
     run_or_id: Annotated[Positional[str], arg(metavar="RUN")]
-    """A fit's folder, a weights file, or the name or id of a task with shipped weights."""
+    """A fit's folder, a checkpoint, or the name or id of a task with shipped weights."""
     data: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Episodes to measure on; those that the fit held out if not given."""
+    """A dataset to measure on. If not given: the episodes that the fit held out."""
     trajectories: int = 2000
-    """How many stretches to roll out."""
+    """How many stretches of the episodes to roll out along."""
     plot: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Where to draw the errors; errors.png in the fit's folder, or here, if not given."""
+    """Where to draw the errors. If not given: errors.png in the fit's folder, or here."""
     device: Annotated[str | None, arg(metavar="NAME")] = None
-    """Where to roll out; a GPU, where there is one, if not given."""
+    """Where to roll out. If not given: a GPU if there is one."""
 
     def run(self) -> None:
         """Measure, print and draw."""
@@ -231,7 +229,7 @@ class Info:
     """Show the card of weights: what they are, where they come from and how good they are."""
 
     run_or_id: Annotated[Positional[str], arg(metavar="RUN_OR_ID")]
-    """A fit's folder, a weights file, or the name or id of a task with shipped weights."""
+    """A fit's folder, a checkpoint, or the name or id of a task with shipped weights."""
 
     def run(self) -> None:
         """Print it."""
@@ -263,12 +261,12 @@ class ExportMinari:
 
 
 def _learners(task: str, asked: int) -> int:
-    """Return how many agents learn while a task is recorded: none where nothing can be done."""
+    """Return how many agents learn while a task is recorded: none if there is nothing to do."""
     return asked if registry.task_entry(task).driven else 0
 
 
 def _read_option(text: str) -> tuple[str, Any]:
-    """Read NAME=VALUE, where a value with commas is a tuple."""
+    """Read NAME=VALUE; a value with commas is a list."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise ParameterError(f"Got --option {text}, expected NAME=VALUE, such as substeps=2.")

@@ -25,7 +25,7 @@ Advance = Callable[[int, str], None]
 """(done so far, a note to show beside the bar)."""
 
 WIDTH = 120
-"""Columns of what is printed where there is no terminal."""
+"""Columns of what is printed if there is no terminal."""
 
 SHOWN = (
     "real_steps",
@@ -72,7 +72,7 @@ def bars() -> Iterator[Callable[[str, int], Advance]]:
         def advance(done: int, note: str) -> None:
             nonlocal begun
             if not begun:
-                # What was done before a resume must not count as fast work.
+                # What was done before a resume must not look like fast work.
                 progress.reset(task, completed=done, note=note)
                 begun = True
             progress.update(task, completed=done, note=note)
@@ -82,13 +82,13 @@ def bars() -> Iterator[Callable[[str, int], Advance]]:
     try:
         yield bar
     finally:
-        # To stop what was never started would print an empty line.
+        # Stopping bars that were never started would print an empty line.
         if progress.tasks:
             progress.stop()
 
 
 def fit_observer(bar: Callable[[str, int], Advance]) -> Observer:
-    """Return what draws a fit: a bar for each of its stages, and a line for each round."""
+    """Return the observer that draws a fit: a bar for each stage, and a line for each round."""
     from learned_envs.fit.observer import Observer
 
     stages: dict[str, Advance] = {}
@@ -117,14 +117,14 @@ def fit_observer(bar: Callable[[str, int], Advance]) -> Observer:
 
 
 def console() -> Console:
-    """Return where tables are printed."""
+    """Return the console that tables are printed on."""
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def key_figures(card: Card) -> str:
-    """Return what a list shows of a card."""
+    """Return what a list of tasks shows of a card."""
     figures = [f"{card.family}, {card.members} members"]
     if card.real_steps:
         figures.append(f"{card.real_steps:,} real steps")
