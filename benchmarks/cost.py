@@ -131,7 +131,7 @@ def main(options: Options) -> None:
     for engine, (geometry, three) in shares.items():
         console.print(
             f"At {envs:,} environments, {engine}, contact geometry takes {geometry:.0%} of a step, "
-            f"and a step with 3 members' disagreement {three:.2f} times one's."
+            f"and a step with the disagreement of 3 members {three:.2f} times as long as without."
         )
     if options.plot is not None:
         draw(options.plot, options, {name: sizes for name, (sizes, _) in panels.items()}, times)

@@ -265,7 +265,7 @@ def main(options: Options) -> None:
     if os.getloadavg()[0] > BUSY and not options.force:
         console.print(
             f"The machine is busy (load {os.getloadavg()[0]:.1f}), which disturbs the figures. "
-            "Wait, or measure all the same with --force."
+            "Wait, or measure anyway with --force."
         )
         raise SystemExit(1)
     with console.status("measuring"):
@@ -274,7 +274,7 @@ def main(options: Options) -> None:
         effect = errors_table(options)
     for module, package in OPTIONAL.items():
         if not installed(module):
-            console.print(f"pip install {package} to see it beside.")
+            console.print(f"pip install {package} to compare with it.")
     console.print(speeds_table(options, measured))
     console.print(effect)
     single = {each.name: each.speed for each in measured if each.envs == 1}

@@ -145,7 +145,7 @@ class FitConfig:
         least = 1 + self.learners
         _expect("steps", self.steps, self.steps >= least, f"at least {least}, one for each actor")
         quantile = self.disagreement_quantile
-        _expect("disagreement_quantile", quantile, 0 < quantile <= 1, "above 0, at most 1")
+        _expect("disagreement_quantile", quantile, 0 < quantile <= 1, "above 0 and at most 1")
         self.training.check()
         self.rounds.check()
 
