@@ -71,7 +71,7 @@ class Options:
     updates: int = 1000
     """Gradient steps of each training."""
     trajectories: int = 500
-    """Rollouts that errors are measured on."""
+    """Recorded trajectories that models are rolled out along."""
     out: Path = Path("runs/study")
     """Where data and cells are kept."""
     workers: int = usable_cores()

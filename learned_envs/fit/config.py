@@ -98,8 +98,8 @@ class RoundsConfig:
     fresh: bool = False
     """Begin each round with a new agent."""
     agreement: float = 0.1
-    """If the returns inside and outside differ by less than this share for two rounds that bring
-    no better agent, try a new one. Stop if that is no better by this share."""
+    """Share within which returns inside and outside agree, and an agent is no better than others.
+    If both hold for two rounds, try a new agent. If that is no better either, stop."""
 
     def check(self) -> None:
         """Check that the settings make sense.
