@@ -1,7 +1,7 @@
-"""Cells of a sweep: settings, a folder, figures; what is finished is not run again.
+"""Cells of a sweep: settings, a folder, figures. What is finished is not run again.
 
-A script defines what a cell is, as a frozen dataclass that processes can be sent, lists its cells,
-and lets `run_all` run those without figures. A sweep that was killed goes on with the same command.
+A script defines a cell as a frozen dataclass, because processes are sent it. It lists its cells,
+and `run_all` runs those without figures. A sweep that was killed goes on with the same command.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from learned_envs.fit.folder import CONFIG_FILE
 from learned_envs.workers import run_in_order
 
 RESULT_FILE = "result.json"
-"""What a cell's folder calls its settings and figures."""
+"""The file in a cell's folder with its settings and figures."""
 
 Figures = dict[str, Any]
 """What a cell gave, as plain data."""
@@ -39,12 +39,12 @@ class Cell(ABC):
     @property
     @abstractmethod
     def folder(self) -> Path:
-        """Where all that is known of the cell is."""
+        """The folder of all that is known of the cell."""
 
     @property
     @abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """All that the figures depend on, beside the code."""
+        """All that the figures depend on, besides the code."""
 
     @abstractmethod
     def run(self) -> Figures:
@@ -55,7 +55,7 @@ class Cell(ABC):
         """Say what came out."""
 
     def figures(self) -> Figures | None:
-        """Read the figures; None if there are none of these settings."""
+        """Read the figures; None if there are none for these settings."""
         path = self.folder / RESULT_FILE
         stored = json.loads(path.read_text()) if path.is_file() else {}
         same = stored.get("settings") == plain(self.settings)
@@ -63,11 +63,11 @@ class Cell(ABC):
 
 
 def run_all(cells: Sequence[Cell], workers: int, console: Console) -> None:
-    """Run the cells without figures, each in a process of one thread, and say what all gave.
+    """Run the cells without figures, each in a process of one thread, and print what all gave.
 
     A cell that fails is named, and the others go on.
     """
-    # Set before the processes start: threads of one would take the cores of the other.
+    # Set before the processes start, because threads of one would take the cores of another.
     os.environ["OMP_NUM_THREADS"] = "1"
     waiting = [cell.figures() is None for cell in cells]
     with closing(run_in_order(_finish, list(compress(cells, waiting)), workers)) as failures:
@@ -85,7 +85,7 @@ def fit_or_resume(task: str, folder: Path, config: FitConfig, **arguments: Any) 
         task: name of the task.
         folder: the fit's.
         config: how to fit.
-        arguments: further ones of `fit`.
+        arguments: further arguments of `fit`.
 
     Raises:
         OutputError: if the folder holds a fit of other settings.
@@ -128,7 +128,7 @@ def lay_out(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
 def _finish(cell: Cell) -> str | None:
     """Run a cell and leave its figures; return why, if it fails."""
     result = cell.folder / RESULT_FILE
-    # Figures must not outlive what they are of.
+    # Figures must not outlive what they describe.
     result.unlink(missing_ok=True)
     try:
         figures = cell.run()

@@ -2,11 +2,11 @@
 
     python benchmarks/cost.py --plot docs/cost.png   # about five minutes
 
-times steps of untrained models of a task's shipped configuration, one member an episode, as they
-come and compiled in bfloat16, while one thing grows: the batch, the width of the three hidden
-layers, the members whose disagreement is asked for, the length of a rollout. It prints what share
-of a step the contact geometry takes, what the disagreement of all members costs, and draws the
-curves.
+times steps of untrained models of a task's shipped configuration, with one member an episode, by
+default and compiled in bfloat16. One thing grows at a time: the batch, the width of the three
+hidden layers, the members whose disagreement is asked for, the length of a rollout. It prints
+which share of a step the contact geometry takes and what the disagreement of all members costs,
+and draws the curves.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Options:
     """Measure how the cost of a step grows."""
 
     task: str = "Hopper"
-    """The catalogue's name of the task."""
+    """Name of the task."""
     envs: int = 1024
-    """Environments at once, if it is not they that grow."""
+    """Environments at once, unless their number grows."""
     seconds: float = 0.5
     """Time for each figure."""
     plot: Path | None = None
@@ -70,7 +70,7 @@ def draw(
     sizes: Mapping[str, Sequence[int]],
     times: Mapping[str, Mapping[str, Sequence[float]]],
 ) -> None:
-    """Draw the seconds of each engine over what grows, a panel each."""
+    """Draw the time of each engine over what grows, a panel for each thing that does."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
 
@@ -131,7 +131,7 @@ def main(options: Options) -> None:
     for engine, (geometry, three) in shares.items():
         console.print(
             f"At {envs:,} environments, {engine}, contact geometry takes {geometry:.0%} of a step, "
-            f"and a step with 3 members' disagreement {three:.2f} times one's."
+            f"and a step with the disagreement of 3 members {three:.2f} times as long as without."
         )
     if options.plot is not None:
         draw(options.plot, options, {name: sizes for name, (sizes, _) in panels.items()}, times)

@@ -1,31 +1,31 @@
-"""How long rollouts stay close to MuJoCo, beside models, perturbed MuJoCo and doing nothing.
+"""How long do rollouts stay close to MuJoCo, compared with other models, a twin and hold?
 
     python benchmarks/fidelity.py                                         # every task with weights
     python benchmarks/fidelity.py --task Hopper --foil runs/hopper-residual
 
-prints for each task the standardised squared error (median and mean) at 1 to 200 steps of
+prints for each task the standardised squared error (median and mean) after 1 to 200 steps of
 
-- `model`: the shipped model's ensemble mean, or that of `--checkpoint`;
-- `member`: one fixed member a rollout, as environments step by default;
-- `past its end`: the model again, going on when the task's rules end the predicted episode;
-  everywhere else a predicted episode stays at its last state, as an environment's does;
-- each `--foil`: other fits, a `residual_mlp` say;
-- `twin`: real MuJoCo restarted from the same state with normal noise on q and v;
-- `hold`: the first state held;
+- `model`: the mean of the members of the shipped model, or of `--checkpoint`;
+- `member`: one fixed member for each rollout, as environments step by default;
+- `past its end`: the model again, but it goes on when the task's rules end the predicted episode.
+  Everywhere else a predicted episode stays at its last state, as in an environment;
+- each `--foil`: another fit, such as a `residual_mlp`;
+- `twin`: MuJoCo itself, restarted from the same state with normal noise on q and v;
+- `hold`: the first state, held.
 
-and how many times the error of its 1e-3 twin the model's is. It is `close` if its median is at
-most 50 times the twin's or 0.005, and at most half of hold's, and its mean is below hold's; that is
-judged if the twin's own median is below a tenth of hold's.
+Then comes the model's error as a multiple of that of its 1e-3 twin. The model is close if its
+median is at most 50 times the twin's or 0.005, and at most half of hold's, and its mean is below
+hold's. That is judged if the twin's own median is below a tenth of hold's.
 
 The trajectories are those of agents that learn in the real environment under a seed that no
 shipped weights have seen. They are recorded once, as by the command
 
     learned-envs collect Hopper --steps 450000 --learners 2 --seed 1 --out data/hopper-held-out
 
-Then come full episodes under agents that learned outside, those that `benchmarks/transfer.py` left
-or `--agent`: how far the mean and the spread of each dimension of the states inside are from those
-outside, and how often episodes end by a fall. `--record` writes the figures into the card of the
-weights; `benchmarks/tables.py` takes them from there.
+Then come full episodes, inside and outside, under agents that learned outside: those that
+`benchmarks/transfer.py` left, or `--agent`. It prints how far the mean and the spread of each
+dimension inside are from those outside, and how often episodes end by a fall. `--record` writes
+the figures into the card of the weights; `benchmarks/tables.py` takes them from there.
 """
 
 from __future__ import annotations
@@ -57,25 +57,25 @@ class Fidelity:
     """Measure rollout errors on episodes of agents that no training data holds."""
 
     task: tuple[str, ...] = ()
-    """Names of tasks; all with shipped weights if not given. What has a path is of one task."""
+    """Names of tasks; all with shipped weights if not given. Options with paths need one task."""
     checkpoint: str | None = None
-    """A fit's folder or weights file in place of the shipped weights."""
+    """A fit's folder or a checkpoint, instead of the shipped weights."""
     foil: tuple[str, ...] = ()
     """Other fits of the task to compare with."""
     data: Path | None = None
-    """Held-out dataset; data/<task>-held-out if not given, which is recorded if it is not there."""
+    """Held-out dataset. If not given: data/<task>-held-out, which is recorded if it is missing."""
     steps: int = 450_000
-    """Steps to record if there is none."""
+    """Steps to record if there is no dataset."""
     trajectories: int = 1000
     """Windows that errors are measured on."""
     seed: int = 0
     """Decides which windows, and where long runs start."""
     twins: bool = True
-    """Whether to run perturbed MuJoCo."""
+    """Whether to run twins."""
     agent: tuple[Path, ...] = ()
-    """Agents of the long runs; those that benchmarks/transfer.py trained outside if not given."""
+    """Agents of the long runs. If not given: those that benchmarks/transfer.py trained outside."""
     episodes: int = 50
-    """Long runs outside, and inside, of each agent."""
+    """Long runs of each agent outside, and inside."""
     record: bool = False
     """Write the figures into the card of the weights."""
     json: Path | None = None
@@ -85,7 +85,7 @@ class Fidelity:
 
     @property
     def tasks(self) -> list[str]:
-        """What to measure."""
+        """The tasks to measure."""
         tasks = tasks_of(self.task)
         paths = (self.checkpoint, self.foil, self.data, self.agent, self.json, self.plot)
         if len(tasks) > 1 and any(paths):

@@ -1,13 +1,13 @@
-"""Plan with the learned model, act in the real environment; beside the same planner in MuJoCo.
+"""Plan with the learned model, act in the real environment; compare with planning in MuJoCo.
 
     python benchmarks/planning.py                       # InvertedPendulum, Reacher, HalfCheetah
     python benchmarks/planning.py --task HalfCheetah --search mppi --episodes 3
 
 At every real step the planner imagines `iterations` times `candidates` sequences of `horizon`
-actions. "learned" imagines with the shipped model (with every member of the ensemble), "MuJoCo"
-with MuJoCo itself (`mujoco.rollout`, all cores) and the task's own reward: the best that a model
-could be. The share is (learned - random) / (MuJoCo - random). Episodes run
-side by side: the planner imagines for all of them in one batch.
+actions. "learned" imagines with every member of the shipped model. "MuJoCo" imagines with MuJoCo
+itself (`mujoco.rollout`, all cores) and the task's own reward: no model could be better. The share
+is (learned - random) / (MuJoCo - random). Episodes run side by side, and the planner imagines for
+all of them in one batch.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ class Options:
     candidates: int = 64
     """Action sequences in one iteration."""
     iterations: int = 3
-    """How often candidates are drawn for one step."""
+    """How many times candidates are drawn for one step."""
     caution: float = 0.0
-    """Standard deviations between members' returns that are taken off their mean."""
+    """How many standard deviations of the members' returns are taken off their mean."""
     episodes: int = 3
     """Real episodes of each."""
     steps: int | None = None
-    """Steps of an episode at most; the environment's own limit if not given."""
+    """The most steps of an episode; the environment's own limit if not given."""
     seed: int = 0
-    """Of the first episode."""
+    """Seeds the first episode."""
     json: Path | None = None
     """Where to write the figures as JSON."""
 
@@ -66,7 +66,7 @@ class Options:
 
 
 def control(options: Options, task: str, planner: Planner | None) -> list[float]:
-    """Return the real returns of episodes; without a planner, of random actions."""
+    """Return the real returns of episodes under a planner, or under random actions if None."""
     envs = [make_reference(task) for _ in range(options.episodes)]
     limit = options.steps or episode_limit(registry.reference_id(task))
     totals, alive = [0.0] * len(envs), [True] * len(envs)

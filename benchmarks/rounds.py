@@ -3,12 +3,12 @@
     python benchmarks/rounds.py --task InvertedPendulum Hopper HalfCheetah
     python benchmarks/rounds.py --task Hopper --variant base fresh no-penalty --seeds 3
 
-fits by rounds from nothing, once for each task, variant and seed, and prints the real steps and the
-minutes until an agent's trial outside first returned what the task asks, the best trial, what the
-agent that was kept returns outside in episodes of their own, how much the returns of the later
-rounds swing, and how far inside is from outside. `TARGETS` holds the tasks' settings, `VARIANTS`
-what is changed of them. Every fit is a process of one thread with a folder of its own; a
-finished round is not run again.
+fits by rounds from nothing, once for each task, variant and seed. It prints the real steps and the
+minutes until an agent's trial outside first returned what the task asks, and the best trial. Then
+come the return outside of the agent that was kept, in further episodes, how much the returns of
+the later rounds swing, and the gap between inside and outside. `TARGETS` holds the tasks' settings,
+`VARIANTS` what is changed in them. Every fit is a process of one thread with a folder of its own.
+A finished round is not run again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from learned_envs.transfer import episode_returns
 from learned_envs.workers import usable_cores
 
 EPISODES = 20
-"""Of the score of the agent that a fit keeps."""
+"""Episodes that score the agent that a fit keeps."""
 
 SCORE_SEED = 1
 """Decides their starts."""
@@ -41,7 +41,7 @@ SCORE_SEED = 1
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked of a task, and how it is gone about.
+    """What is asked of a task, and how it is fitted.
 
     Attributes:
         outside: the return outside that counts as good.
@@ -78,7 +78,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 EPISODE_STEPS = {"short-episodes": 200}
-"""Where a variant's episodes inside end, if not by the task's own limit."""
+"""The time limit of a variant's episodes inside, if not the task's own."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,11 @@ class Options:
     task: tuple[str, ...] = tuple(TARGETS)
     """Names of the tasks."""
     variant: tuple[str, ...] = ("base",)
-    """Names of what is changed."""
+    """Names of what is changed, from VARIANTS."""
     seeds: int = 1
     """Fits of each."""
     rounds: int | None = None
-    """Rounds at most; the task's own number if not given."""
+    """The most rounds; the task's own number if not given."""
     out: Path = Path("runs/rounds")
     """Where the fits are kept."""
     workers: int = usable_cores()
@@ -111,7 +111,7 @@ class Fit(Cell):
 
     @property
     def folder(self) -> Path:
-        """Where the fit is kept."""
+        """The fit's folder."""
         return self.out / self.task / self.variant / f"seed-{self.seed}"
 
     @property
@@ -152,7 +152,7 @@ class Fit(Cell):
 
 
 def history(figures: Figures) -> list[Round]:
-    """Return what the rounds of a fit gave."""
+    """Return the rounds of a fit."""
     return [Round(**round) for round in figures["rounds"]]
 
 
@@ -170,7 +170,7 @@ COLUMNS = (
 
 
 def row(fit: Fit, figures: Figures) -> list[str]:
-    """Lay one fit out, by `COLUMNS`."""
+    """Return one fit's cells of `COLUMNS`."""
     rounds, score = history(figures), np.array(figures["score"])
     returns = np.array([round.outside for round in rounds])
     minutes = np.cumsum([round.minutes for round in rounds])

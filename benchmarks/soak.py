@@ -2,8 +2,8 @@
 
     python benchmarks/soak.py --steps 5000000
 
-Random actions over the whole range and beyond. Fails, with the step's number, at the first number
-that is not finite; prints resident memory along the way.
+acts at random, over the whole range and beyond. It fails at the first number that is not finite,
+and says at which step. It prints resident memory along the way.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PAGE = 4096
 
 @dataclass(frozen=True)
 class Soak:
-    """Step a vector environment for long."""
+    """Step a vector environment for a long time."""
 
     env_id: str = "LearnedSim-Hopper-v0"
     """The environment."""
@@ -36,7 +36,7 @@ class Soak:
     reports: int = 5
     """How many times to report."""
     cut: bool = False
-    """Keep the default cut by disagreement; without it episodes go further off the data."""
+    """Cut episodes by disagreement, as by default; without it they go further off the data."""
 
 
 def main(args: Soak) -> None:

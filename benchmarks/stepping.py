@@ -1,6 +1,6 @@
-"""Ways to step environments, learned and real ones.
+"""Ways to step learned and real environments.
 
-Every way is a context that yields a `Stepper`, whose speed `measure` tells.
+Every way is a context that yields a `Stepper`; `measure` tells its speed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ROLLOUTS = 64
 
 
 def on(device: torch.device) -> Callable[[Array], torch.Tensor]:
-    """Return what brings arrays to a device."""
+    """Return a function that makes tensors on a device of arrays."""
     return lambda actions: torch.from_numpy(actions).to(device)
 
 
@@ -44,7 +44,7 @@ def simulation(loaded: Simulation, envs: int, disagreement: bool) -> Iterator[St
     @torch.no_grad()
     def step() -> None:
         nonlocal state, age
-        # Nothing resets a bare simulation; begun anew, its states stay what episodes look like.
+        # Nothing resets a bare simulation. Begun anew, its states stay like those of episodes.
         state, age = (start, 0) if age == 50 else (state, age + 1)
         state = loaded.step(state, next(actions), disagreement).state
         if loaded.device.type == "cuda":
@@ -55,9 +55,9 @@ def simulation(loaded: Simulation, envs: int, disagreement: bool) -> Iterator[St
 
 @torch.no_grad()
 def ceiling(loaded: Simulation, envs: int, seconds: float) -> float:
-    """Return how many rows a second pass through the products of one member's layers alone.
+    """Return how many rows a second pass through the matrix products of one member's layers.
 
-    They are in the precision that the simulation's layers have.
+    The products have the precision of the simulation's layers. Nothing else is computed.
     """
     network = next(m for m in loaded.dynamics.modules() if isinstance(m, MLP))
     layers: Any = network.layers
@@ -86,7 +86,7 @@ def vector_env(made: Any, space: Any, tensors: bool = False) -> Iterator[Stepper
 def single_env(env_id: str, **arguments: Any) -> Iterator[Stepper]:
     """Step one environment, begun anew when an episode ends."""
     with closing(gym.make(env_id, **arguments)) as env:
-        # Each member of an ensemble is got ready at its first episode.
+        # Each member of an ensemble is prepared in its first episode.
         for seed in range(20):
             env.reset(seed=seed)
         actions = random_actions(env.action_space, None)
@@ -110,7 +110,7 @@ def sb3_env(task: str, envs: int, arguments: dict[str, Any]) -> Iterator[Stepper
 
 @contextmanager
 def reference_start(task: str) -> Iterator[Any]:
-    """Yield a real environment, without wrappers, where an episode starts."""
+    """Yield a real environment, without wrappers, at the start of an episode."""
     with closing(make_reference(task)) as env:
         env.reset(seed=0)
         yield env.unwrapped
@@ -118,9 +118,9 @@ def reference_start(task: str) -> Iterator[Any]:
 
 @contextmanager
 def mujoco_rollout(task: str) -> Iterator[Stepper]:
-    """Step MuJoCo by its own threads, without observations, rewards and episodes.
+    """Step MuJoCo in its own threads, without observations, rewards and episodes.
 
-    What counts as one step here is `ROLLOUTS` steps of as many systems.
+    One step of this `Stepper` is `ROLLOUTS` steps of as many systems.
     """
     with reference_start(task) as env:
         model, skip, space = env.model, env.frame_skip, env.action_space
@@ -136,7 +136,7 @@ def mujoco_rollout(task: str) -> Iterator[Stepper]:
 
 @contextmanager
 def envpool_env(task: str, envs: int) -> Iterator[Stepper]:
-    """Step EnvPool's environments; an ImportError if it is not installed."""
+    """Step EnvPool's environments; it raises an ImportError if it is not installed."""
     import envpool
 
     made = envpool.make_gymnasium(
@@ -150,9 +150,9 @@ def envpool_env(task: str, envs: int) -> Iterator[Stepper]:
 
 @contextmanager
 def mjx_physics(task: str, envs: int) -> Iterator[Stepper]:
-    """Step MJX on the device that JAX has: physics alone, as `mujoco_rollout`.
+    """Step MJX on JAX's device: physics alone, as `mujoco_rollout`.
 
-    An ImportError if it is not installed.
+    It raises an ImportError if it is not installed.
     """
     import jax
     from mujoco import mjx
@@ -178,9 +178,9 @@ def mjx_physics(task: str, envs: int) -> Iterator[Stepper]:
 
 @contextmanager
 def warp_physics(task: str, envs: int) -> Iterator[Stepper]:
-    """Step MuJoCo Warp on the device that Warp prefers, as `mjx_physics`; on a GPU as one graph.
+    """Step MuJoCo Warp on Warp's device: physics alone, as one graph on a GPU.
 
-    An ImportError if it is not installed.
+    It raises an ImportError if it is not installed.
     """
     import mujoco_warp
     import warp
@@ -198,7 +198,7 @@ def warp_physics(task: str, envs: int) -> Iterator[Stepper]:
 
     graph = None
     if warp.get_device().is_cuda:
-        # Kernels are compiled before, which cannot be recorded.
+        # Kernels are compiled now, because that cannot be recorded.
         advance()
         with warp.ScopedCapture() as capture:
             advance()

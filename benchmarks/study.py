@@ -1,22 +1,21 @@
 """Which inductive bias pays? Every model family on pendulums and on MuJoCo's walkers.
 
-    python benchmarks/study.py                                  # all of it, two hours of two cores
+    python benchmarks/study.py                                  # everything, two hours on two cores
     python benchmarks/study.py --system ChainPendulum-2 --family second_order hamiltonian --seeds 1
 
 The protocol "paper" is that of Gruver, Finzi, Stanton and Wilson ("Deconstructing the Inductive
-Biases of Hamiltonian Neural Networks", ICLR 2022): 40,000 windows, of 5 states for pendulums and of
-3 steps in MuJoCo, networks of 2x128 tanh, no contact geometry, tests of 200 and 100 steps. "ours"
-trains on windows of 2, 4 and 8 steps and shows contact geometry to networks of 3x192; the four
-families that lead in MuJoCo under the first are trained so too. Every cell, a system with a family
-and a seed, takes as many updates of the same batch.
+Biases of Hamiltonian Neural Networks", ICLR 2022). It has 40,000 windows, of 5 states for pendulums
+and of 3 steps for walkers, networks of 2x128 tanh, no contact geometry, and tests of 200 and 100
+steps. The protocol "ours" trains on windows of 2, 4 and 8 steps, and shows contact geometry to
+networks of 3x192. It trains the four families that lead on the walkers under "paper". Every cell, a
+system with a family and a seed, takes as many updates with batches of the same size.
 
-The error of a rollout is the geometric mean, over its steps, of the standardised squared error; the
-table has its median over rollouts, the mean in brackets, each the geometric mean over seeds, and
-the smallest and largest median of a seed. Energy is that of the MJCF's masses and springs, off by
-so many of its standard deviations at a rollout's end.
+The error of a rollout is the geometric mean, over its steps, of the standardised squared error. The
+table has its median over rollouts, and its mean in brackets. Both are geometric means over seeds.
+The smallest and the largest median of a seed follow. Energy is that of the MJCF's masses and
+springs. Its error at a rollout's end is in units of its standard deviation.
 
-Each cell has a folder below `--out`. What was killed goes on with the same command; what is
-finished is only read.
+Each cell has a folder below `--out`. A study that was killed goes on with the same command.
 """
 
 from __future__ import annotations
@@ -66,15 +65,15 @@ class Options:
     protocol: tuple[Protocol, ...] = ("paper", "ours")
     """How they are trained."""
     seeds: int = 3
-    """Trainings of each family."""
+    """Trainings of each family on each system."""
     windows: int = 40_000
     """Real steps that each is trained on."""
     updates: int = 1000
     """Gradient steps of each training."""
     trajectories: int = 500
-    """Rollouts that errors are measured on."""
+    """Recorded trajectories that models are rolled out along."""
     out: Path = Path("runs/study")
-    """Where data and cells are."""
+    """Where data and cells are kept."""
     workers: int = usable_cores()
     """Cells trained at once, each in a process of one thread."""
     json: Path | None = None
@@ -95,7 +94,7 @@ class Training(Cell):
 
     @property
     def folder(self) -> Path:
-        """Where the fit is."""
+        """The fit's folder."""
         return self.options.out / self.protocol / self.system / self.family / f"seed-{self.seed}"
 
     @property
@@ -103,7 +102,7 @@ class Training(Cell):
         """How it is trained."""
         horizons = {"paper": (4,) if self.system in PENDULUMS else (3,), "ours": (2, 4, 8)}
         updates = self.options.updates
-        # One member, and so much patience that none stops early.
+        # One member, and enough patience that no training stops early.
         training = TrainingConfig(
             members=1,
             updates=updates,
@@ -118,7 +117,7 @@ class Training(Cell):
         if "contact_geometry" in known:
             options["contact_geometry"] = self.protocol == "ours"
         if "joint_limits" in known:
-            # Only one family could see them.
+            # Only one family can see them.
             options["joint_limits"] = False
         data = str(data_folder(self.options, self.system, test=False))
         return FitConfig(family=self.family, options=options, data=data, training=training)
@@ -156,7 +155,7 @@ def data_folder(options: Options, system: str, test: bool) -> Path:
 
 
 def record(options: Options, system: str) -> None:
-    """Record what is learned from, and, by other seeds, what is tested on."""
+    """Record training data and, under another seed, test data."""
     learners = {} if system in PENDULUMS else {"ppo-0": learn_outside}
     for test in (False, True):
         folder = data_folder(options, system, test)
@@ -168,7 +167,7 @@ def record(options: Options, system: str) -> None:
 def measure(
     simulation: Simulation, held: Trajectories, trajectories: int, predict: Callable[..., Any]
 ) -> dict[str, float]:
-    """Roll out along held-out trajectories: errors over all steps, energy at the end."""
+    """Roll out along held-out trajectories; return errors over all steps and energy at the end."""
     spec = simulation.task.spec
     length = 200 if spec.reference_id.removesuffix("-v0") in PENDULUMS else 100
     rows = held.draw((trajectories,), length, torch.Generator().manual_seed(0))
@@ -204,7 +203,7 @@ def main(options: Options) -> None:
         systems = options.system if protocol == "paper" else walkers
         if protocol == "ours" and "paper" in everything:
             families = leaders(everything["paper"], WALKERS)
-        # Seed after seed, so that a table of one seed is whole as early as it can be.
+        # Seed after seed, so that the table of one seed is complete as early as possible.
         trainings = [
             Training(system, family, protocol, seed, options)
             for seed in range(options.seeds)

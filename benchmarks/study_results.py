@@ -1,4 +1,4 @@
-"""What cells of the study gave: a family on a system, over seeds, in tables and pictures."""
+"""The study's figures: a family on a system, over seeds, in tables and pictures."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rich.table import Table
 from learned_envs import registry
 
 HOLD = "hold"
-"""Stands in the tables beside the families: the first state, held."""
+"""A row of the tables beside the families: the first state, held."""
 
 TITLES = {
     "median": "Rollout error (median over rollouts)",
     "energy": "Energy off at the end, in standard deviations",
 }
-"""What is drawn of the figures."""
+"""The figures that are shown, and their titles."""
 
 LEADERS = 4
 """Families that are trained by our own protocol too."""
@@ -32,7 +32,7 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 
 def summarise(cells: Iterable[tuple[str, str, Figures | None]]) -> Summaries:
-    """Return the figures of systems and families over seeds, as far as they are finished."""
+    """Return the figures of systems and families over the seeds that are finished."""
     finished: dict[tuple[str, str], list[Figures]] = {}
     for system, family, figures in cells:
         if figures is not None:
@@ -64,7 +64,7 @@ def leaders(figures: Summaries, systems: Sequence[str]) -> list[str]:
 
 
 def table(figures: Summaries, protocol: str, key: str) -> Table:
-    """Lay one figure out, a row a family, a column a system."""
+    """Lay one figure out, with a row for each family and a column for each system."""
 
     def shown(family: str, of_system: dict[str, dict[str, float]]) -> str:
         each = of_system.get(family)
@@ -86,13 +86,13 @@ def table(figures: Summaries, protocol: str, key: str) -> Table:
 
 
 def plot(figures: Summaries, key: str, title: str, path: Path) -> None:
-    """Draw one figure: a place a system, a mark a family."""
+    """Draw one figure, with a place for each system and a mark for each family."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 5), layout="constrained")
     axes = figure.subplots()
     systems = list(figures)
-    # Held, a state keeps its energy: that would squeeze all else together.
+    # A held state keeps its energy: that would squeeze all else together.
     drawn = [*registry.FAMILIES] if key == "energy" else [*registry.FAMILIES, HOLD]
     families = [name for name in drawn if any(name in f for f in figures.values())]
     for index, family in enumerate(families):

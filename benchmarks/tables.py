@@ -2,9 +2,9 @@
 
     python benchmarks/tables.py
 
-replaces what stands between `<!-- transfer -->` and `<!-- /transfer -->`, and the same of
-`fidelity`. The figures come into the cards by `benchmarks/transfer.py --record` and
-`benchmarks/fidelity.py --record`.
+replaces what stands between `<!-- transfer -->` and `<!-- /transfer -->`, and likewise for
+`fidelity`. `benchmarks/transfer.py --record` and `benchmarks/fidelity.py --record` write the
+figures into the cards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from learned_envs.transfer import Comparison
 README = Path(__file__).parents[1] / "README.md"
 
 Cards = Mapping[str, Entries]
-"""By task; without entries for a task without weights."""
+"""The cards by task; an empty one for a task without weights."""
 
 
 def shipped_cards() -> Cards:
@@ -34,14 +34,14 @@ def shipped_cards() -> Cards:
 
 
 def add_to_card(source: str | Path, **figures: Any) -> None:
-    """Write figures into the card of a task's weights or a checkpoint's."""
+    """Write figures into the card of a task's weights or of a checkpoint."""
     path = find_checkpoint(source)
     dynamics, card = load_checkpoint(path)
     save_checkpoint(path, dynamics, {**card, **figures})
 
 
 def transfer_table(cards: Cards) -> str:
-    """Return the table of agents trained inside and outside, a row a task."""
+    """Return the table of agents trained inside and outside, with a row for each task."""
     rows = {}
     for task, card in cards.items():
         comparison = Comparison.of(card)
@@ -50,7 +50,7 @@ def transfer_table(cards: Cards) -> str:
 
 
 def fidelity_table(cards: Cards) -> str:
-    """Return the table of rollout errors and long runs, a row a task."""
+    """Return the table of rollout errors and long runs, with a row for each task."""
     columns = (
         *(f"{horizon} steps" for horizon in JUDGED),
         "close",
@@ -66,7 +66,7 @@ def fidelity_table(cards: Cards) -> str:
 
 
 def error_cells(figures: Fidelity) -> list[str]:
-    """Return the medians at each judged horizon, and where the model is close."""
+    """Return the medians at each judged horizon, and up to which of them the model is close."""
     report = Report.of(figures.report)
     curves = [report.curve(name).median for name in ("model", TWIN, "hold")]
     cells = []
@@ -85,7 +85,7 @@ def error_cells(figures: Fidelity) -> list[str]:
 
 
 def long_run_cells(figures: Fidelity) -> tuple[str, ...]:
-    """Return what long runs inside look like beside those outside."""
+    """Return how long runs inside differ from those outside."""
     run = figures.long_run
     if run is None:
         return "", "", ""
@@ -98,7 +98,7 @@ def long_run_cells(figures: Fidelity) -> tuple[str, ...]:
 
 
 def lay_out(columns: Sequence[str], rows: Mapping[str, Sequence[str] | None]) -> str:
-    """Return rows as Markdown, and a line that names the tasks without."""
+    """Return rows as Markdown, and a line that names the tasks without any."""
     lines = []
     filled = {task: cells for task, cells in rows.items() if cells is not None}
     if filled:

@@ -1,14 +1,14 @@
 """How many environment steps a second?
 
-The learned environment behind each of its faces, uncompiled, compiled, and compiled in bfloat16,
-with and without disagreement, beside what a user would pick instead: the real `gym.make`,
-`gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all cores and, if
-they are installed, EnvPool, MJX (on JAX's device) and MuJoCo Warp. Random actions; each speed is
-the median of a few windows after a warm-up, all in one run on one machine. Beside it stands how
-fast the matrix products of the model's own layers alone would be, and what compiling and bfloat16
-do to the error of rollouts.
+The learned environment is measured behind each of its faces: by default, compiled, and compiled in
+bfloat16, with and without disagreement. It is compared with what a user would take instead: the
+real `gym.make`, `gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all
+cores and, if they are installed, EnvPool, MJX (on JAX's device) and MuJoCo Warp. Actions are
+random. Each speed is the median of a few windows after a warm-up, all in one run on one machine.
+The tables also show how fast the matrix products of the model's own layers alone would be, and what
+compiling and bfloat16 do to the error of rollouts.
 
-    python benchmarks/throughput.py                  # ten minutes, with MJX and Warp more
+    python benchmarks/throughput.py                  # ten minutes; more with MJX and Warp
     python benchmarks/throughput.py --task HalfCheetah --envs 4096 --json throughput.json
     python benchmarks/throughput.py --checkpoint runs/hopper
 """
@@ -51,7 +51,7 @@ from learned_envs.fit import collect, evaluate
 from learned_envs.workers import usable_cores
 
 HORIZONS = (1, 5, 10, 20)
-"""Steps after which errors of rollouts are told."""
+"""Steps after which errors of rollouts are shown."""
 
 REAL_ENVS = (2, 16)
 """Real environments at once; 64 too if a library batches them itself."""
@@ -67,7 +67,7 @@ ENGINES: dict[str, dict[str, Any]] = {
     ", compiled": {"compile": True},
     ", compiled, bfloat16": {"compile": True, "precision": "bfloat16"},
 }
-"""How the learned environment can be stepped, beside as it comes."""
+"""How the learned environment can be stepped, by default and compiled."""
 
 PEERS = {
     "the best real gym.make_vec": "real gym.make_vec",
@@ -76,10 +76,10 @@ PEERS = {
     "MJX": "real MJX",
     "MuJoCo Warp": "real MuJoCo Warp",
 }
-"""What ratios are told to: the best of those whose names begin so."""
+"""What speeds are divided by: the best of those whose names begin so."""
 
 OPTIONAL = {"envpool": "envpool", "mujoco.mjx": "mujoco-mjx", "mujoco_warp": "mujoco-warp"}
-"""Modules of peers that need not be there, and the packages that have them."""
+"""Modules of peers that need not be installed, and the packages that have them."""
 
 CUTS: dict[str, dict[str, Any]] = {"": {}, ", max_disagreement=None": {"max_disagreement": None}}
 
@@ -91,7 +91,7 @@ SINGLE: dict[str, dict[str, Any]] = {
 """How one learned environment can be stepped."""
 
 BUSY = 0.5
-"""Average load from which other work would disturb the figures."""
+"""Average load above which other work would disturb the figures."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,17 @@ class Options:
     """Measure environment steps per second."""
 
     task: str = "Hopper"
-    """The catalogue's name of the task."""
+    """Name of the task."""
     envs: tuple[int, ...] = (1, 64, 1024, 4096, 16_384, 65_536)
     """Learned environments at once."""
     seconds: float = 1.0
     """Time for each speed."""
     checkpoint: str | None = None
-    """Weights or a fit's folder; the shipped weights by default."""
+    """A checkpoint or a fit's folder; the shipped weights if not given."""
     device: str = "cpu"
-    """Where the learned environment runs."""
+    """The torch device that the learned environment runs on."""
     force: bool = False
-    """Measure beside other work too."""
+    """Measure even if the machine has other work."""
     json: Path | None = None
     """Where to write the figures as JSON."""
     plot: Path | None = None
@@ -190,7 +190,7 @@ def real(options: Options) -> Iterator[Measurement]:
 
 
 def speeds_table(options: Options, measured: Sequence[Measurement]) -> Table:
-    """Set out each speed, and how many times its peers' it is."""
+    """Lay out each speed, and how many times as fast as its peers it is."""
     peers = {}
     for peer, name in PEERS.items():
         if chosen := [each for each in measured if each.name.startswith(name)]:
@@ -221,7 +221,7 @@ def speeds_table(options: Options, measured: Sequence[Measurement]) -> Table:
 
 
 def errors_table(options: Options) -> Table:
-    """Set the errors of rollouts of each engine side by side, along a random actor's episodes."""
+    """Lay out the errors of each engine's rollouts along a random actor's episodes."""
     plain = Simulation.load(options.checkpoint or options.task, options.device)
     engines = [plain, plain.compiled(), plain.to_bfloat16().compiled()]
     with tempfile.TemporaryDirectory() as folder:
@@ -237,7 +237,7 @@ def errors_table(options: Options) -> Table:
 
 
 def draw(options: Options, measured: Sequence[Measurement], path: Path) -> None:
-    """Draw speed over the number of environments, a line a way of stepping."""
+    """Draw speed over the number of environments, with a line for each way of stepping."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 6), layout="constrained")
@@ -265,16 +265,16 @@ def main(options: Options) -> None:
     if os.getloadavg()[0] > BUSY and not options.force:
         console.print(
             f"The machine is busy (load {os.getloadavg()[0]:.1f}), which disturbs the figures. "
-            "Wait, or measure all the same with --force."
+            "Wait, or measure anyway with --force."
         )
         raise SystemExit(1)
     with console.status("measuring"):
-        # The real ones first: their processes start from one that holds nothing yet.
+        # The real ones first, because their processes start from one that holds nothing yet.
         measured = [*real(options), *learned(options)]
         effect = errors_table(options)
     for module, package in OPTIONAL.items():
         if not installed(module):
-            console.print(f"pip install {package} to see it beside.")
+            console.print(f"pip install {package} to compare with it.")
     console.print(speeds_table(options, measured))
     console.print(effect)
     single = {each.name: each.speed for each in measured if each.envs == 1}

@@ -1,21 +1,21 @@
-"""Does what an agent learns inside hold outside?
+"""Does what an agent learns inside work outside?
 
     python benchmarks/transfer.py                    # every task with weights, 3 seeds
     python benchmarks/transfer.py --task Hopper Walker2d --seeds 1
 
-trains each task's agent (PPO, `AgentConfig.of(task)`, normalised observations and rewards) inside
-the learned environment with default settings, and outside in the real one for as many steps, and
-scores both on full episodes from the task's own starts. The score of training inside is
+trains each task's agent (PPO, `AgentConfig.of(task)`, normalised observations and rewards) inside,
+with the learned environment's default settings, and outside for as many steps. It scores both on
+full episodes from the task's own starts. The score and the gap are
 
-    (return of the trained inside - random) / (return of the trained outside - random),
+    score = (trained inside, outside - random) / (trained outside - random)
+    gap   = (trained inside, inside - trained inside, outside) / |trained inside, outside|
 
-all outside; the gap is what the return inside promises beyond that outside, as a share of the
-latter.
+"Trained inside, outside" is the return outside of the agent that was trained inside.
 
-Every agent is a process of one thread and leaves a folder, `runs/transfer/TASK/inside-SEED`, say.
-What is there already, of the same settings and, inside, of the same weights, is not trained again:
-a run that was killed goes on with the same command. `--record` writes the figures into the card of
-the weights; `benchmarks/tables.py` takes them from there.
+Every agent is trained in a process of one thread and has a folder, such as
+`runs/transfer/TASK/inside-SEED`. An agent of the same settings and weights that is there already is
+not trained again, so a run that was killed goes on with the same command. `--record` writes the
+figures into the card of the weights; `benchmarks/tables.py` takes them from there.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ Place = Literal["random", "inside", "outside"]
 
 @dataclass(frozen=True)
 class Options:
-    """Train inside, score outside, beside training outside."""
+    """Train inside, score outside, and compare with training outside."""
 
     task: tuple[str, ...] = ()
     """Names of tasks; all with shipped weights if not given."""
     steps: int | None = None
-    """Environment steps of each training; those of the task's agent if not given."""
+    """Environment steps of each training; as many as the task's agent takes if not given."""
     seeds: int = 3
     """How many agents are trained inside, and how many outside."""
     episodes: int = 20
     """Episodes of each score."""
     checkpoint: Path | None = None
-    """Weights or a fit's folder, of one task; the shipped weights by default."""
+    """A checkpoint or a fit's folder, of one task; the shipped weights if not given."""
     trained: tuple[Literal["inside", "outside"], ...] = ("inside", "outside")
     """Where to train now; training outside needs no weights."""
     out: Path = Path("runs/transfer")
@@ -79,9 +79,9 @@ class Run(Cell):
     """One agent to train and score.
 
     Attributes:
-        task: the catalogue's name.
+        task: name of the task.
         place: where it is trained; "random" is the agent that acts at random.
-        seed: of the training and of the scores' starts.
+        seed: decides the training and the starts of the scored episodes.
         options: what all agents share.
     """
 
@@ -92,12 +92,12 @@ class Run(Cell):
 
     @property
     def folder(self) -> Path:
-        """The agent's."""
+        """The agent's folder."""
         return self.options.out / self.task / f"{self.place}-{self.seed}"
 
     @property
     def agent(self) -> dict[str, Any]:
-        """What is trained, and for how long."""
+        """The agent's settings, and how long it is trained."""
         own = AgentConfig.of(self.task)
         return {**asdict(own), "steps": self.options.steps or own.steps}
 
@@ -148,7 +148,7 @@ class Run(Cell):
 
 
 def plan(options: Options, task: str) -> list[Run]:
-    """List a task's agents, those that are there already among them."""
+    """List a task's agents, including those that are there already."""
     trained = [
         Run(task, place, seed, options)
         for place in options.trained

@@ -3,9 +3,9 @@
     python benchmarks/wall_time.py                   # about five minutes
     python benchmarks/wall_time.py --task HalfCheetah --steps 300000
 
-trains one PPO agent of SB3 for a million steps in the learned environment with default settings,
-and one of the same hyperparameters and seed in the real one, in one process one after the other,
-and prints the seconds of each, what stepping the environments took of them, and the ratio.
+trains one PPO agent of SB3 for a million steps inside, with the learned environment's default
+settings. Then it trains one with the same hyperparameters and seed outside, in the same process. It
+prints the seconds of each, how many of them the environments took, and the ratio.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Options:
     """Time the training of an agent inside and outside."""
 
     task: str = "Hopper"
-    """The catalogue's name of the task."""
+    """Name of the task."""
     steps: int = 1_000_000
     """Environment steps of each training."""
     n_envs: int = 256
@@ -46,9 +46,9 @@ class Options:
     n_epochs: int = 6
     """Passes over the transitions of a round."""
     compile: bool = False
-    """Compile the learned environments' step, in place of their default settings."""
+    """Compile the step of the learned environments."""
     seed: int = 0
-    """Of the agent and the environments."""
+    """Seeds the agent and the environments."""
     json: Path | None = None
     """Where to write the figures as JSON."""
 

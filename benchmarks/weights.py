@@ -2,8 +2,8 @@
 
     python benchmarks/weights.py HalfCheetah
 
-leaves data in `data/halfcheetah` and the fit in `runs/halfcheetah`, and prints where its weights
-are to be copied. It is seeded, and goes on after a kill. What it does is what the commands
+leaves data in `data/halfcheetah` and the fit in `runs/halfcheetah`, and prints where to copy its
+weights. It is seeded, and the same command goes on after a kill. It does what the commands
 
     learned-envs collect TASK --steps STEPS --learners LEARNERS --out data/TASK
     learned-envs collect TASK --steps NEAR --learners 0 --out data/TASK --add
@@ -11,8 +11,9 @@ are to be copied. It is seeded, and goes on after a kill. What it does is what t
     learned-envs fit TASK --data data/TASK --out runs/TASK
 
 do, with the numbers of `RECIPES`. If agents trained inside are recorded too, the fits that they
-were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on; each further fit is to all that is
-recorded by then, and begins anew or, if the recipe says so, trains the one before it on.
+were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on. Each further fit is made from all
+that is recorded by then. It begins anew or, if the recipe says so, trains the one before it
+further.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ class Recipe:
     Attributes:
         learners: agents that are recorded while they learn.
         steps: real steps, shared evenly between them and a random actor.
-        near: real steps more of random actions, most from near recorded states.
-        planned: real steps more of planners, and of a random actor as many as one of them takes.
-        passes: how often agents are trained inside a fit and recorded, and the model fitted anew.
+        near: further real steps of random actions, most from near recorded states.
+        planned: further real steps, shared evenly between planners and a random actor.
+        passes: how many times agents are trained inside a fit and recorded, and the model refitted.
         pass_steps: real steps of each pass, shared between a random actor and those agents.
         training: how the model is trained.
-        onward: how each further fit trains the one before it on; None to begin anew.
+        onward: how each further fit trains the one before it further; None to begin anew.
         options: of the model family.
     """
 
@@ -66,13 +67,13 @@ class Recipe:
 
 
 PLANNERS = 4
-"""How many are recorded if a recipe has them."""
+"""How many planners are recorded if a recipe has them."""
 
 AGENTS = 4
-"""How many are trained inside a fit in one pass."""
+"""How many agents are trained inside a fit in one pass."""
 
 FIRST_SEED = 100
-"""Of the first agent trained inside; each further one's is one more. Transfer uses small ones."""
+"""Seed of the first agent trained inside; the next has one more. Transfer uses small ones."""
 
 LONG = TrainingConfig(horizons=(2, 4, 8), updates=25_000)
 MIDDLE = TrainingConfig(horizons=(2, 4, 8), updates=12_000)
@@ -157,7 +158,7 @@ def main(task: Annotated[str, Positional]) -> None:
 def record(
     advance: Advance, task: str, steps: int, destination: Path | Dataset, **actors: Any
 ) -> Dataset:
-    """Record real steps; what is recorded already is not recorded again."""
+    """Record real steps, except those that are recorded already."""
 
     def show(done: int) -> None:
         advance(done, f"{done:,} of {steps:,} steps")
@@ -173,7 +174,7 @@ def train(
     out: Path,
     before: Path | None,
 ) -> None:
-    """Fit the model to what is recorded so far: a new one, or the one before."""
+    """Fit a new model, or the one before, to what is recorded so far."""
     data = str(dataset.path)
     if before is None or recipe.onward is None:
         config = FitConfig(data=data, options=recipe.options, training=recipe.training)

@@ -1,4 +1,4 @@
-"""Control a real environment by planning: with its learned model, with MuJoCo, and not at all."""
+"""Control a real environment by planning with its learned model, with MuJoCo, and at random."""
 
 import gymnasium as gym
 import torch
@@ -12,13 +12,13 @@ from learned_envs.planning import CEM, Planner, imagined_returns
 def main(
     task: str = "HalfCheetah", steps: int = 200, horizon: int = 30, checkpoint: str | None = None
 ) -> None:
-    """Plan, act, and do the same by chance.
+    """Plan and act, and act at random.
 
     Args:
-        task: InvertedPendulum, Reacher or HalfCheetah, say.
+        task: such as InvertedPendulum, Reacher or HalfCheetah.
         steps: real steps.
         horizon: steps that are imagined.
-        checkpoint: a fit's folder or a weights file; the shipped weights if not given.
+        checkpoint: a fit's folder or a checkpoint; the shipped weights if not given.
     """
     simulation = Simulation.load(checkpoint or task)
     env = gym.make(registry.reference_id(task))

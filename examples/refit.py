@@ -1,4 +1,4 @@
-"""Record a system of your own choice, fit a model to it, then refit it with more data."""
+"""Record a system of your choice, fit a model to it, then refit it with more data."""
 
 import gymnasium as gym
 import tyro
@@ -10,7 +10,7 @@ gym.register_envs(learned_envs)
 
 
 def main(task: str = "InvertedPendulum", steps: int = 100_000, updates: int = 5_000) -> None:
-    """Fit, add data, and go on from the first fit's weights.
+    """Fit, add data, and refit from the first fit's weights.
 
     Args:
         task: which task; `learned-envs list` names them.

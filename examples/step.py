@@ -15,7 +15,7 @@ def main(steps: int = 500, checkpoint: str | None = None) -> None:
 
     Args:
         steps: steps of each.
-        checkpoint: a fit's folder or a weights file; the shipped weights if not given.
+        checkpoint: a fit's folder or a checkpoint; the shipped weights if not given.
     """
     env = gym.make("LearnedSim-Hopper-v0", checkpoint=checkpoint)
     env.reset(seed=0)

@@ -21,7 +21,7 @@ def main(
         steps: environment steps to train for.
         episodes: real episodes to score.
         out: where the agent's zip goes.
-        checkpoint: a fit's folder or a weights file; the shipped weights if not given.
+        checkpoint: a fit's folder or a checkpoint; the shipped weights if not given.
     """
     envs = make_vec_env(
         "LearnedSim-Hopper-v0", n_envs=256, seed=0, env_kwargs={"checkpoint": checkpoint}

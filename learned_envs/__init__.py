@@ -1,6 +1,6 @@
 """Learned simulators of MuJoCo systems behind the Gymnasium interface.
 
-Importing the package registers its Gymnasium ids and imports neither torch nor mujoco; the
+Importing the package registers its Gymnasium ids, and imports neither torch nor mujoco. The
 public names below are imported when they are first asked for.
 """
 

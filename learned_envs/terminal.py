@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from learned_envs import registry
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from learned_envs.card import Card
     from learned_envs.fit.config import TrainingConfig
@@ -21,7 +25,20 @@ Advance = Callable[[int, str], None]
 """(done so far, a note to show beside the bar)."""
 
 WIDTH = 120
-"""Columns of what is printed where there is no terminal."""
+"""Columns of what is printed if there is no terminal."""
+
+SHOWN = (
+    "real_steps",
+    "data",
+    "start",
+    "seed",
+    "training",
+    "returns",
+    "disagreement_threshold",
+    "versions",
+    "sha256",
+)
+"""What `card_table` shows of a card as it is."""
 
 
 @contextmanager
@@ -55,7 +72,7 @@ def bars() -> Iterator[Callable[[str, int], Advance]]:
         def advance(done: int, note: str) -> None:
             nonlocal begun
             if not begun:
-                # What was done before a resume must not count as fast work.
+                # What was done before a resume must not look like fast work.
                 progress.reset(task, completed=done, note=note)
                 begun = True
             progress.update(task, completed=done, note=note)
@@ -65,13 +82,13 @@ def bars() -> Iterator[Callable[[str, int], Advance]]:
     try:
         yield bar
     finally:
-        # To stop what was never started would print an empty line.
+        # Stopping bars that were never started would print an empty line.
         if progress.tasks:
             progress.stop()
 
 
 def fit_observer(bar: Callable[[str, int], Advance]) -> Observer:
-    """Return what draws a fit: a bar for each of its stages, and a line for each round."""
+    """Return the observer that draws a fit: a bar for each stage, and a line for each round."""
     from learned_envs.fit.observer import Observer
 
     stages: dict[str, Advance] = {}
@@ -100,14 +117,14 @@ def fit_observer(bar: Callable[[str, int], Advance]) -> Observer:
 
 
 def console() -> Console:
-    """Return where tables are printed."""
+    """Return the console that tables are printed on."""
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def key_figures(card: Card) -> str:
-    """Return what a list shows of a card."""
+    """Return what a list of tasks shows of a card."""
     figures = [f"{card.family}, {card.members} members"]
     if card.real_steps:
         figures.append(f"{card.real_steps:,} real steps")
@@ -123,6 +140,23 @@ def key_figures(card: Card) -> str:
             + (f": {score:.2f} of what training outside gains" if score is not None else "")
         )
     return "\n".join(figures)
+
+
+def card_table(card: Card, path: Path) -> Table:
+    """Lay out a card and the file that it stands in, a row a name and a value."""
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for name, value in [
+        ("file", path),
+        ("environment", registry.env_id(card.task)),
+        ("modelled on", card.spec.reference_id),
+        ("family", f"{card.family}, {card.members} members"),
+        ("options", pairs(card.config)),
+        *[(name.replace("_", " "), v) for name, v in card.plain.items() if name in SHOWN],
+    ]:
+        table.add_row(name, pairs(value) if isinstance(value, Mapping) else str(value))
+    return table
 
 
 def pairs(values: Mapping[str, Any]) -> str:

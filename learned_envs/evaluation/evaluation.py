@@ -1,4 +1,4 @@
-"""How far rollouts of a model are from recorded ones, in batches on the model's device."""
+"""How far a model's rollouts are from recorded trajectories, in batches on the model's device."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def offset(kinematics: Kinematics, origin: State, target: State) -> Tensor:
 
 
 def still(state: State) -> State:
-    """Return the first position for all of a batch, at rest: an origin to measure spreads from."""
+    """Return a batch's first position, at rest, for all of it: an origin to measure from."""
     return State(state.q[:1].expand_as(state.q), torch.zeros_like(state.v))
 
 
 @dataclass(frozen=True)
 class Yardstick:
-    """The unit that errors are measured in: the spread of each dimension over held-out data.
+    """The unit of errors: the spread of each dimension over held-out data.
 
     Attributes:
         kinematics: the system's geometry.
@@ -60,7 +60,10 @@ class Yardstick:
         return cls(kinematics, weight)
 
     def error(self, predicted: State, true: State) -> Tensor:
-        """Return the standardised squared error, (*batch): the mean over varying dimensions."""
+        """Return the standardised squared error, (*batch): the mean over varying dimensions.
+
+        error = mean of ((predicted - true) / spread)^2. Travel along the ground is left out.
+        """
         squared = (offset(self.kinematics, true, predicted) * self.weight).square()
         return squared.sum(-1) / (self.weight > 0).sum()
 
@@ -77,6 +80,9 @@ def evaluate(
     seed: int = 0,
 ) -> Report:
     """Roll the ensemble's mean out along held-out trajectories, beside holding the first state.
+
+    Errors are standardised squared errors; see
+    [`Yardstick.error`][learned_envs.evaluation.evaluation.Yardstick.error].
 
     Args:
         simulation: the model.
@@ -106,7 +112,7 @@ def compare(
 
     Args:
         recording: held-out episodes.
-        simulation: gives the system and the device.
+        simulation: says which system and which device.
         predictors: by the name that the report gives them.
         horizons: steps at which to report; those longer than every episode are left out.
         trajectories: how many windows to draw.
@@ -190,7 +196,7 @@ def model_of(
         simulation: the model.
         past_the_end: go on when the task's rules end the predicted episode. By default it stays
             at its last state, as an environment's does.
-        members: draws one fixed member a rollout, in place of the ensemble's mean.
+        members: draws one fixed member for each rollout, instead of the ensemble's mean.
     """
 
     def predict(window: Window) -> Sequence[State]:

@@ -1,4 +1,4 @@
-"""Do long episodes inside look like those outside? The states that one agent comes through."""
+"""Do long episodes inside look like those outside? The states that an agent comes through."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LongRun:
     """How the states of full episodes inside differ from those outside, under one agent.
 
     The dimensions are those of q, in its tangent space and without travel along the ground, and
-    of v, as far as they vary outside.
+    those of v. Dimensions that do not vary outside are left out.
 
     Attributes:
         mean: (n) each dimension's mean inside minus that outside, in units of the spread outside.
@@ -44,14 +44,14 @@ class LongRun:
 def long_run(
     policy: Policy, task: str, simulation: Simulation, episodes: int = 100, seed: int = 0
 ) -> LongRun:
-    """Run full episodes outside, and inside from the same starts, one fixed member an episode.
+    """Run full episodes outside, and inside from the same starts, with one member an episode.
 
     Args:
         policy: from observations (*batch, n) to actions (*batch, nu).
         task: the registered name of the task.
         simulation: of that task.
         episodes: how many of each.
-        seed: the first start's, and the members'.
+        seed: decides the first start and the members.
     """
     real = run_outside(policy, task, episodes, seed)
     first = torch.as_tensor(real.offsets)
@@ -94,7 +94,7 @@ def run_outside(policy: Policy, task: str, episodes: int, seed: int) -> Recordin
 
 
 def coordinates(simulation: Simulation, states: State, origin: State) -> Tensor:
-    """Return what is compared of `states` (n, .), in double precision: q and v from an origin."""
+    """Return the compared dimensions of `states` (n, .), from an origin, in double precision."""
     first = still(origin[:1])
     like = State(first.q.expand_as(states.q), first.v.expand_as(states.v))
     offsets = offset(simulation.dynamics.kinematics, like, states).double()
@@ -103,10 +103,10 @@ def coordinates(simulation: Simulation, states: State, origin: State) -> Tensor:
 
 
 def summary(runs: Sequence[LongRun]) -> Mapping[str, float]:
-    """Return the figures of one or more agents' runs that a card keeps.
+    """Return the figures that a card keeps of one or more agents' runs.
 
-    Deviations are taken over all agents' dimensions: of the means, the median and the largest
-    distance; of the ratios of spreads, the median and that farthest from one, by its logarithm.
+    They are taken over all agents' dimensions. Of the distances of means they are the median and
+    the largest; of the ratios of spreads, the median and that with the largest logarithm.
     """
     distance = np.abs(np.concatenate([run.mean for run in runs]))
     ratio = np.concatenate([run.spread for run in runs])

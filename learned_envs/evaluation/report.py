@@ -15,22 +15,22 @@ from learned_envs.figures import Curve, RolloutErrors
 __all__ = ["Curve", "Report"]
 
 TWIN = "twin 1e-03"
-"""The predictor that a model is held against: real MuJoCo, started a millimetre off."""
+"""The twin that a model is judged by: MuJoCo itself, with noise of 1e-3 on its start."""
 
 JUDGED = (10, 25, 50, 100)
 """Steps at which a model is judged by its twin."""
 
 TWIN_BELOW_HOLD = 0.1
-"""Past this share of holding's error, MuJoCo itself cannot be predicted, and no model is judged."""
+"""If the twin is off by a larger share of hold's error, MuJoCo itself cannot be predicted."""
 
 TIMES_THE_TWIN, SMALL_ERROR, MODEL_BELOW_HOLD = 50.0, 0.005, 0.5
-"""How far a model's median may be: that many times its twin's, or an error so small that it does
-not matter, and never above that share of holding's."""
+"""A close model's median is at most so many times its twin's, or so small that it does not matter.
+It is never above that share of hold's."""
 
 
 @dataclass(frozen=True)
 class Report(RolloutErrors):
-    """Rollout errors, and what is to be made of them: verdicts, a table, a picture."""
+    """Rollout errors, and what they mean: verdicts, a table, a picture."""
 
     @classmethod
     def of(cls, errors: RolloutErrors) -> Report:
@@ -45,7 +45,7 @@ class Report(RolloutErrors):
         return tuple(model / twin for model, twin in medians)
 
     def verdicts(self) -> dict[int, bool]:
-        """Return whether the model is close enough, at each horizon at which that can be judged."""
+        """Return whether the model is close, at each horizon at which that can be judged."""
         if not self._has_twin:
             return {}
         model, hold, twin = (self.curve(name) for name in ("model", "hold", TWIN))

@@ -52,7 +52,7 @@ def rewards_inside(
         simulation: the model and its task.
         episodes: how many, side by side.
         steps: after which an episode is truncated.
-        seed: of starts and members.
+        seed: decides starts and members.
 
     Returns:
         The rewards, (episodes, steps); zeros after an episode's end.
@@ -76,7 +76,7 @@ def returns_outside(
         policy: from observations (episodes, n) to actions (episodes, nu), all episodes at once.
         env_id: the environment's Gymnasium id.
         episodes: how many.
-        seed: of the first start; each further one's is one more.
+        seed: decides the first start; the seed of each further one is one more.
         env_kwargs: the environment's own parameters.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How many environment steps a second anything that steps environments takes."""
+"""Environment steps per second, of anything that steps environments."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def measure(step: Stepper, envs: int, seconds: float = 1.0) -> float:
     Args:
         step: takes one step of all environments.
         envs: how many they are.
-        seconds: time for all windows together; the warm-up takes a fifth of it more.
+        seconds: time for all windows together; the warm-up takes another fifth of it.
     """
     begin = time.perf_counter()
     step()
@@ -47,12 +47,12 @@ def measure(step: Stepper, envs: int, seconds: float = 1.0) -> float:
 def random_actions(
     space: Any, envs: int | None = None, put: Callable[[Array], Any] = np.asarray
 ) -> Iterator[Any]:
-    """Cycle through actions that were drawn beforehand: drawing them is not what is measured.
+    """Cycle through actions that were drawn beforehand, because drawing them is not measured.
 
     Args:
         space: the Box of one environment's actions.
         envs: environments at once; None for one without a batch.
-        put: brings actions to where they are taken, beforehand too.
+        put: makes of drawn actions what the environments take, beforehand too.
     """
     shape = (DRAWN, *space.shape) if envs is None else (DRAWN, envs, *space.shape)
     drawn = np.random.default_rng(0).uniform(space.low, space.high, shape)

@@ -1,4 +1,4 @@
-"""A model's twin: real MuJoCo itself, restarted with a little noise on its state."""
+"""A model's twin: MuJoCo itself, restarted with a little noise on its state."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from learned_envs.systems.reference import make_reference, replay
 from learned_envs.tasks.task import Task
 
 NOISE = (1e-6, 1e-4, 1e-3)
-"""Standard deviations, on q and v, of the twins that a model is set beside."""
+"""Standard deviations of the noise on q and v, of the twins that a model is compared with."""
 
 
 def twins(name: str, task: Task, recording: Recording) -> dict[str, Predictor]:
-    """Return a twin for each `NOISE`, by the name that reports know it by; see `twin`."""
+    """Return a twin for each `NOISE`, by its name in reports."""
     return {f"twin {noise:.0e}": twin(name, task, recording, noise) for noise in NOISE}
 
 
 def twin(name: str, task: Task, recording: Recording, noise: float) -> Predictor:
-    """Predict with real MuJoCo, restarted with normal noise on q and v.
+    """Predict with MuJoCo itself, restarted with normal noise on q and v.
 
-    What parts it from the recording is how much the system itself magnifies a small difference.
+    Its error is how much the real system itself magnifies a small difference.
 
     Args:
         name: the registered name of the task.
-        task: whose rules end an episode; a twin stays where it ended, as a model does.
+        task: its rules end an episode; a twin stays where it ended, as a model does.
         recording: the episodes that the windows are from.
         noise: standard deviation; 0 repeats what was recorded.
     """

@@ -1,4 +1,4 @@
-"""How a fit is done; the command line is made from these fields."""
+"""The settings of a fit. The command line is made from these fields."""
 
 from __future__ import annotations
 
@@ -20,38 +20,37 @@ class TrainingConfig:
     """How a model is trained."""
 
     members: int = 3
-    """Models in the ensemble; where a checkpoint is started from, as many as it has."""
+    """Models in the ensemble; if the fit starts from a checkpoint, as many as that has."""
     updates: int = 30_000
     """Gradient steps."""
     batch_size: int = 256
     """Windows in one gradient step, for each member."""
     horizons: tuple[int, ...] = (2, 4, 8, 16)
-    """Steps that the model predicts from its own predictions; each has an equal share of the
-    updates, in this order."""
+    """Steps that are predicted in a row; each horizon in turn has an equal share of the updates."""
     learning_rate: float = 1e-3
-    """Peak of the cosine schedule."""
+    """Peak of its cosine schedule."""
     weight_decay: float = 1e-4
-    """AdamW's."""
+    """AdamW's weight decay."""
     gradient_norm: float = 1.0
     """Gradients are clipped to this norm."""
     held_out: float = 0.05
-    """Share of the episodes kept for early stopping and evaluation."""
+    """Share of the episodes that is held out, for early stopping and evaluation."""
     check_every: int = 500
-    """Updates between checks on held-out rollouts; the best weights are kept."""
+    """Updates between checks on held-out episodes; the best weights are kept."""
     patience: int = 40
-    """Checks without a better one after which training stops."""
+    """Training stops after so many checks without a better one."""
     compile: bool = False
-    """Compile the rollout with torch.compile; where that fails, it runs eagerly."""
+    """Compile the rollout with torch.compile; if that fails, it runs eagerly."""
     seed: int = 0
     """Two runs with the same seed on the same machine give the same weights."""
 
     def check(self) -> None:
-        """See that the settings make sense.
+        """Check that the settings make sense.
 
-        It is no `__post_init__`, since the command line makes the settings from what is typed.
+        It is no `__post_init__`, because the command line makes the settings from what is typed.
 
         Raises:
-            ParameterError: where they do not.
+            ParameterError: if they do not.
         """
         counts = ("members", "updates", "batch_size", "check_every", "patience")
         for name in counts:
@@ -65,7 +64,11 @@ class TrainingConfig:
         _expect("horizons", self.horizons, sensible, "at least one, each at least 1")
 
     def predictions(self, updates: int) -> int:
-        """Return how many steps the first `updates` updates predict: what their time goes with."""
+        """Return how many steps the first `updates` updates predict; their time grows with it.
+
+        >>> TrainingConfig(updates=4, horizons=(2, 8)).predictions(3)  # 2 + 2 + 8
+        12
+        """
         stages = len(self.horizons)
         ends = [-(-stage * self.updates // stages) for stage in range(stages + 1)]
         return sum(
@@ -81,28 +84,28 @@ class RoundsConfig:
     count: Annotated[int, arg(name="rounds")] = 0
     """Rounds of recording, fitting, training an agent inside and trying it outside; 0 fits once."""
     steps_per_round: int = 20_000
-    """Real steps of a round, those of the agent's trial among them."""
+    """Real steps of a round, including the agent's trial."""
     updates_per_round: int = 2_000
-    """Gradient steps of the model in a round, in place of --updates."""
+    """Gradient steps of the model in a round, instead of --updates."""
     algorithm: str = "ppo"
-    """What trains the agent: ppo, sac, td3, or the module:callable of an improver of yours."""
+    """What trains the agent: ppo, sac, td3, or the module:callable of your own improver."""
     agent_steps: int = 300_000
     """Steps inside that the agent learns from in a round."""
     penalty: float = 1.0
     """Reward that the agent loses for each unit of disagreement."""
     start_fraction: float = 0.5
-    """Share of its episodes that begin from recorded states."""
+    """Share of the agent's episodes inside that begin from recorded states."""
     fresh: bool = False
     """Begin each round with a new agent."""
     agreement: float = 0.1
-    """Where the returns inside and outside differ by less than this share for two rounds that
-    bring no better agent, try a new one; stop where that is no better by as much."""
+    """Share within which returns inside and outside agree, and an agent is no better than others.
+    If both hold for two rounds, try a new agent. If that is no better either, stop."""
 
     def check(self) -> None:
-        """See that the settings make sense; see `TrainingConfig.check`.
+        """Check that the settings make sense.
 
         Raises:
-            ParameterError: where they do not.
+            ParameterError: if they do not.
         """
         _expect("rounds", self.count, self.count >= 0, "at least 0")
         _expect("steps_per_round", self.steps_per_round, self.steps_per_round >= 2, "at least 2")
@@ -119,32 +122,30 @@ class FitConfig:
     """How a model is made from real MuJoCo."""
 
     family: str = "second_order"
-    """Model family."""
+    """Name of the model's family."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the family, by name."""
     data: str | None = None
-    """A dataset, ours or Minari's, to learn from; where None, real steps are recorded."""
+    """A dataset to learn from, ours or Minari's; if None, real steps are recorded."""
     steps: int = 1_000_000
-    """Real steps to record where no data is given."""
+    """Real steps to record if no data is given."""
     learners: int = 0
-    """Agents that are recorded while they learn in the real environment, beside a random
-    actor; needs a learner."""
+    """Agents that are recorded while they learn outside, beside a random actor."""
     start: str | None = None
     """A checkpoint to start from, or "shipped"; None starts anew."""
     disagreement_quantile: float = 0.999
-    """Share of the held-out steps on which the members disagree less than the threshold at
-    which environments cut an episode."""
+    """Episodes are cut above this quantile of the members' disagreement on held-out steps."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How the model is trained."""
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
-    """How model and agent are improved in turn, where they are."""
+    """How the model and its agent are improved in turn, if they are."""
 
     def __post_init__(self) -> None:
         _expect("learners", self.learners, self.learners >= 0, "at least 0")
         least = 1 + self.learners
         _expect("steps", self.steps, self.steps >= least, f"at least {least}, one for each actor")
         quantile = self.disagreement_quantile
-        _expect("disagreement_quantile", quantile, 0 < quantile <= 1, "above 0, at most 1")
+        _expect("disagreement_quantile", quantile, 0 < quantile <= 1, "above 0 and at most 1")
         self.training.check()
         self.rounds.check()
 
@@ -177,7 +178,7 @@ class FitFile:
         """Read the file, an older one too.
 
         Raises:
-            msgspec.MsgspecError: if it is none, or has a setting that is not known here.
+            msgspec.MsgspecError: if it is no such file, or has an unknown setting.
         """
         plain = msgspec.json.decode(text, type=dict[str, Any])
         if isinstance(config := plain.get("config"), dict):
@@ -192,7 +193,7 @@ def _migrated(data: Mapping[str, Any]) -> dict[str, Any]:
         # A fit of the first release, whose models see no joint limits.
         return {**data, "options": {"joint_limits": False, **data.get("options", {})}}
     if isinstance(rounds, dict) and "rounds" in rounds:
-        # The number of rounds was called so.
+        # The number of rounds was called `rounds` too.
         rest = {name: value for name, value in rounds.items() if name != "rounds"}
         return {**data, "rounds": {"count": rounds["rounds"], **rest}}
     return {**data}

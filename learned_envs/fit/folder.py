@@ -3,7 +3,7 @@
 ```
 runs/hopper/
   fit.json                  the settings that a resumed fit goes on with
-  model.safetensors         the best weights so far, with their card
+  model.safetensors         the checkpoint: the best weights so far, with their card
   training.safetensors      the state that a training continues from
   errors.png                held-out errors over the horizon
   data/                     what the fit recorded

@@ -25,7 +25,7 @@ from learned_envs.fit.training import train
 from learned_envs.simulation import Simulation
 
 THRESHOLD_STATES = 100_000
-"""Held-out transitions whose disagreement sets the threshold, at most."""
+"""The most held-out transitions that the threshold of disagreement is set from."""
 
 
 def fit_model(
@@ -39,17 +39,17 @@ def fit_model(
     start: str | Path | None = None,
     normalise: bool = True,
 ) -> Simulation:
-    """Train a model of a task's system on a dataset and leave it, evaluated, in a folder.
+    """Train a model of a task's system on a dataset, evaluate it and leave it in a folder.
 
-    Where the folder holds an unfinished training, that goes on.
+    If the folder holds an unfinished training, that goes on.
 
     Args:
         task: name of the task.
         dataset: what to learn from; part of it is held out.
         out: an existing folder.
         config: how to train.
-        device: where to.
-        observer: hears how it goes.
+        device: where to train.
+        observer: is told how it goes.
         start: a checkpoint to train on; None for a new model.
         normalise: set the normalisation constants from the data; False keeps those of `start`.
     """
@@ -101,8 +101,8 @@ def make_family(config: FitConfig) -> Family:
     """Build the family's configuration.
 
     Raises:
-        UnknownNameError: where there is no such family.
-        ParameterError: where it has no such option.
+        UnknownNameError: if there is no such family.
+        ParameterError: if it has no such option, or the option is of another type.
     """
     cls = registry.family_class(config.family)
     options: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What hears of a fit as it goes."""
+"""Callbacks that are told how a fit goes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Observer:
     """Callbacks of a fit; the command line draws its progress from them.
 
     Attributes:
-        collected: called with the real steps recorded so far, and all that are to be; at the
+        collected: called with the real steps recorded so far, and those to record in all; at the
             beginning too.
-        trained: called after each update, with where the training is and how it is done.
+        trained: called after each update, with how far the training is, and its settings.
         learned: called while an agent learns inside the model, with the steps that it has taken
-            in this round, and all that it is to take.
-        improved: called after each round with what it gave.
+            in this round, and those that it will take in all.
+        improved: called after each round, with its figures.
     """
 
     collected: Callable[[int, int], None] = lambda steps, total: None

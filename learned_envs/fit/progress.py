@@ -19,7 +19,7 @@ BROKEN = (
     *(SafetensorError, OSError, msgspec.MsgspecError),
     *(KeyError, TypeError, ValueError, RuntimeError),
 )
-"""What reading a file that something else wrote, or damaged, raises."""
+"""What is raised by reading a file that is damaged, or that something else wrote."""
 
 
 class Counters(msgspec.Struct):
@@ -28,7 +28,7 @@ class Counters(msgspec.Struct):
     Attributes:
         update: gradient steps so far.
         stale: checks since the best one.
-        best: its score; None before the first.
+        best: the best check's score; None before the first.
     """
 
     update: int = 0
@@ -48,7 +48,7 @@ class Counters(msgspec.Struct):
 def save_progress(
     folder: Path, dynamics: Ensemble, optimizer: torch.optim.Optimizer, counters: Counters
 ) -> None:
-    """Write all that continuing needs, all or nothing.
+    """Write all that a resumed training needs, or nothing.
 
     Raises:
         OutputError: if it cannot be written.

@@ -18,13 +18,13 @@ from learned_envs.files import write_whole
 from learned_envs.fit.folder import ROUNDS_FILE
 
 EPISODES_INSIDE = 20
-"""Episodes that the return inside is the mean of."""
+"""Episodes whose mean return is a round's return inside."""
 
 ERROR_HORIZON = 10
-"""Steps at which a round's held-out error is told."""
+"""Steps after which a round's held-out error is measured."""
 
 SETTLED_ROUNDS = 2
-"""Rounds whose returns must agree, without a better one, before a new agent is tried."""
+"""Rounds that must agree, and bring no better agent, before a new one is tried."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Round:
     Attributes:
         number: counted from 1.
         real_steps: recorded in all rounds so far.
-        error: median standardised squared error after 10 steps, or the most that there are, on
-            the episodes that the round's fit held out.
+        error: median standardised squared error after 10 steps, or as many as there are, on the
+            episodes that the round's fit held out.
         inside: mean return of the agent in the model that it was trained in: whole episodes, one
             fixed member each, without penalty.
         outside: mean return of its whole episodes in the real environment, which are part of
             `real_steps`.
         episodes: how many those are.
-        minutes: what the round took; where it was resumed, since then.
-        anew: whether its agent began anew, since the one before was settled.
+        minutes: what the round took; if it was resumed, since then.
+        anew: whether its agent began anew, because the one before was settled.
     """
 
     number: int
@@ -56,7 +56,7 @@ class Round:
 
     @property
     def gap(self) -> float:
-        """How far inside is from outside, as a share of the larger."""
+        """The gap of the returns: |inside - outside| / max(|inside|, |outside|)."""
         return abs(self.inside - self.outside) / max(abs(self.inside), abs(self.outside), 1e-9)
 
     def line(self) -> str:
@@ -71,10 +71,10 @@ class Round:
 
 
 def read_history(folder: Path) -> list[Round]:
-    """Read the rounds that a fit's folder has the figures of.
+    """Read the figures of a fit's rounds from its folder; none if there is no file of them.
 
     Raises:
-        CheckpointError: if the file of them is broken.
+        CheckpointError: if the file is broken.
     """
     path = folder / ROUNDS_FILE
     if not path.exists():
@@ -99,9 +99,9 @@ def write_history(folder: Path, history: Sequence[Round]) -> None:
 
 
 def settled(history: Sequence[Round], agreement: float) -> bool:
-    """Return whether inside and outside agree and the agent has stopped to get better.
+    """Return whether inside and outside agree, and the agent no longer gets better.
 
-    It may be good, or stuck: where it stands still, the model is soon right too.
+    It may be good, or stuck: around an agent that stands still, the model is soon right too.
     """
     last, before = history[-SETTLED_ROUNDS:], history[:-SETTLED_ROUNDS]
     agree = all(round.gap <= agreement for round in last)
@@ -121,7 +121,7 @@ def _better(last: Sequence[Round], before: Sequence[Round], agreement: float) ->
 
 @dataclass(frozen=True)
 class Trial:
-    """Runs a policy as it is from the task's own starts; a collection records it as a driver."""
+    """A driver that runs a policy, as it is, from the task's own starts."""
 
     policy: Policy
 
@@ -139,7 +139,7 @@ class Trial:
 
 
 def whole_returns(recording: Recording, actor: str, limit: int) -> list[float]:
-    """Return what the whole episodes of an actor returned, or its cut ones if it has no other."""
+    """Return the returns of an actor's whole episodes, or of its cut ones if it has no other."""
     episodes = [recording.episode(i) for i, who in enumerate(recording.actors) if who == actor]
     whole = [e for e in episodes if e.terminated or len(e.rewards) == limit]
     return [float(episode.rewards.sum()) for episode in whole or episodes]

@@ -1,8 +1,8 @@
 """Rounds of collecting, fitting and improving: a model that is good where its agents go.
 
-A model is wrong where an agent that learns in it ends up, for nothing there was recorded. So the
-agent is run in the real environment, what happens is added to the data, the model is fitted on,
-and the agent trained on (Dyna: Sutton, 1991; as in MBPO: Janner et al., NeurIPS 2019).
+A model is often wrong where an agent that learns in it ends up, because nothing was recorded
+there. So the agent is run in the real environment, and what happens is added to the data. Then
+model and agent are trained further (Dyna: Sutton, 1991; as in MBPO: Janner et al., NeurIPS 2019).
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ from learned_envs.simulation import Simulation
 from learned_envs.state import State
 
 TRIAL_FRACTION = 0.25
-"""Share of a round's real steps in which the agent is tried as it is: more where a whole episode
+"""Share of a round's real steps in which the agent is tried as it is. It is more if a whole episode
 needs more, up to `LARGEST_TRIAL`."""
 
 LARGEST_TRIAL = 0.75
 """The most that a trial may take of a round's real steps."""
 
 STARTS = 20_000
-"""Recorded states that an agent's episodes inside may begin from, at most."""
+"""The most recorded states that an agent's episodes inside may begin from."""
 
 
 class Improve(Protocol):
-    """Trains an agent inside a model; `learned_envs.sb3.Improver` is one."""
+    """Trains an agent inside a model; [`Improver`][learned_envs.sb3.Improver] is one."""
 
     def __call__(
         self,
@@ -70,24 +70,24 @@ class Improve(Protocol):
         seed: int,
         on_progress: Callable[[int], None] | None = None,
     ) -> Policy:
-        """Train an agent and leave it in a folder; a whole one that is there is returned as it is.
+        """Train an agent and leave it in `out`; if a whole one is there already, return that.
 
         Args:
-            checkpoint: the model.
+            checkpoint: the model's.
             starts: recorded states, q (n, nq) and v (n, nv), that its episodes may begin from.
             previous: the folder of the last round's agent; None to begin with a new one.
-            out: the folder that the agent is to be left in.
+            out: the folder that the agent is left in.
             seed: determines the training.
             on_progress: called with the steps that the agent has taken so far.
 
         Returns:
-            The agent, acting deterministically on observations (n) or (batch, n).
+            The agent, which acts deterministically on observations (n) or (batch, n).
         """
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """A fit by rounds, in a folder that `fit` has made.
+    """A fit by rounds, in a folder that [`fit`][learned_envs.fit.fit] has made.
 
     Attributes:
         task: name of the task.
@@ -95,7 +95,7 @@ class Rounds:
         config: how to fit.
         improve: what trains the agent.
         device: where the model is trained.
-        observer: hears how it goes.
+        observer: is told how it goes.
         start: a checkpoint that the first round trains on; None for a new model.
     """
 
@@ -108,9 +108,9 @@ class Rounds:
     start: str | None = None
 
     def run(self) -> Simulation:
-        """Run the rounds that are left and leave the best one's model and agent in the folder.
+        """Run the rounds that are left, and keep the best one's model and agent in the folder.
 
-        The best is the one whose agent returned most outside, on the fit's own real steps.
+        The best round is the one whose agent returned most outside, in its trial.
         """
         plan, history = self.config.rounds, read_history(self.out)
         while len(history) < plan.count and not finished(history, plan.agreement):
@@ -134,7 +134,7 @@ class Rounds:
         return Simulation(task, dynamics, read_card(self.out).plain)
 
     def _round(self, number: int, anew: bool) -> Round:
-        """Fit, train the agent, try it; and record what lies around it for the next round."""
+        """Fit, train the agent, try it, and record around what it does for the next round."""
         begin = time.monotonic()
         plan, seed = self.config.rounds, self.config.training.seed + number
         folder = self._folder(number)
@@ -209,7 +209,7 @@ class Rounds:
             drivers=drivers,
             random=random,
             seed=self.config.training.seed + number,
-            # A round is too short to start other processes for.
+            # A round is too short for other processes to pay.
             workers=1,
             on_progress=lambda done: self.observer.collected(before + done, total),
         )
@@ -231,7 +231,7 @@ class Rounds:
         return episode_limit(registry.reference_id(self.task))
 
     def _log(self, round: Round) -> None:
-        """Draw the figures over the real steps, in TensorBoard."""
+        """Log the figures over the real steps, for TensorBoard."""
         from torch.utils.tensorboard import SummaryWriter
 
         with SummaryWriter(str(self.out / CURVES_FOLDER)) as writer:

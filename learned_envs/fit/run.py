@@ -42,32 +42,35 @@ def fit(
 
     Args:
         task: name of the task.
-        out: the fit's folder, made here: the weights, the data where none is given, what
-            resuming needs, TensorBoard curves, a report and its plot.
-        config: how to fit; where a fit is resumed, its own.
-        learner: what learns in the real environment while it is recorded, `config.learners`
-            times; `learned_envs.sb3.learn_outside` is one.
-        improver: makes what trains an agent inside the model in each of `config.rounds`; what
-            `config.rounds.algorithm` names if None.
+        out: the fit's folder, made here. It gets the checkpoint, the data if none is given, what
+            resuming needs, TensorBoard curves and a plot of the held-out errors.
+        config: how to fit; a resumed fit goes on with its own.
+        learner: a driver that is recorded while it learns in the real environment,
+            `config.learners` times; [`learn_outside`][learned_envs.sb3.learn_outside] is one.
+        improver: makes the [`Improve`][learned_envs.fit.rounds.Improve] that trains an agent in
+            each of `config.rounds`. If None, `config.rounds.algorithm` names it.
         resume: go on with what a killed fit left in `out`.
-        device: where to train; a GPU where there is one, for None.
-        observer: hears how it goes.
+        device: where to train; if None, a GPU if there is one.
+        observer: is told how it goes.
+
+    Returns:
+        The fitted simulation, with its card. `out` holds it as a checkpoint.
 
     Raises:
-        UnknownNameError: an unknown task, family or improver.
-        ParameterError: an option that the family does not have, learners without a learner,
-            rounds with data of another fit, or a resumed fit whose improver is not this package's
-            and was not named again.
-        OutputError: where `out` exists already and is not resumed, or cannot be written to.
-        DatasetError: where the data is broken or of another environment.
-        CheckpointError: where `start` cannot be read, or there is nothing to resume.
-        DeviceError: where there is no such device.
+        UnknownNameError: if the task, the family or the improver is unknown.
+        ParameterError: if the family does not have an option, there are learners and no
+            `learner`, rounds are given data, or the improver of a resumed fit is not this
+            package's and was not named again.
+        OutputError: if `out` exists already and is not resumed, or cannot be written to.
+        DatasetError: if the data is broken or of another environment.
+        CheckpointError: if `config.start` cannot be read, or there is nothing to resume.
+        DeviceError: if there is no such device.
     """
     task, out, observer = registry.task_of(task), Path(out), observer or Observer()
     device = find_device(device)
     asked = config or FitConfig()
     config = _stored(task, out) if resume else _anchored(asked)
-    # All that can be wrong is found before there is a folder, so that a second try finds none.
+    # What can be wrong is found before the folder is made, so that a second try finds none.
     family = make_family(config)
     source = registry.env_id(task) if config.start == "shipped" else config.start
     if source is not None:
@@ -115,22 +118,22 @@ def evaluate_run(
     trajectories: int = 2000,
     device: str | torch.device | None = None,
 ) -> tuple[Report, str]:
-    """Measure a fit, or any weights, on recorded episodes.
+    """Measure a fit, or any checkpoint, on recorded episodes.
 
     Args:
-        source: a fit's folder, a weights file, or the name or id of a task.
-        data: episodes to measure on. Where it is what the weights were fitted to, only the part
-            that the fit held out is used. None takes the fit's own; weights that come alone
-            have none, and their card's figures are returned.
+        source: a fit's folder, a checkpoint, or the name or id of a task.
+        data: a dataset to measure on. If the model was fitted to it, only the part that the fit
+            held out is used. None takes the fit's own. A checkpoint without a fit's folder has
+            none: then the figures of its card are returned.
         trajectories: how many windows to draw from the data.
-        device: where to roll out; a GPU where there is one, for None.
+        device: where to roll out; if None, a GPU if there is one.
 
     Returns:
         The report, and a sentence that says where its figures are from.
 
     Raises:
-        CheckpointError: where the weights cannot be read, or are not evaluated yet.
-        DatasetError: where the data is broken, or of another environment.
+        CheckpointError: if the checkpoint cannot be read, or is not evaluated yet.
+        DatasetError: if the data is broken, or of another environment.
     """
     card = read_card(source)
     folder = Path(source)
@@ -152,7 +155,7 @@ def evaluate_run(
 
 
 def _improver(algorithm: str, asked: str, resume: bool) -> Callable[[str, RoundsConfig], Improve]:
-    """Import what trains agents; code that a folder names runs only if it is named again."""
+    """Find what trains agents. Code that a folder names runs only if it is named again."""
     if resume and algorithm not in registry.IMPROVERS and algorithm != asked:
         raise ParameterError(
             f"The fit was begun with --algorithm {algorithm}, code that is not this package's. "
@@ -172,7 +175,7 @@ def _anchored(config: FitConfig) -> FitConfig:
 
 
 def _check_start(source: str, task: str, config: FitConfig) -> None:
-    """See that the model asked for is the one that a fit starts from."""
+    """Check that the model asked for is the one that a fit starts from."""
     card = read_card(source, task)
     if card.family != config.family or config.options:
         raise ParameterError(

@@ -1,4 +1,4 @@
-"""Training an ensemble on its own multi-step predictions, so that any kill can be resumed."""
+"""Training an ensemble on its own multi-step predictions; a killed training can be resumed."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from learned_envs.fit.progress import restore_progress, save_progress
 from learned_envs.state import State
 
 SAVE_SECONDS = 45.0
-"""How often that state is saved."""
+"""How often a training is saved."""
 
 CHECKED_WINDOWS = 1000
-"""Held-out windows that each check rolls out."""
+"""Held-out windows that each check rolls the model out along."""
 
 CHECKED_HORIZONS = (1, 10, 25, 50)
 """Steps at which a check measures errors."""
 
 NORMALISED_STEPS = 200_000
-"""Transitions that normalisation constants are computed from, at most."""
+"""The most transitions that normalisation constants are computed from."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training is, as its observer sees it.
+    """How far a training is, as its observer sees it.
 
     Attributes:
         update: gradient steps so far.
         loss: of the last one.
-        score: of the last check on held-out rollouts (lower is better), None before the first.
+        score: of the last check on held-out episodes (lower is better); None before the first.
     """
 
     update: int
@@ -66,7 +66,7 @@ def train(
 ) -> Ensemble:
     """Train `dynamics` and leave the best weights, with `card`, in `out`.
 
-    Where `out` holds an unfinished training, it goes on from there and ends with the weights
+    If `out` holds an unfinished training, this goes on from there, and ends with the weights
     that an uninterrupted one would have ended with. Ctrl-C saves before it is passed on.
 
     Args:
@@ -84,10 +84,10 @@ def train(
         The best model.
 
     Raises:
-        OutputError: where `out` cannot be written to; what was saved before stays.
-        CheckpointError: where what is to be resumed is broken.
-        DatasetError: where no episode is as long as the longest horizon.
-        ShapeError: where the data has other sensors than the model.
+        OutputError: if `out` cannot be written to; what was saved before stays.
+        CheckpointError: if what is to be resumed is broken.
+        DatasetError: if no episode is as long as the longest horizon.
+        ShapeError: if the data has other sensors than the model.
     """
     training = Training(dynamics, data, held_out, config, Path(out), card, normalise)
     with _curves(Path(out), training.update) as log:
@@ -115,12 +115,13 @@ def train(
 class Training:
     """A training between two updates: what `train` advances, checks and saves.
 
-    Batches are drawn from a generator that is seeded by the update's number, so that a resumed
+    Batches are drawn from a generator that is seeded by the update's number. So a resumed
     training sees what an uninterrupted one would have seen.
 
     Attributes:
         counters: how far it is.
-        torn: whether an exception, Ctrl-C say, left an update half done: not to be saved.
+        torn: whether an exception, such as Ctrl-C's, left an update half done. Then it must not
+            be saved.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class Training:
         self.torn = False
         self._data, self._held_out, self._out = data, held_out, out
         self._generator = torch.Generator(self.device)
-        # Found here, and not where the last stage of the training begins.
+        # Too short episodes are found now, and not when the last stage of the training begins.
         data.draw((1,), max(config.horizons), self._seeded(-1))
         groups: dict[float, list[nn.Parameter]] = {}
         for parameter, prior in dynamics.priors():
@@ -178,7 +179,7 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether all updates are done, or the held-out error has long stopped falling."""
+        """Whether all updates are done, or the held-out error has not fallen for long."""
         counters, config = self.counters, self.config
         return counters.update >= config.updates or counters.stale >= config.patience
 
@@ -194,7 +195,7 @@ class Training:
             group["lr"] = config.learning_rate * self._schedule()
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        # Apart, so that what is learned of the motion is the same with sensors and without.
+        # Clipped apart, so that the learned motion is the same with sensors and without.
         for part in (self.dynamics.model, self.dynamics.head):
             if part is not None:
                 torch.nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
@@ -206,7 +207,7 @@ class Training:
 
     @torch.no_grad()
     def check(self) -> dict[str, float]:
-        """Roll held-out windows out, and save the model where it is the best so far.
+        """Roll the model out along held-out windows, and save it if it is the best so far.
 
         The score is the mean over horizons of the logarithm of the median error.
         """
@@ -229,7 +230,7 @@ class Training:
         return {**errors, "held_out/score": score}
 
     def save(self) -> None:
-        """Write all that continuing needs, all or nothing.
+        """Write all that a resumed training needs, or nothing.
 
         Raises:
             OutputError: if it cannot be written.
@@ -239,7 +240,7 @@ class Training:
     def _rollout_loss(self, window: Window) -> Tensor:
         """Return the mean error of the model's own predictions over a window.
 
-        The error of a state is the norm, not its square: contacts make the squares so
+        The error of a state is the norm and not its square, because contacts make the squares so
         heavy-tailed that a few windows would drown the rest. The error of readings is added; its
         gradient does not reach the motion.
         """
@@ -277,7 +278,7 @@ class Training:
 
 
 def _norm(error: Tensor) -> Tensor:
-    """Return the mean norm of (*batch, n) errors, with a gradient where they vanish."""
+    """Return the mean norm of (*batch, n) errors; its gradient is finite at zero."""
     return (error.square().mean(-1) + 1e-6).sqrt().mean()
 
 

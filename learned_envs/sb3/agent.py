@@ -1,4 +1,4 @@
-"""SB3 agents: how they are trained, saved and asked for actions."""
+"""SB3 agents: how they are trained, saved and loaded, and how they act."""
 
 from __future__ import annotations
 
@@ -24,23 +24,29 @@ from learned_envs.files import write_folder
 Array = npt.NDArray[Any]
 
 AGENT_FILE = "agent.zip"
-"""What an agent's folder calls SB3's archive."""
+"""The name of SB3's archive in an agent's folder."""
 
 STATISTICS_FILE = "observations.npz"
-"""What it calls the statistics that observations are normalised by."""
+"""The name of the statistics that observations are normalised by."""
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "stable_baselines3.common.policies": PPO,
     "stable_baselines3.sac.policies": SAC,
     "stable_baselines3.td3.policies": TD3,
 }
-"""What loads an agent, by the module of the policy that its archive names. A2C's policy is
-PPO's and DDPG's is TD3's, so that their agents act the same when loaded so."""
+"""Who loads an agent, by the module of the policy that its archive names. A2C has PPO's policy and
+DDPG has TD3's, so their agents are loaded as these and act the same."""
 
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """A PPO agent, as the demo, the benchmarks and the collection train it."""
+    """A PPO agent, as the demo, the benchmarks and a collection train it.
+
+    >>> AgentConfig.of("Hopper").steps
+    2000000
+    >>> AgentConfig.of("HalfCheetah") == AgentConfig()
+    True
+    """
 
     n_envs: int = 64
     """Environments stepped at once."""
@@ -51,22 +57,22 @@ class AgentConfig:
     n_epochs: int = 6
     """Passes over the transitions of a round."""
     learning_rate: float = 3e-4
-    """Adam's."""
+    """Adam's learning rate."""
     gamma: float = 0.99
     """Discount."""
     gae_lambda: float = 0.95
-    """Bias against variance of the advantages."""
+    """GAE's lambda: smaller values give the advantages more bias and less variance."""
     log_std_init: float = -0.5
     """Logarithm of the first standard deviation of actions."""
     use_sde: bool = False
     """Explore by noise that depends on the state (gSDE) and stays for a while."""
     sde_sample_freq: int = -1
-    """Steps after which that noise is drawn anew; once a round of learning if -1."""
+    """Steps after which that noise is drawn anew; -1: once a round of learning."""
     steps: int = 1_000_000
     """Environment steps of a whole training."""
 
     def algorithm(self, envs: VecEnv, seed: int | None) -> PPO:
-        """Make the untrained algorithm in environments of its number."""
+        """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
         return PPO(
             "MlpPolicy",
             envs,
@@ -85,7 +91,7 @@ class AgentConfig:
 
     @classmethod
     def of(cls, task: str) -> AgentConfig:
-        """Return the agent of a task: that of `AGENTS`, or the default."""
+        """Return the agent of a task: its own settings if it has any, or the default."""
         return AGENTS.get(task, cls())
 
 
@@ -93,8 +99,8 @@ AGENTS = {
     "InvertedPendulum": AgentConfig(steps=200_000),
     "InvertedDoublePendulum": AgentConfig(steps=700_000),
     "Reacher": AgentConfig(steps=500_000),
-    # Only an agent that looks far ahead learns to swim with both joints: a stroke pays late. With
-    # noise drawn anew at each step, one run in six to one in three finds a lesser stroke only.
+    # Only an agent that looks far ahead learns to swim with both joints, because a stroke pays
+    # late. With noise drawn anew at each step, one run in three to six finds only a lesser one.
     "Swimmer": AgentConfig(
         n_envs=8,
         n_steps=1024,
@@ -106,7 +112,7 @@ AGENTS = {
         sde_sample_freq=8,
         steps=750_000,
     ),
-    # In one run of three the first million steps teach it no more than to stand.
+    # In one run of three it learns no more than to stand in the first million steps.
     "Hopper": AgentConfig(steps=2_000_000),
 }
 """Agents of the tasks that take fewer steps than the default, or other settings."""
@@ -115,6 +121,10 @@ AGENTS = {
 @dataclass(frozen=True)
 class Normalisation:
     """What SB3's VecNormalize learned of observations; an agent's zip does not hold it.
+
+    >>> normalise = Normalisation(np.zeros(2), np.ones(2), clip=10.0, epsilon=0.0)
+    >>> normalise(np.array([0.5, 99.0]))
+    array([ 0.5, 10. ], dtype=float32)
 
     Attributes:
         mean, variance: (n) each.
@@ -134,7 +144,7 @@ class Normalisation:
         return cls(seen.mean.copy(), seen.var.copy(), envs.clip_obs, envs.epsilon)
 
     def restore(self, envs: VecNormalize, count: int) -> None:
-        """Let the wrapper go on from these statistics, as if from `count` observations."""
+        """Let the wrapper go on from these statistics, as if `count` observations gave them."""
         seen: Any = envs.obs_rms
         seen.mean, seen.var, seen.count = self.mean.copy(), self.variance.copy(), count
 
@@ -145,7 +155,7 @@ class Normalisation:
 
 
 class Agent:
-    """An SB3 model and the statistics that it sees observations through."""
+    """An SB3 model and the statistics that normalise what it observes: a policy."""
 
     def __init__(self, model: BaseAlgorithm, normalisation: Normalisation | None = None) -> None:
         self.model = model
@@ -161,7 +171,7 @@ class Agent:
         """Write the agent's files into `folder`; an agent that was there is replaced.
 
         Raises:
-            OutputError: where they cannot be written.
+            OutputError: if they cannot be written.
         """
         archive, statistics = io.BytesIO(), io.BytesIO()
         self.model.save(archive)
@@ -175,12 +185,12 @@ class Agent:
 
     @classmethod
     def load(cls, source: str | Path) -> Agent:
-        """Read a folder that `save` wrote, or the zip of an SB3 agent.
+        """Read a folder that `save` wrote, or the zip of an SB3 agent: PPO, SAC or TD3.
 
-        SB3's archives hold pickles: load only those that you trust.
+        SB3's archives hold pickles. Load only those that you trust.
 
         Raises:
-            CheckpointError: where there is no agent, or one of another kind than `ALGORITHMS`.
+            CheckpointError: if there is no agent, or one that cannot be read.
         """
         source = Path(source)
         archive = source / AGENT_FILE if source.is_dir() else source
@@ -200,7 +210,7 @@ class Agent:
             ) from error
         statistics = archive.with_name(STATISTICS_FILE)
         normalisation = None
-        # A zip of another name may have come to lie beside the files of an agent.
+        # A zip of another name may lie beside the statistics of another agent.
         if archive.name == AGENT_FILE and statistics.is_file():
             with np.load(statistics) as seen:
                 normalisation = Normalisation(
@@ -211,7 +221,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class SavedAgent:
-    """A policy that loads its agent where it is first called, so that processes can share it."""
+    """A policy that loads its agent when it is first called, so that processes can be sent it."""
 
     path: Path
 
@@ -236,7 +246,7 @@ class Learnable(Protocol):
         """Discount."""
 
     def algorithm(self, envs: VecEnv, seed: int | None) -> BaseAlgorithm:
-        """Make the untrained algorithm."""
+        """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
 
 
 def train_agent(
@@ -250,12 +260,12 @@ def train_agent(
     """Train an agent with normalised observations and rewards.
 
     Args:
-        envs: as many environments as `config` names.
+        envs: as many environments as `config.n_envs` says.
         steps: environment steps to train for, rounded up to whole rounds of learning.
-        config: the agent; PPO as `AgentConfig` has it if None.
+        config: the algorithm; if None, the PPO of [`AgentConfig`][learned_envs.sb3.AgentConfig].
         seed: seeds the agent and its environments.
-        callback: SB3's.
-        start: an agent of the same settings to train on, instead of a fresh one.
+        callback: SB3's callback.
+        start: an agent of the same settings to train further, instead of a new one.
     """
     config = config or AgentConfig()
     normalised = VecNormalize(envs, gamma=config.gamma)
@@ -272,7 +282,14 @@ def train_agent(
 def learn_outside(
     task: str, make_env: Callable[[], gym.Env[Any, Any]], steps: int, seed: int
 ) -> None:
-    """Train a task's agent in real environments, for the sake of what they record on the way."""
+    """Train a task's agent in real environments: a driver, recorded while it learns.
+
+    Args:
+        task: name of the task; its agent is `AgentConfig.of(task)`.
+        make_env: makes one environment that is recorded.
+        steps: environment steps, rounded down to whole rounds of learning; one round at least.
+        seed: seeds the agent and its environments.
+    """
     config = AgentConfig.of(task)
     round_steps = config.n_envs * config.n_steps
     envs = DummyVecEnv([make_env] * config.n_envs)

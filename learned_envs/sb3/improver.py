@@ -1,4 +1,4 @@
-"""What makes an agent better inside a model, between two rounds of a fit."""
+"""What trains an agent inside a model, in a round of a fit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from learned_envs.state import State
 
 @dataclass(frozen=True)
 class SACConfig:
-    """A SAC agent that learns from many environments at once."""
+    """A SAC agent that learns in many environments at once."""
 
     n_envs: int = 32
     gamma: float = 0.99
@@ -31,7 +31,7 @@ class SACConfig:
     """Updates after each step of all environments."""
 
     def algorithm(self, envs: VecEnv, seed: int | None) -> SAC:
-        """Make the untrained algorithm in environments of its number."""
+        """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
         return SAC(
             "MlpPolicy",
             envs,
@@ -46,7 +46,7 @@ class SACConfig:
 
 @dataclass(frozen=True)
 class TD3Config:
-    """A TD3 agent that learns from many environments at once."""
+    """A TD3 agent that learns in many environments at once."""
 
     n_envs: int = 32
     gamma: float = 0.99
@@ -57,7 +57,7 @@ class TD3Config:
     """Standard deviation of the noise on actions, scaled to [-1, 1]."""
 
     def algorithm(self, envs: VecEnv, seed: int | None) -> TD3:
-        """Make the untrained algorithm in environments of its number."""
+        """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
         size = np.zeros(envs.action_space.shape or ())
         return TD3(
             "MlpPolicy",
@@ -77,21 +77,24 @@ CONFIGS: dict[str, Callable[[str], Learnable]] = {
     "sac": lambda task: SACConfig(gamma=AgentConfig.of(task).gamma),
     "td3": lambda task: TD3Config(gamma=AgentConfig.of(task).gamma),
 }
-"""The settings of each algorithm, by task."""
+"""What gives the settings of each algorithm for a task."""
 
 
 @dataclass(frozen=True)
 class Improver:
-    """Trains an agent inside a model: half the episodes from its data's states, with pessimism.
+    """Trains an agent inside a model, from recorded states too, and makes disagreement cost reward.
+
+    [`fit`][learned_envs.fit.fit] calls it in each round; it is an
+    [`Improve`][learned_envs.fit.rounds.Improve].
 
     Attributes:
         task: the registered name of the task.
         algorithm: "ppo", "sac" or "td3".
-        steps: inside steps of each training.
+        steps: environment steps inside, of each training.
         penalty: reward lost for each unit of the members' disagreement.
         start_fraction: share of the episodes that begin from recorded states.
-        fresh: begin each time with a new agent, instead of training the last one on.
-        episode_steps: after which an episode inside is cut; None for the task's own limit.
+        fresh: begin each time with a new agent, instead of training the last one further.
+        episode_steps: steps after which an episode inside is cut; None: the task's own limit.
     """
 
     task: str
@@ -104,7 +107,7 @@ class Improver:
 
     @classmethod
     def of(cls, task: str, config: RoundsConfig) -> Improver:
-        """Return what a fit's settings ask for."""
+        """Return the improver that a fit's settings ask for."""
         names = ("algorithm", "penalty", "start_fraction", "fresh")
         settings = {name: getattr(config, name) for name in names}
         return cls(task, steps=config.agent_steps, **settings)
@@ -118,12 +121,12 @@ class Improver:
         seed: int,
         on_progress: Callable[[int], None] | None = None,
     ) -> SavedAgent:
-        """Train an agent and leave it in a folder; a whole one that is there is returned as it is.
+        """Train an agent and leave it in `out`; if a whole one is there already, return that.
 
         Args:
-            checkpoint: the model.
+            checkpoint: the model's.
             starts: recorded states, q (n, nq) and v (n, nv), that episodes may begin from.
-            previous: the folder of the agent to train on; None for a fresh one.
+            previous: the folder of the agent to train further; None for a new one.
             out: the folder that the agent is left in.
             seed: determines the training.
             on_progress: called with the steps taken so far.

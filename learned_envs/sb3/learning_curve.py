@@ -1,4 +1,4 @@
-"""What an agent returns while it learns."""
+"""The returns of an agent while it learns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 
 class LearningCurve(BaseCallback):
-    """Keeps what episodes returned while an agent learned.
+    """An SB3 callback that keeps what episodes returned while an agent learned.
 
     Attributes:
         points: (steps taken, mean return of the last 100 episodes) after each round of learning.

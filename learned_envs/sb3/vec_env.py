@@ -23,21 +23,23 @@ class LearnedVecEnv(VecEnv):
 
     Rewards are float32 and observations have the space's dtype, as from `DummyVecEnv`. Only the
     episodes that end in a step get an info: the reference's keys, `diverged`, `out_of_support`,
-    `terminal_observation` and `TimeLimit.truncated`. The others get an empty dictionary, for
-    building a thousand of them would cost more than the step.
+    `terminal_observation` and `TimeLimit.truncated`. The others get an empty dictionary, because
+    filling a thousand of them would cost more than the step.
 
-    An episode that is cut because the model stops knowing counts as truncated by its time limit:
-    SB3 then bootstraps from the critic, so that ending early does not pay.
+    An episode that is cut because the model can no longer be trusted counts as truncated by its
+    time limit. SB3 then bootstraps from the critic, so that ending early does not pay.
+
+    [`make_vec_env`][learned_envs.sb3.make_vec_env] makes one.
 
     Attributes:
-        envs: the Gymnasium face that is stepped.
+        envs: the Gymnasium vector environment that is stepped.
     """
 
     def __init__(self, envs: LearnedVectorEnv) -> None:
         """Wrap `envs`, which must hand out numpy arrays.
 
         Raises:
-            ParameterError: where `envs` does not reset in the step that ends an episode.
+            ParameterError: if `envs` does not reset in the step that ends an episode.
         """
         if (mode := envs.metadata["autoreset_mode"]) is not AutoresetMode.SAME_STEP:
             raise ParameterError(
@@ -50,19 +52,19 @@ class LearnedVecEnv(VecEnv):
 
     @property
     def spec(self) -> Any:
-        """Gymnasium's, which names the id."""
+        """Gymnasium's spec, which names the id."""
         return self.envs.spec
 
     def reset(self) -> Array:
         """Begin all episodes and return their observations, (num_envs, n).
 
-        The seeds that `seed` left are used up; together they determine the batch as a whole.
+        The seeds that `seed` left are used up. Together they determine the batch as a whole.
         """
         seeds = self._seeds if any(seed is not None for seed in self._seeds) else None
         observation, infos = self.envs.reset(seed=seeds)
         self.reset_infos = _rows(infos, np.arange(self.num_envs))
         self._reset_seeds()
-        # SB3 has options used up by a reset; the learned environments know none.
+        # In SB3 a reset uses up options; the learned environments know none.
         self._reset_options()
         return np.asarray(observation)
 
@@ -79,8 +81,8 @@ class LearnedVecEnv(VecEnv):
 
         Raises:
             ResetNeededError: before the first reset.
-            ActionError: where actions are not numeric or not finite; nothing has changed then.
-            ShapeError: where actions have another shape; nothing has changed then.
+            ActionError: if actions are not numeric or not finite; nothing has changed then.
+            ShapeError: if actions have another shape; nothing has changed then.
         """
         observation, reward, terminated, truncated, info = self.envs.step(self._actions)
         done = terminated | truncated
@@ -110,7 +112,7 @@ class LearnedVecEnv(VecEnv):
         """Return an attribute as each of the environments alone would have it.
 
         Raises:
-            AttributeError: where there is none of that name.
+            AttributeError: if there is none of that name.
         """
         single = attr_name in ("observation_space", "action_space")
         value = getattr(self.envs, f"single_{attr_name}" if single else attr_name)
@@ -121,7 +123,7 @@ class LearnedVecEnv(VecEnv):
         """Set an attribute of all environments.
 
         Raises:
-            ParameterError: where only some are named, for they are one batch.
+            ParameterError: if only some are named, because they are one batch.
         """
         if set(self._get_indices(indices)) != set(range(self.num_envs)):
             raise ParameterError(
@@ -140,8 +142,8 @@ class LearnedVecEnv(VecEnv):
         """Call `render`, or `set_state(q, v)` with q (nq) and v (nv), on each of `indices`.
 
         Raises:
-            ParameterError: where another method is asked for.
-            ShapeError: where q or v has another shape.
+            ParameterError: if another method is asked for.
+            ShapeError: if q or v has another shape.
         """
         chosen = list(self._get_indices(indices))
         if method_name == "render":
@@ -158,7 +160,7 @@ class LearnedVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """Return that no environment is wrapped: there are no single ones to wrap."""
+        """Return False for each environment, because there are no single ones to wrap."""
         return [False for _ in self._get_indices(indices)]
 
     def _set_state(self, chosen: list[int], q: Any, v: Any) -> None:
@@ -176,17 +178,22 @@ def make_vec_env(
 ) -> VecMonitor:
     """Make learned environments for SB3, with the monitor that its logs need.
 
+    >>> envs = make_vec_env("LearnedSim-Hopper-v0", n_envs=4, seed=0)
+    >>> envs.reset().shape
+    (4, 11)
+
     Args:
         env_id: "LearnedSim-Hopper-v0" or, shorter, "Hopper".
         n_envs: how many episodes run at once.
         seed: determines the batch as a whole from the first reset on.
-        env_kwargs: further arguments of `LearnedVectorEnv`: checkpoint, device,
-            max_disagreement, the reference environment's own.
+        env_kwargs: further arguments of
+            [`LearnedVectorEnv`][learned_envs.envs.vector.LearnedVectorEnv]: checkpoint, device,
+            max_disagreement, and the reference environment's own.
 
     Raises:
-        UnknownNameError: where there is no such environment.
-        ParameterError: where an argument is unknown or out of range.
-        CheckpointError: where the weights cannot be read.
+        UnknownNameError: if there is no such environment.
+        ParameterError: if an argument is unknown or out of range.
+        CheckpointError: if the checkpoint cannot be read.
     """
     made: Any = gym.make_vec(
         registry.env_id(registry.task_of(env_id)),
@@ -204,7 +211,7 @@ def make_vec_env(
 def _rows(infos: Mapping[str, Any], indices: Array) -> list[dict[str, Any]]:
     """Return the infos of some environments, one plain dictionary each.
 
-    The environments must have the same names: all have just taken a step, or all begun.
+    The environments must have the same names: all have just taken a step, or all have just begun.
     """
     first = indices[0]
     names = [name for name in infos if f"_{name}" in infos and infos[f"_{name}"][first]]

@@ -1,4 +1,4 @@
-"""Train an agent inside a learned environment and score it outside, in the real one."""
+"""Train an agent inside, in a learned environment, and score it outside, in the real one."""
 
 from learned_envs.collect.recorder import Policy
 from learned_envs.evaluation.long_run import LongRun, long_run, summary

@@ -1,4 +1,4 @@
-"""Agents trained inside beside the same agents trained outside, as a card keeps them."""
+"""Agents trained inside, compared with the same agents trained outside, as a card keeps them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from learned_envs.card import Entries
 
 @dataclass(frozen=True)
 class Comparison:
-    """What agents trained inside are worth, beside the same agents trained outside.
+    """What agents trained inside are worth, compared with the same agents trained outside.
 
-    Every return is the mean of an agent's deterministic episodes, one an entry of `seeds`.
+    >>> returns = {"inside": [110.0], "outside": [100.0], "trained_outside": [120.0]}
+    >>> comparison = Comparison({"steps": 1000}, 20, [0], **returns, random=20.0, minutes={})
+    >>> comparison.score, comparison.gap
+    (0.8, 0.1)
+
+    Every return is the mean over an agent's deterministic episodes. There is one for each seed.
 
     Attributes:
         agent: algorithm, environment steps and hyperparameters.
         episodes: how many each mean is of.
         seeds: of the trainings.
         inside: returns inside of the agents trained inside.
-        outside: their returns outside.
+        outside: returns outside of the agents trained inside.
         trained_outside: returns outside of the agents trained outside.
         random: return outside of uniformly random actions.
-        minutes: what a training took, by where it took place; the mean over seeds.
+        minutes: minutes of a training inside and of one outside; the mean over seeds.
     """
 
     agent: Mapping[str, Any]
@@ -45,25 +50,25 @@ class Comparison:
         "score",
         "gap",
     )
-    """What `cells` fills."""
+    """The columns of `cells`."""
 
     @property
     def score(self) -> float | None:
-        """What training inside gains over acting at random, as a share of training outside.
+        """(trained inside - random) / (trained outside - random), of mean returns outside.
 
-        All returns are those outside; None if training outside gains nothing.
+        None if training outside gains nothing.
         """
         gain = fmean(self.trained_outside) - self.random
         return (fmean(self.outside) - self.random) / gain if gain > 0 else None
 
     @property
     def gap(self) -> float | None:
-        """How much more than it keeps training inside promises, as a share of what it keeps."""
+        """(inside - outside) / |outside|, of the agents trained inside; None if that is 0."""
         kept = fmean(self.outside)
         return (fmean(self.inside) - kept) / abs(kept) if kept else None
 
     def cells(self) -> tuple[str, ...]:
-        """Return a row of a table: every seed, and means in brackets."""
+        """Return a row of a table: the returns of every seed, and their mean in brackets."""
         score = "none" if self.score is None else f"{self.score:.2f}"
         gap = "none" if self.gap is None else f"{self.gap:+.0%}"
         returns = (self.trained_outside, self.inside, self.outside)

@@ -1,4 +1,4 @@
-"""The demonstration: an agent trained inside the learned Hopper runs in the real one."""
+"""The demonstration: an agent that was trained inside the learned Hopper runs in the real one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from learned_envs.transfer.training import train_inside
 TASK = "Hopper"
 
 DEMO_STEPS = 1_000_000
-"""Steps inside that make an agent good and fit into the minutes that a demonstration may take."""
+"""Steps inside after which an agent is good; they take as long as a demonstration may."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class DemoResult:
     """What a demonstration leaves.
 
     Attributes:
-        transfer: the agent's returns and both environments' speeds.
-        plot: a PNG.
-        gif: a film of both systems; None if nothing can be drawn.
+        transfer: the agent's returns and the speeds of both environments.
+        plot: path of a PNG of the learning curve and the returns.
+        gif: path of a film of both systems; None if nothing can be drawn.
         agent: the folder of the agent.
         notes: one line for each thing that this machine could not do.
     """
@@ -50,23 +50,23 @@ def run_demo(
     checkpoint: str | Path | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> DemoResult:
-    """Train PPO inside the learned Hopper, score it inside and outside, and draw both.
+    """Train PPO inside the learned Hopper, score it inside and outside, and draw both systems.
 
     Args:
         out: the folder for the plot, the GIF and the agent; earlier ones are replaced.
         steps: environment steps to train for, rounded up to whole rounds of learning.
-        seed: of everything.
-        checkpoint: a weights file or a fit's folder; the shipped weights if None.
+        seed: decides everything that is drawn.
+        checkpoint: a checkpoint or a fit's folder; the shipped weights if None.
         on_progress: called with the steps taken so far, about once a second while training.
 
     Raises:
         OutputError: if `out` cannot be written to.
-        CheckpointError: if the weights cannot be read.
+        CheckpointError: if the checkpoint cannot be read.
     """
     plot, gif, folder = out / "transfer.png", out / "hopper.gif", out / "agent"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        # A folder that cannot be written to should be known before minutes of training.
+        # Whether the folder can be written to should be known before minutes of training.
         plot.touch()
     except OSError as error:
         raise OutputError(f"Cannot write to {out}: {error}. Choose another folder.") from error

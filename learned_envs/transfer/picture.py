@@ -23,13 +23,13 @@ from learned_envs.systems.reference import make_reference
 from learned_envs.transfer.scoring import Transfer
 
 FRAMES = 150
-"""Frames of a GIF that move, at most."""
+"""The most moving frames of a GIF."""
 
 LAST_FRAMES = 20
-"""How often the last one is shown, so that a fall is seen."""
+"""How many times the last frame is shown, so that a fall is seen."""
 
 FRAME_SECONDS = 0.032
-"""Simulated time between two of them; GIFs are shown at close to this pace."""
+"""Simulated time between two frames; GIFs are shown at close to this pace."""
 
 SIZE = 240
 """Width and height of one half of a frame, pixels."""
@@ -55,7 +55,7 @@ class Footage:
 def plot_transfer(
     path: Path, title: str, curve: Sequence[tuple[int, float]], transfer: Transfer
 ) -> None:
-    """Draw the learning curve inside beside the returns inside and outside, as a PNG."""
+    """Draw the learning curve inside, and beside it the returns inside and outside, as a PNG."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     figure.suptitle(title)
     learning, returns = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -129,7 +129,7 @@ class _Studio:
     """Draws the states of one system, fast: GL in software takes 8 times longer with shadows."""
 
     def __init__(self, task: str) -> None:
-        # The default camera stays behind; if the MJCF has no "track", it is used all the same.
+        # "track" follows the system; if the MJCF has no such camera, the default one is used.
         self._env = make_reference(
             task, render_mode="rgb_array", width=SIZE, height=SIZE, camera_name="track"
         )

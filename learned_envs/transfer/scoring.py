@@ -1,4 +1,4 @@
-"""What a policy is worth inside a learned environment and outside, and how fast both are."""
+"""What a policy is worth inside and outside, and how fast both environments are."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Transfer:
     Attributes:
         inside: returns of episodes in the learned environment.
         outside: returns of episodes in the real one.
-        speed_inside: environment steps per second of the learned environments behind SB3.
-        speed_outside: the same of the real ones.
+        speed_inside: environment steps per second of the learned environments, behind SB3.
+        speed_outside: environment steps per second of the real ones, behind SB3.
     """
 
     inside: Array
@@ -82,19 +82,23 @@ def episode_returns(
 ) -> Array:
     """Run full episodes from the task's own starts and return what each returned, (episodes).
 
-    In a learned environment each episode has one fixed member of the ensemble, disagreement
-    neither cuts it nor costs anything.
+    >>> space = Box(-1.0, 1.0, (2,))
+    >>> episode_returns(random_policy(space), "Reacher-v5", episodes=3).shape
+    (3,)
+
+    In a learned environment each episode has one fixed member of the ensemble. Disagreement
+    neither cuts an episode nor costs reward.
 
     Args:
         policy: from observations (episodes, n) to actions (episodes, nu), all episodes at once.
         env_id: a Gymnasium id, of a learned environment or a real one.
         episodes: how many.
-        seed: of the starts.
-        env_kwargs: the environment's own; `checkpoint` among them, if it is learned.
+        seed: decides the starts.
+        env_kwargs: the environment's own parameters; also `checkpoint`, if it is learned.
 
     Raises:
         UnknownNameError: if a learned environment is unknown.
-        CheckpointError: if its weights cannot be read, or are of another task.
+        CheckpointError: if its checkpoint cannot be read, or is of another task.
     """
     arguments = dict(env_kwargs or {})
     if not env_id.removeprefix("learned_envs:").startswith("LearnedSim-"):
@@ -110,14 +114,14 @@ def episode_returns(
     simulation = Simulation.load(source, **own)
     simulation = simulation if precise == "float32" else simulation.to_bfloat16()
     simulation = simulation.compiled() if compiled else simulation
-    # The seed that a learned environment would draw by.
+    # A learned environment of this seed would draw by this one.
     drawn = int(np_random(seed)[0].integers(2**63 - 1))
     rewards = rewards_inside(policy, simulation, episodes, limit, drawn)
     return np.asarray(rewards.double().cumsum(1)[:, -1].cpu())
 
 
 def random_policy(space: Box, seed: int = 0) -> Policy:
-    """Return an agent that draws every action uniformly from `space`, for many episodes at once."""
+    """Return a policy that draws actions uniformly from `space`, for many episodes at once."""
     random = np.random.default_rng(seed)
 
     def act(observation: Array) -> Array:
@@ -142,19 +146,19 @@ def score(
     episodes: int = 20,
     env_kwargs: Mapping[str, Any] | None = None,
 ) -> Transfer:
-    """Score a policy inside and outside, and measure how fast both are.
+    """Score a policy inside and outside, and measure how fast both environments are.
 
     Args:
         policy: from observations (episodes, n) to actions (episodes, nu).
         task: the registered name of the task.
-        seed: of the starts.
-        checkpoint: a weights file or a fit's folder; the shipped weights if None.
-        episodes: how many in each.
-        env_kwargs: the reference environment's own constructor parameters, for both.
+        seed: decides the starts.
+        checkpoint: a checkpoint or a fit's folder; the shipped weights if None.
+        episodes: how many inside, and how many outside.
+        env_kwargs: the reference environment's own parameters, for both.
 
     Raises:
         UnknownNameError: if there is no such task.
-        CheckpointError: if the weights cannot be read.
+        CheckpointError: if the checkpoint cannot be read.
     """
     task, outside = registry.task_of(task), dict(env_kwargs or {})
     inside = {**outside, "checkpoint": checkpoint}

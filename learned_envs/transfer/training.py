@@ -1,4 +1,4 @@
-"""The same agent trained inside a learned environment, or outside in the real one."""
+"""The same agent, trained inside or outside."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ def train_inside(
         task: the registered name of the task.
         steps: environment steps, rounded up to whole rounds of learning.
         seed: determines agent and episodes.
-        checkpoint: a weights file or a fit's folder; the shipped weights if None.
-        config: the agent; the task's own, `AgentConfig.of(task)`, if None.
-        env_kwargs: further arguments of `LearnedVectorEnv`.
-        callback: SB3's.
+        checkpoint: a checkpoint or a fit's folder; the shipped weights if None.
+        config: the agent; if None, the task's own, `AgentConfig.of(task)`.
+        env_kwargs: further arguments of
+            [`LearnedVectorEnv`][learned_envs.envs.vector.LearnedVectorEnv].
+        callback: SB3's callback.
 
     Raises:
         UnknownNameError: if there is no such task.
-        CheckpointError: if the weights cannot be read.
+        CheckpointError: if the checkpoint cannot be read.
         ParameterError: if an argument of the environment is unknown or out of range.
     """
     config = config or AgentConfig.of(registry.task_of(task))
@@ -55,7 +56,10 @@ def train_outside(
     env_kwargs: Mapping[str, Any] | None = None,
     callback: BaseCallback | None = None,
 ) -> Agent:
-    """Train the same agent in the real environment; the arguments are those of `train_inside`."""
+    """Train the same agent in the real environment.
+
+    The arguments are those of [`train_inside`][learned_envs.transfer.train_inside].
+    """
     config = config or AgentConfig.of(registry.task_of(task))
     with closing(make_real_vec_env(task, config.n_envs, env_kwargs)) as envs:
         return train_agent(envs, steps, config, seed, callback)
@@ -64,6 +68,6 @@ def train_outside(
 def make_real_vec_env(
     task: str, n_envs: int, env_kwargs: Mapping[str, Any] | None = None
 ) -> VecMonitor:
-    """Make what `make_vec_env` makes, of real environments."""
+    """Make what [`make_vec_env`][learned_envs.sb3.make_vec_env] makes, of real environments."""
     make = partial(make_reference, registry.task_of(task), **(env_kwargs or {}))
     return VecMonitor(DummyVecEnv([make] * n_envs))

@@ -112,7 +112,7 @@ def test_a_kill_leaves_a_dataset_and_no_process(tmp_path):
 
 def _alive(process):
     try:
-        # Where nobody reaps orphans, as in a container, a dead one stays as a zombie.
+        # If nobody reaps orphans, as in a container, a dead one stays as a zombie.
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False

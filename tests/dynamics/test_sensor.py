@@ -40,7 +40,7 @@ def test_a_reading_that_never_varies_is_predicted_as_it_is(head):
     state, action, readings = steps(200)
     head.normalise(state, action, readings)
     assert (head(state, action)["constant"] == 0).all()
-    # An error of 1 counts as 1 where there is no spread to measure it by.
+    # An error of 1 counts as 1 if there is no spread to measure it by.
     error = head.error(state, action, readings)
     further = head.error(state, action, {**readings, "constant": readings["constant"] + 1.0})
     # float32 rounding

@@ -1,4 +1,4 @@
-"""Pictures are the reference environment's own, and where none can be drawn it is said so."""
+"""Pictures are the reference environment's own; if none can be drawn, an error says so."""
 
 import ctypes
 import os

@@ -61,7 +61,7 @@ def test_travel_along_the_ground_does_not_count(recording, yardstick):
 
 
 def test_a_twin_errs_by_its_noise_alone(recording, simulation, spec):
-    # The recording goes on after falls, where a twin by the task's own rules would stay.
+    # The recording goes on after falls; a twin by the task's own rules would stay there.
     endless = {"terminate_when_unhealthy": False}
     task = registry.task_class("Hopper").create(spec("Hopper"), endless)
     predictors = {f"{noise:.0e}": twin("Hopper", task, recording, noise) for noise in (0.0, 1e-6)}

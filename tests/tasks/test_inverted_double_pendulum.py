@@ -30,7 +30,7 @@ def arrival(state: State) -> Transition:
     ("q", "falls"),
     [
         ((0.0, 0.0, 0.0), False),
-        # Both poles in line: the tip is at 1.2 cos, and at 1 where the cosine is 5 / 6.
+        # Both poles in line: the tip is at 1.2 cos, and at 1 if the cosine is 5 / 6.
         ((0.5, math.acos(5 / 6) - 1e-9, 0.0), False),
         ((0.5, math.acos(5 / 6) + 1e-9, 0.0), True),
         # A folded hinge has the tip at the cart.
