@@ -22,7 +22,7 @@ import torch
 from learned_envs import Simulation, catalogue
 from learned_envs.dynamics.network import MLP
 from learned_envs.sb3 import make_vec_env
-from learned_envs.simulation import CACHED_ROWS
+from learned_envs.stepping import CACHED_ROWS
 from learned_envs.workers import usable_cores
 
 REPEATS = 3

@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from learned_envs.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
-from learned_envs.compilation import compiled
 from learned_envs.data.trajectories import Trajectories, Window
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import CheckpointError, OutputError, ShapeError
@@ -25,6 +24,7 @@ from learned_envs.evaluation.evaluation import Yardstick, offset, still
 from learned_envs.fit.config import TrainingConfig
 from learned_envs.fit.folder import CURVES_FOLDER, PROGRESS_FILE
 from learned_envs.state import State
+from learned_envs.stepping import compiled
 
 SAVE_SECONDS = 45.0
 """How often that state is saved."""
