@@ -21,7 +21,7 @@ from learned_envs.data.recording import Array
 from learned_envs.dynamics.network import MLP
 from learned_envs.evaluation.speed import Stepper, measure, random_actions
 from learned_envs.sb3 import make_vec_env
-from learned_envs.simulation import CACHED_ROWS
+from learned_envs.stepping import CACHED_ROWS
 from learned_envs.systems.reference import make_reference
 from learned_envs.workers import usable_cores
 

@@ -14,16 +14,11 @@ from torch import Tensor
 from learned_envs import registry
 from learned_envs.card import Card
 from learned_envs.checkpoint import load_checkpoint
-from learned_envs.compilation import compiled
 from learned_envs.dynamics import Dynamics, Ensemble
 from learned_envs.errors import ParameterError, ShapeError
-from learned_envs.state import State, joined, stacked
-from learned_envs.stepping import NativeStep
+from learned_envs.state import State, stacked
+from learned_envs.stepping import BatchStep
 from learned_envs.tasks.task import Task, Transition, total
-
-CACHED_ROWS = 6144
-"""States, counted once for each member that steps them, that a CPU steps at once: more would leave
-its cache."""
 
 TensorPolicy = Callable[[Tensor], Tensor]
 """Observations (batch, n) to actions (batch, nu), on the simulation's device."""
@@ -34,13 +29,13 @@ class Step:
     """What one step of a simulation gives, batched.
 
     Attributes:
-        state: after the step; the last state inside the envelope where the step diverged.
+        state: after the step; the last state inside the envelope if the step diverged.
         observation: of that state, (*batch, n).
         reward: (*batch).
         terminated: (*batch) bool, whether the task's rules end the episode.
         diverged: (*batch) bool, whether the model left the envelope of its data. Such an episode
             is to be truncated: ending early must not pay.
-        disagreement: (*batch) where it was asked for and there is more than one member.
+        disagreement: (*batch) if it was asked for and there is more than one member.
         transition: all that the reward saw, for `task.details`.
         reward_terms: the summands of the reward, (*batch) each.
     """
@@ -100,9 +95,9 @@ class Simulation:
             parameters: the reference environment's constructor parameters.
 
         Raises:
-            CheckpointError: where the weights cannot be read.
-            UnknownNameError: where there is no such task.
-            ParameterError: where a parameter is not one that a learned environment can take.
+            CheckpointError: if the weights cannot be read.
+            UnknownNameError: if there is no such task.
+            ParameterError: if a parameter is not one that a learned environment can take.
         """
         dynamics, card = load_checkpoint(source, device)
         task = registry.task_class(Card.of(card).task).create(dynamics.spec, parameters)
@@ -115,7 +110,7 @@ class Simulation:
 
     @property
     def members(self) -> int:
-        """How many models the ensemble has; 1 where there is none."""
+        """How many models the ensemble has; 1 if there is none."""
         return self.dynamics.members if isinstance(self.dynamics, Ensemble) else 1
 
     def reset(
@@ -130,7 +125,10 @@ class Simulation:
         """
         state = self.task.initial_state(batch, generator, self.dynamics.q_low.dtype)
         state = state.to(self.device)
-        return state if mean else self.dynamics.begin(state, generator)
+        if mean and not self.dynamics.remembers:
+            return state
+        begun = self.dynamics.begin(state, generator)
+        return begun.forget("member") if mean else begun
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Step:
         """Advance a batch by one environment step.
@@ -144,7 +142,7 @@ class Simulation:
             disagreement: whether to compute the members' disagreement.
 
         Raises:
-            ShapeError: where the action does not fit the state.
+            ShapeError: if the action does not fit the state.
         """
         spec = self.task.spec
         if action.shape != (*state.q.shape[:-1], spec.nu):
@@ -152,25 +150,23 @@ class Simulation:
                 f"Got actions of shape {tuple(action.shape)}, expected "
                 f"{(*state.q.shape[:-1], spec.nu)}: one for each of the states."
             )
-        if self.compile:
-            compiled_step: Step = self._compiled[disagreement](state, action)
-            return compiled_step
-        return self._step(state, action, disagreement)
+        step: Step = self.steps[disagreement](state, action)
+        return step
 
     def compiled(self) -> Simulation:
         """Return the same simulation with its steps compiled.
 
         On a CPU they become native code of our own, which takes 2 to 4 s at the first step, is kept
-        on disk, and has copies of the weights; see `NativeStep` for what is stepped uncompiled all
-        the same. On a GPU `torch.compile` makes the code. Where that fails, for want of a C++
-        compiler, say, a warning says so and steps go on uncompiled.
+        on disk, and has copies of the weights; see `learned_envs.stepping` for what is stepped
+        uncompiled all the same. On a GPU `torch.compile` makes the code. If that fails, for want of
+        a C++ compiler, say, a warning says so and steps go on uncompiled.
         """
         return replace(self, compile=True)
 
     def to_bfloat16(self) -> Simulation:
         """Return the same simulation with its networks in bfloat16; all else stays float32.
 
-        That pays where the processor has instructions for it, and only with `compiled`.
+        That pays if the processor has instructions for it, and only with `compiled`.
         `benchmarks/throughput.py` shows what it costs in accuracy.
         """
         return replace(self, dynamics=self.dynamics.to_bfloat16())
@@ -182,29 +178,21 @@ class Simulation:
         return replace(self, dynamics=own)
 
     @cached_property
-    def _compiled(self) -> dict[bool, Callable[[State, Tensor], Step]]:
-        """How to step, with disagreement and without."""
-        return {disagreement: self._compile(disagreement) for disagreement in (False, True)}
+    def steps(self) -> dict[bool, BatchStep]:
+        """What takes a step, with disagreement and without; `step` checks its arguments before."""
+        return {disagreement: self._batch_step(disagreement) for disagreement in (False, True)}
 
-    def _compile(self, disagreement: bool) -> Callable[[State, Tensor], Step]:
-        if self.device.type != "cpu":
-            step = partial(self._advance, disagreement=disagreement)
-            return compiled(step, fullgraph=True, dynamic=True)
-        step = partial(self._step, disagreement=disagreement)
-        return NativeStep(step, None if disagreement else self._steps_apart)
+    def _batch_step(self, disagreement: bool) -> BatchStep:
+        return BatchStep(
+            partial(self._advance, disagreement=disagreement),
+            compile=self.compile,
+            copies=partial(self.dynamics.copies, disagreement=disagreement),
+            apart=None if disagreement or self.dynamics.remembers else self._steps_apart,
+        )
 
     def _steps_apart(self) -> list[Callable[[State, Tensor], Step]]:
         every = map(self.with_member, range(self.members))
-        return [partial(one._step, disagreement=False) for one in every]
-
-    def _step(self, state: State, action: Tensor, disagreement: bool) -> Step:
-        """Step uncompiled, large batches in pieces."""
-        count = CACHED_ROWS // self.dynamics.copies(state, disagreement)
-        if action.ndim != 2 or len(action) <= count or action.is_cuda or torch.is_grad_enabled():
-            return self._advance(state, action, disagreement)
-        cuts = [slice(start, start + count) for start in range(0, len(action), count)]
-        pieces = [self._advance(state[cut], action[cut], disagreement) for cut in cuts]
-        return joined(pieces)
+        return [partial(one._advance, disagreement=False) for one in every]
 
     def _advance(self, state: State, action: Tensor, disagreement: bool) -> Step:
         """Step, and judge what the model predicts by the task's rules and the envelope."""
@@ -243,8 +231,8 @@ class Simulation:
             horizon: how many steps; needed with a policy, else the actions' own length.
 
         Raises:
-            ShapeError: where the actions do not fit the states.
-            ParameterError: where a policy comes without a horizon.
+            ShapeError: if the actions do not fit the states.
+            ParameterError: if a policy comes without a horizon.
         """
         if isinstance(actions, Tensor):
             if actions.ndim != 3:

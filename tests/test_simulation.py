@@ -175,7 +175,7 @@ def test_a_large_batch_steps_in_pieces_as_it_would_at_once(monkeypatch, disagree
     action = random_actions(loaded, 1000).float()
     with torch.no_grad():
         whole = loaded.step(state, action, disagreement)
-        monkeypatch.setattr("learned_envs.simulation.CACHED_ROWS", 900)
+        monkeypatch.setattr("learned_envs.stepping.CACHED_ROWS", 900)
         pieces = loaded.step(state, action, disagreement)
     # Products of other sizes round in another order: 1e-6 measured.
     torch.testing.assert_close(asdict(pieces), asdict(whole), rtol=1e-5, atol=1e-5)

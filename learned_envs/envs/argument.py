@@ -23,17 +23,19 @@ def numbers(
 ) -> Tensor:
     """Return an array of any numeric type as a tensor with the dtype and device of `like`.
 
+    Gradients flow through it.
+
     Args:
         name: what messages call it.
         value: numpy, torch, or nested lists.
         shape: the shape that it must have.
         like: a tensor of the simulation.
-        error: what to raise where it is not numeric or not finite.
+        error: what to raise if it is not numeric or not finite.
         finite: whether to check that it is finite, for which a GPU must be waited for.
 
     Raises:
-        ShapeError: where it has another shape.
-        ActionError: where it is not numeric or not finite and `error` says so.
+        ShapeError: if it has another shape.
+        ActionError: if it is not numeric or not finite and `error` says so.
         ParameterError: likewise.
     """
     if not isinstance(value, Tensor):
@@ -42,9 +44,9 @@ def numbers(
     if value.is_complex():
         raise _not_numeric(name, value.dtype, shape, error)
     _expect_shape(name, value, shape)
-    tensor = value.detach().to(like.device, like.dtype)
+    tensor = value.to(like.device, like.dtype)
     # On the CPU, torch needs longer than numpy to tell.
-    if finite and not np.isfinite(tensor.cpu().numpy()).all():
+    if finite and not np.isfinite(tensor.detach().cpu().numpy()).all():
         raise _not_finite(name, error)
     return tensor
 
@@ -96,8 +98,8 @@ def mask(name: str, value: Any, count: int, device: torch.device) -> Tensor:
     """Return a mask of `count` bools on the device; the errors are those of SyncVectorEnv.
 
     Raises:
-        TypeError: where it is no numpy or torch array of bool.
-        ShapeError: where it has another shape.
+        TypeError: if it is no numpy or torch array of bool.
+        ShapeError: if it has another shape.
     """
     if not isinstance(value, (np.ndarray, Tensor)):
         raise TypeError(f"Got {name} of type {type(value).__name__}, expected an array of bool.")

@@ -1,202 +1,193 @@
-"""Episodes inside a simulation: how they begin, how they go on, and what cuts them short.
+"""Episodes inside a simulation: how they begin, how they go on, and when they end.
 
-The single and the vector environment are two ways to hand out what happens here.
+The single, the vector and the functional environment are three ways to hand out what happens here.
+Nothing here changes: a batch of episodes goes in, with all randomness that is to come, and another
+comes out.
 """
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
-from msgspec import UnsetType
+from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from learned_envs import registry
-from learned_envs.card import Card, read_card
-from learned_envs.envs.argument import is_number, numbers
-from learned_envs.errors import ActionError, ParameterError, ShapeError
-from learned_envs.simulation import Simulation
+from learned_envs.envs.argument import numbers
+from learned_envs.envs.batch import EnvState, EpisodeBatch, NewEpisodes, Supply
+from learned_envs.envs.options import EnvOptions
+from learned_envs.envs.step import EnvStep, StepFunction
+from learned_envs.errors import ActionError, ResetNeededError
 from learned_envs.state import State
-from learned_envs.stepping import NativeStep
+from learned_envs.stepping import BatchStep
 from learned_envs.tasks.task import Task
-
-
-@dataclass(frozen=True)
-class EnvStep:
-    """What one step of a batch of episodes gives.
-
-    Attributes:
-        state: after the step.
-        observation: of that state, (batch, n).
-        reward: (batch), with the penalty for disagreement taken off.
-        terminated: (batch) bool, by the task's rules.
-        truncated: (batch) bool, where the model left its data; time limits are not known here.
-        info: (batch) each: the reference's keys, `diverged` and `out_of_support` as bool, and
-            `disagreement` where it was computed.
-    """
-
-    state: State
-    observation: Tensor
-    reward: Tensor
-    terminated: Tensor
-    truncated: Tensor
-    info: dict[str, Tensor]
 
 
 class EnvCore:
     """Batches of episodes of one task in one learned model.
 
     Attributes:
-        simulation: what they take place in.
-        native: whether steps are native code, as they are where they are compiled on a CPU.
-        max_disagreement: the disagreement past which an episode is truncated; None for never.
+        options: how the episodes run.
+        mode: when an episode that has ended begins anew.
+        function: a step of the system, in torch.
+        advance: the same step, taken the best way that there is.
+        device: where the model is.
+        blind: whether no value of a tensor may be looked at, because a GPU would be waited for. An
+            action that is not finite is then no error but truncates its episode as diverged.
     """
 
-    def __init__(
-        self,
-        task: str,
-        parameters: Mapping[str, Any],
-        *,
-        checkpoint: str | Path | None,
-        device: str | torch.device,
-        compile: bool,
-        precision: Literal["float32", "bfloat16"],
-        ensemble: Literal["member", "mean"],
-        max_disagreement: float | Literal["auto"] | None,
-        disagreement_penalty: float,
-        disagreement_in_info: bool,
-    ) -> None:
-        """Load the model; see `LearnedVectorEnv` for the arguments and the errors."""
-        if ensemble not in ("member", "mean"):
-            raise ParameterError(
-                f"Got ensemble={ensemble!r}, expected 'member' (one member an episode) or 'mean'."
-            )
-        if precision not in ("float32", "bfloat16"):
-            raise ParameterError(f"Got precision={precision!r}, expected 'float32' or 'bfloat16'.")
-        if not (is_number(disagreement_penalty) and 0 <= disagreement_penalty < math.inf):
-            raise ParameterError(
-                f"Got disagreement_penalty={disagreement_penalty!r}, expected a finite number "
-                "that is not negative."
-            )
-        task = registry.task_of(task)
-        # An id and not the bare name, which a folder of the user's is likelier to have.
-        source = registry.env_id(task) if checkpoint is None else checkpoint
-        card = read_card(source, task)
-        simulation = Simulation.load(source, device, **parameters)
-        if precision == "bfloat16":
-            simulation = simulation.to_bfloat16()
-        # A whole step is native code on a CPU, and not the simulation's part of it alone.
-        self.native = compile and simulation.device.type == "cpu"
-        self.simulation = simulation.compiled() if compile and not self.native else simulation
-        self.max_disagreement = _threshold(max_disagreement, card)
-        self._mean = ensemble == "mean"
-        self._penalty = float(disagreement_penalty)
-        self._disagreement = (
-            disagreement_in_info or self._penalty > 0 or self.max_disagreement is not None
+    def __init__(self, task: str, options: EnvOptions, tensors: bool = False) -> None:
+        """Load the model.
+
+        Args:
+            task: the registered name of the task, or the id of its environment.
+            options: how the episodes run; see there for the errors.
+            tensors: whether users get tensors on the device.
+        """
+        simulation = options.load(registry.task_of(task))
+        self.options, self.mode = options, options.mode
+        self.function = StepFunction.of(simulation, options)
+        self.advance = BatchStep(
+            self.function,
+            compile=options.compile,
+            apart=self.function.members if self.function.apart else None,
         )
-        self._generator: torch.Generator | None = None
-        self._like = self.simulation.dynamics.q_low
-        self._fast: Callable[[State, Tensor], Any] = self._step
-        if self.native:
-            self._fast = NativeStep(self._step, None if self._disagreement else self._steps_apart)
+        self.device = simulation.device
+        self.blind = tensors and self.device.type != "cpu"
+        self._simulation = simulation
+        self._like = simulation.dynamics.q_low
+        self._starts = options.starts_in(simulation)
+        self._limit = options.limit
 
     @property
     def task(self) -> Task:
         """What is asked."""
-        return self.simulation.task
+        return self._simulation.task
 
     @property
     def render_fps(self) -> int:
         """How many steps make a second."""
         return round(1 / self.task.spec.dt)
 
-    def seed(self, random: np.random.Generator, afresh: bool) -> None:
-        """Derive the source of randomness from Gymnasium's, the first time or when `afresh`."""
-        if self._generator is None or afresh:
-            self._generator = torch.Generator(device=self.simulation.device)
-            self._generator.manual_seed(int(random.integers(2**63 - 1)))
+    def random(self, source: np.random.Generator) -> Tensor:
+        """Derive a source of randomness from Gymnasium's: the state of a generator of torch's."""
+        generator = torch.Generator(device=self.device)
+        return generator.manual_seed(int(source.integers(2**63 - 1))).get_state()
 
-    def begin(self, batch: int, starts: State | None = None, fraction: float = 0.0) -> State:
-        """Draw the states that `batch` episodes begin from, an ensemble member included.
+    def initial_states(self, count: int, random: Tensor) -> tuple[State, Tensor]:
+        """Draw the states that `count` episodes begin from, an ensemble member included.
+
+        Returns:
+            The states, and the source of randomness for what is drawn next.
+        """
+        generator = torch.Generator(device=self.device)
+        generator.set_state(random)
+        mean, fraction = self.options.ensemble == "mean", self.options.start_fraction
+        state = self._simulation.reset(count, generator, mean)
+        if self._starts is not None and fraction > 0:
+            rows = torch.randint(
+                len(self._starts.q), (count,), generator=generator, device=self.device
+            )
+            chosen = torch.rand(count, generator=generator, device=self.device) < fraction
+            start = self._starts[rows]
+            if not mean:
+                start = self._simulation.dynamics.begin(start, generator)
+            state = state.where(~chosen, start)
+        return state, generator.get_state()
+
+    def reset(
+        self,
+        count: int,
+        random: Tensor,
+        others: EpisodeBatch | None = None,
+        mask: Tensor | None = None,
+    ) -> EnvState:
+        """Begin episodes.
 
         Args:
-            batch: how many.
-            starts: q (n, nq) and v (n, nv) to begin from, in place of the task's own starts.
-            fraction: the probability of beginning from one of `starts`.
+            count: how many there are.
+            random: the source of randomness.
+            others: episodes of which only those in the mask are to begin anew.
+            mask: (count) bool.
         """
-        generator = self._generator
-        state = self.simulation.reset(batch, generator, self._mean)
-        if starts is None or fraction == 0:
-            return state
-        device = state.q.device
-        row = torch.randint(len(starts.q), (batch,), generator=generator, device=device)
-        elsewhere = torch.rand(batch, generator=generator, device=device) < fraction
-        start = starts[row]
-        if not self._mean:
-            start = self.simulation.dynamics.begin(start, generator)
-        return start.where(elsewhere, state)
+        new, random = self._draw(count, random)
+        # All that were drawn begin, or are dropped.
+        supply = Supply(random, new, torch.tensor(count))
+        nothing = torch.zeros(count, dtype=torch.bool, device=self.device)
+        episodes = EpisodeBatch(
+            new.state, new.observation, torch.zeros_like(nothing, dtype=torch.long), nothing, supply
+        )
+        begun = ~nothing
+        if others is not None and mask is not None:
+            begun = mask.clone()
+            episodes = others.restarted(new, supply, partial(_chosen, begun))
+            episodes = replace(episodes, ended=others.ended & ~begun)
+        reward = torch.zeros_like(nothing, dtype=self._like.dtype)
+        return EnvState(episodes, reward, nothing, nothing, {}, episodes.observation, begun)
 
-    def with_member(self, member: int) -> EnvCore:
-        """Return the same episodes in one member of the ensemble, where the others are not needed.
+    def step(self, episodes: EpisodeBatch, action: Tensor) -> EnvState:
+        """Advance every episode by one step, by the time limit and the mode of autoreset.
 
-        They are needed where members' disagreement is.
+        Args:
+            episodes: where they are.
+            action: (batch, nu), as from `action`.
+
+        Raises:
+            ResetNeededError: in `DISABLED` mode past an episode's end.
         """
-        if self._disagreement:
-            return self
-        own = copy.copy(self)
-        own.simulation = self.simulation.with_member(member)
-        own._fast = own._step
-        return own
+        if self.mode is AutoresetMode.DISABLED and not self.blind and episodes.ended.any():
+            raise ResetNeededError(
+                f"Episodes {episodes.ended.nonzero()[:, 0].tolist()} have ended. With "
+                "AutoresetMode.DISABLED, reset them first: "
+                "reset(options={'reset_mask': terminated | truncated})."
+            )
+        step = self._advanced(episodes.state, action)
+        reward, terminated, truncated = step.reward, step.terminated, step.truncated
+        elapsed = episodes.elapsed + 1
+        if self._limit is not None:
+            truncated = truncated | (elapsed >= self._limit)
+        nobody = torch.zeros_like(terminated)
+        ended, begun = terminated | truncated, nobody
+        if self.mode is AutoresetMode.NEXT_STEP:
+            # An episode that begins has no reward, and does not end.
+            begun = episodes.ended
+            reward = reward.masked_fill(begun, 0.0)
+            terminated, truncated, ended = (x & ~begun for x in (terminated, truncated, ended))
+        elif self.mode is AutoresetMode.SAME_STEP:
+            ended, begun = nobody, ended
+        after = EpisodeBatch(step.state, step.observation, elapsed, ended, episodes.supply)
+        after = self._restarted(after, begun)
+        return EnvState(after, reward, terminated, truncated, step.info, step.observation, begun)
 
-    def step(self, state: State, action: Tensor) -> EnvStep:
-        """Advance a batch of episodes by one step; the action is (batch, nu)."""
-        outcome: EnvStep = self._fast(state, action)
-        return outcome
+    def moved(
+        self, episodes: EpisodeBatch, q: object, v: object, mask: Tensor | None
+    ) -> EpisodeBatch:
+        """Return the episodes with their systems, or those of a mask, at q and v; see `placed`."""
+        state = self.placed(episodes.state, q, v)
+        observation = self.task.observation(state)
+        if mask is not None:
+            state = state.where(mask, episodes.state)
+            observation = _chosen(mask, episodes.observation, observation)
+        return replace(episodes, state=state, observation=observation)
 
-    def _step(self, state: State, action: Tensor) -> EnvStep:
-        step = self.simulation.step(state, action, self._disagreement)
-        reward = step.reward
-        out_of_support = torch.zeros_like(step.diverged)
-        info = {
-            **self.task.details(step.transition),
-            **step.reward_terms,
-            "diverged": step.diverged,
-        }
-        if step.disagreement is not None:
-            if self.max_disagreement is not None:
-                # Written so that a disagreement that is not a number counts as too much.
-                out_of_support = ~(step.disagreement <= self.max_disagreement)
-            disagreement = step.disagreement.where(step.disagreement.isfinite(), 0.0)
-            info["disagreement"] = disagreement
-            if self._penalty:
-                reward = reward - self._penalty * disagreement
-        info["out_of_support"] = out_of_support
-        truncated = step.diverged | out_of_support
-        return EnvStep(step.state, step.observation, reward, step.terminated, truncated, info)
-
-    def action(self, value: object, batch: tuple[int, ...], finite: bool = True) -> Tensor:
+    def action(self, value: object, batch: tuple[int, ...]) -> Tensor:
         """Return an agent's action as (*batch, nu) on the simulation's device.
 
         Args:
             value: anything numeric, cast as MuJoCo casts what is written to `ctrl`.
             batch: the shape that comes before nu.
-            finite: whether to check that it is finite, for which a GPU must be waited for.
 
         Raises:
-            ActionError: where it is not numeric or not finite.
-            ShapeError: where it has another shape.
+            ActionError: if it is not numeric or, unless `blind`, not finite.
+            ShapeError: if it has another shape.
         """
-        return numbers(
-            "an action", value, (*batch, self.task.spec.nu), self._like, ActionError, finite
-        )
+        shape = (*batch, self.task.spec.nu)
+        return numbers("an action", value, shape, self._like, ActionError, not self.blind)
 
-    def place(self, state: State, q: object, v: object) -> State:
+    def placed(self, state: State, q: object, v: object) -> State:
         """Return `state` moved to q and v; what it remembers, its member above all, stays.
 
         Args:
@@ -205,8 +196,8 @@ class EnvCore:
             v: velocities, (*batch, nv).
 
         Raises:
-            ShapeError: where q or v has another shape.
-            ParameterError: where q or v is not numeric or not finite.
+            ShapeError: if q or v has another shape.
+            ParameterError: if q or v is not numeric or not finite.
         """
         return State(
             numbers("q", q, tuple(state.q.shape), state.q).clone(),
@@ -214,43 +205,39 @@ class EnvCore:
             state.memory,
         )
 
-    def starts(self, state: State | None, fraction: float) -> State | None:
-        """Check states to begin episodes from, and bring them to the simulation's device.
+    def _advanced(self, state: State, action: Tensor) -> EnvStep:
+        if not self.blind:
+            step: EnvStep = self.advance(state, action)
+            return step
+        broken = ~action.isfinite().all(-1)
+        step = self.advance(state, action.masked_fill(broken[:, None], 0.0))
+        info = {**step.info, "diverged": step.info["diverged"] | broken}
+        return replace(step, truncated=step.truncated | broken, info=info)
 
-        Raises:
-            ParameterError: where they are no State, not finite, or do not go with the fraction.
-            ShapeError: where they are not q (n, nq) and v (n, nv) with n > 0.
-        """
-        if not (is_number(fraction) and 0 <= fraction <= 1):
-            raise ParameterError(f"Got start_fraction={fraction!r}, expected a number in [0, 1].")
-        if state is None:
-            if fraction > 0:
-                raise ParameterError(
-                    f"Got start_fraction={fraction} without starts. Pass a State of q (n, nq) and "
-                    "v (n, nv), such as states of a dataset."
-                )
-            return None
-        if not isinstance(state, State):
-            raise ParameterError(f"Got starts of type {type(state).__name__}, expected a State.")
-        spec, count = self.task.spec, len(state.q)
-        if count == 0:
-            raise ShapeError("Got starts without a single state, expected at least one.")
-        q = numbers("starts.q", state.q, (count, spec.nq), self._like)
-        return State(q, numbers("starts.v", state.v, (count, spec.nv), self._like))
+    def _restarted(self, episodes: EpisodeBatch, begun: Tensor) -> EpisodeBatch:
+        """Begin new episodes in place of those in the mask."""
+        count, supply = len(begun), episodes.supply
+        if self.blind:
+            # On a GPU, drawing costs less than looking.
+            new, random = self._draw(count, supply.random)
+            return episodes.restarted(new, replace(supply, random=random), partial(_chosen, begun))
+        rows = begun.nonzero()[:, 0]
+        if not len(rows):
+            return episodes
+        taken = int(supply.taken)
+        if taken + len(rows) > count:
+            drawn, random = self._draw(count, supply.random)
+            supply, taken = Supply(random, drawn, supply.taken), 0
+        upto = taken + len(rows)
+        new = NewEpisodes(supply.drawn.state[taken:upto], supply.drawn.observation[taken:upto])
+        supply = replace(supply, taken=torch.tensor(upto))
+        return episodes.restarted(new, supply, lambda kept, own: kept.index_copy(0, rows, own))
 
-    def _steps_apart(self) -> list[Callable[[State, Tensor], EnvStep]]:
-        return [self.with_member(member)._step for member in range(self.simulation.members)]
+    def _draw(self, count: int, random: Tensor) -> tuple[NewEpisodes, Tensor]:
+        state, random = self.initial_states(count, random)
+        return NewEpisodes(state, self.task.observation(state)), random
 
 
-def _threshold(asked: object, card: Card) -> float | None:
-    if isinstance(asked, str) and asked == "auto":
-        stored = card.disagreement_threshold
-        return None if isinstance(stored, UnsetType) else stored
-    if asked is None:
-        return None
-    if not (is_number(asked) and asked > 0):
-        raise ParameterError(
-            f"Got max_disagreement={asked!r}, expected 'auto' (the checkpoint's own threshold), "
-            "a positive number, or None for no limit."
-        )
-    return float(asked)
+def _chosen(mask: Tensor, kept: Tensor, own: Tensor) -> Tensor:
+    """Take `own` for the episodes in the mask, and what is kept for the others."""
+    return torch.where(mask.reshape(-1, *[1] * (kept.ndim - 1)), own, kept)

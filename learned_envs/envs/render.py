@@ -35,7 +35,7 @@ class Renderer:
     """Draws states of a system; MuJoCo is loaded at the first picture.
 
     Attributes:
-        mode: one of `RENDER_MODES`, or None where no pictures are wanted.
+        mode: one of `RENDER_MODES`, or None if no pictures are wanted.
     """
 
     def __init__(self, reference_id: str, mode: str | None, picture: Mapping[str, Any]) -> None:
@@ -47,14 +47,14 @@ class Renderer:
             picture: values for `PICTURE_PARAMETERS`.
 
         Raises:
-            ParameterError: where the mode is unknown.
-            RenderError: where a window is asked for and there is no display.
+            ParameterError: if the mode is unknown.
+            RenderError: if a window is asked for and there is no display.
         """
         if mode is not None and mode not in RENDER_MODES:
             raise ParameterError(
                 f"Got render_mode={mode!r}, expected one of {', '.join(RENDER_MODES)}, or None."
             )
-        # GLFW aborts the whole process where MuJoCo opens a window without a display.
+        # GLFW aborts the whole process if MuJoCo opens a window without a display.
         if mode == "human" and not _has_display():
             raise RenderError(
                 "render_mode='human' opens a window, and there is no display. Use "
@@ -76,7 +76,7 @@ class Renderer:
             What the reference environment's `render` returns: None in mode "human".
 
         Raises:
-            RenderError: where there is no mode, or nothing to draw with.
+            RenderError: if there is no mode, or nothing to draw with.
         """
         if self.mode is None:
             raise RenderError(
@@ -118,7 +118,7 @@ class Renderer:
 
 
 def _find_gl() -> None:
-    """Choose EGL where the user chose nothing and GLFW, the default, has no display.
+    """Choose EGL if the user chose nothing and GLFW, the default, has no display.
 
     It is chosen late because MUJOCO_GL=egl without libEGL breaks the import of mujoco itself.
     """

@@ -9,10 +9,12 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from learned_envs.envs.batch import Array, to_host
 from learned_envs.envs.core import EnvCore
+from learned_envs.envs.infos import Array, to_host
+from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
-from learned_envs.envs.stepper import SIGNALS, SingleStepper
+from learned_envs.envs.step import SIGNALS
+from learned_envs.envs.stepper import SingleStepper
 from learned_envs.errors import ResetNeededError
 from learned_envs.state import State
 
@@ -25,7 +27,7 @@ class LearnedEnv(gym.Env[Array, Array]):
     parameters, the same `info`. See the task's file in `learned_envs/tasks`.
 
     ## Truncation
-    Where the model stops knowing, the episode is truncated and never terminated, so that ending
+    If the model stops knowing, the episode is truncated and never terminated, so that ending
     early does not pay. `info["diverged"]`: the prediction left three times the range of the
     model's data, and the last state inside is returned. `info["out_of_support"]`: the ensemble's
     members disagree by more than `max_disagreement`.
@@ -60,44 +62,44 @@ class LearnedEnv(gym.Env[Array, Array]):
             compile: step in code that a C++ compiler makes; see `Simulation.compiled`.
             ensemble: "member" steps each episode with one member drawn at its start, "mean" with
                 the mean of all.
-            max_disagreement: truncate where the members disagree by more; "auto" takes the
+            max_disagreement: truncate if the members disagree by more; "auto" takes the
                 checkpoint's own threshold, None never truncates.
             disagreement_penalty: subtract this many times the disagreement from the reward.
-            disagreement_in_info: compute `info["disagreement"]` even where nothing else needs it.
+            disagreement_in_info: compute `info["disagreement"]` even if nothing else needs it.
             render_mode: one of the reference's, or None.
             parameters: the reference environment's own constructor parameters, those of its
                 pictures (`width`, `camera_name`, ...) included.
 
         Raises:
-            CheckpointError: where the weights cannot be read, or are of another task.
-            ParameterError: where a parameter is unknown or out of range.
-            DeviceError: where there is no such device.
-            RenderError: where a window is asked for and there is no display.
+            CheckpointError: if the weights cannot be read, or are of another task.
+            ParameterError: if a parameter is unknown or out of range.
+            DeviceError: if there is no such device.
+            RenderError: if a window is asked for and there is no display.
         """
         picture = {name: parameters.pop(name) for name in PICTURE_PARAMETERS & parameters.keys()}
-        self._episodes = EnvCore(
-            task,
-            parameters,
+        options = EnvOptions(
             checkpoint=checkpoint,
             device=device,
             compile=compile,
-            precision="float32",
             ensemble=ensemble,
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,
             disagreement_in_info=disagreement_in_info,
+            parameters=parameters,
         )
+        self._core = EnvCore(task, options)
         self._renderer = Renderer(self.reference_id, render_mode, picture)
         self.render_mode = render_mode
-        self.metadata = {**type(self).metadata, "render_fps": self._episodes.render_fps}
-        self.action_space = self._episodes.task.action_space
-        self.observation_space = self._episodes.task.observation_space
-        self._solo: SingleStepper | None = None
+        self.metadata = {**type(self).metadata, "render_fps": self._core.render_fps}
+        self.action_space = self._core.task.action_space
+        self.observation_space = self._core.task.observation_space
+        self._stepper: SingleStepper | None = None
+        self._random: Tensor | None = None
 
     @property
     def reference_id(self) -> str:
         """The Gymnasium id of the environment that this one is modelled on."""
-        return self._episodes.task.reference_id
+        return self._core.task.reference_id
 
     @property
     def state(self) -> State:
@@ -108,6 +110,7 @@ class LearnedEnv(gym.Env[Array, Array]):
         """
         return self._running().state[0].map(Tensor.clone)
 
+    @torch.no_grad()
     def set_state(self, q: Any, v: Any) -> None:
         """Move the system, as `MujocoEnv.set_state`; the episode goes on with the same member.
 
@@ -117,11 +120,11 @@ class LearnedEnv(gym.Env[Array, Array]):
 
         Raises:
             ResetNeededError: before the first reset.
-            ShapeError: where q or v has another shape.
-            ParameterError: where q or v is not finite.
+            ShapeError: if q or v has another shape.
+            ParameterError: if q or v is not finite.
         """
-        placed = self._episodes.place(self.state, q, v)
-        self._running().begin(placed.map(lambda tensor: tensor[None]))
+        placed = self._core.placed(self.state, q, v)
+        self._running().place(placed.map(lambda tensor: tensor[None]))
 
     @torch.no_grad()
     def reset(
@@ -137,13 +140,14 @@ class LearnedEnv(gym.Env[Array, Array]):
             The observation and the reference's info.
         """
         super().reset(seed=seed)
-        self._episodes.seed(self.np_random, afresh=seed is not None)
-        state = self._episodes.begin(1)
-        if self._solo is None:
-            self._solo = SingleStepper(self._episodes, state)
+        if self._random is None or seed is not None:
+            self._random = self._core.random(self.np_random)
+        state, self._random = self._core.initial_states(1, self._random)
+        if self._stepper is None:
+            self._stepper = SingleStepper(self._core, state)
         else:
-            self._solo.begin(state)
-        task = self._episodes.task
+            self._stepper.place(state)
+        task = self._core.task
         observation, info = to_host(task.observation(state), task.reset_info(state))
         if self.render_mode == "human":
             self.render()
@@ -157,8 +161,8 @@ class LearnedEnv(gym.Env[Array, Array]):
 
         Raises:
             ResetNeededError: before the first reset.
-            ActionError: where the action is not numeric or not finite; nothing has changed then.
-            ShapeError: where the action has another shape; nothing has changed then.
+            ActionError: if the action is not numeric or not finite; nothing has changed then.
+            ShapeError: if the action has another shape; nothing has changed then.
         """
         observation, info = self._running().step(action)
         reward, terminated, truncated = (info.pop(name) for name in SIGNALS)
@@ -171,7 +175,7 @@ class LearnedEnv(gym.Env[Array, Array]):
 
         Raises:
             ResetNeededError: before the first reset.
-            RenderError: where no picture can be drawn.
+            RenderError: if no picture can be drawn.
         """
         state = self.state
         return self._renderer.draw(state.q.double().cpu().numpy(), state.v.double().cpu().numpy())
@@ -181,6 +185,6 @@ class LearnedEnv(gym.Env[Array, Array]):
         self._renderer.close()
 
     def _running(self) -> SingleStepper:
-        if self._solo is None:
+        if self._stepper is None:
             raise ResetNeededError("There is no episode yet. Call reset() first.")
-        return self._solo
+        return self._stepper

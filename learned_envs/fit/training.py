@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from learned_envs.card import Checked, Entries
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
-from learned_envs.compilation import compiled
 from learned_envs.data.trajectories import Trajectories, Window
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import ShapeError
@@ -24,6 +23,7 @@ from learned_envs.fit.config import TrainingConfig
 from learned_envs.fit.folder import CURVES_FOLDER, FILE_NAME
 from learned_envs.fit.progress import restore_progress, save_progress
 from learned_envs.state import State
+from learned_envs.stepping import compiled
 
 SAVE_SECONDS = 45.0
 """How often a training is saved."""

@@ -26,9 +26,9 @@ MODES: dict[str, dict[str, Any]] = {
 SHIPPED = [task for task in registry.TASKS if registry.shipped_weights(task).exists()]
 
 
-def solo_of(env: gym.Env[Any, Any]) -> SingleStepper:
-    solo: SingleStepper = env.unwrapped._solo  # type: ignore[attr-defined]
-    return solo
+def stepper_of(env: gym.Env[Any, Any]) -> SingleStepper:
+    stepper: SingleStepper = env.unwrapped._stepper  # type: ignore[attr-defined]
+    return stepper
 
 
 def check(task: str, mode: str, compiled: bool) -> None:
@@ -38,10 +38,10 @@ def check(task: str, mode: str, compiled: bool) -> None:
     env.reset(seed=0)
     env.action_space.seed(0)
     for _ in range(50):
-        solo = solo_of(env)
-        assert solo.source is not None and ("#include" in solo.source) == compiled
+        stepper = stepper_of(env)
+        assert stepper.code is not None and ("#include" in stepper.code) == compiled
         action = (1.3 * env.action_space.sample()).astype(np.float32)
-        outcome = plain._episodes.step(solo.state, torch.from_numpy(action)[None])
+        outcome = plain._core.advance(stepper.state, torch.from_numpy(action)[None])
         observation, reward, terminated, truncated, info = env.step(action)
         expected = outcome.observation[0].numpy()
         # Rounding of float32 in two orders of summation: 2e-5 of the largest numbers measured.
@@ -95,6 +95,6 @@ def test_what_has_no_numpy_code_steps_in_torch(
     env = gym.make("LearnedSim-Hopper-v0", checkpoint=tmp_path / "model.safetensors")
     envs = LearnedVectorEnv("Hopper", 1, checkpoint=tmp_path / "model.safetensors")
     env.reset(seed=0), envs.reset(seed=0)
-    assert solo_of(env).source is None
+    assert stepper_of(env).code is None
     action = np.ones((1, 3), dtype=np.float32)
     np.testing.assert_allclose(env.step(action[0])[0], envs.step(action)[0][0])

@@ -1,7 +1,6 @@
 """Many learned environments at once keep the contract of one."""
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -198,27 +197,6 @@ def test_a_broken_action_on_a_gpu_ends_its_own_episode(make: Make) -> None:
     assert truncated.tolist() == infos["diverged"].tolist() == [False, True, False]
     assert observation.isfinite().all()
     assert reward.isfinite().all()
-
-
-def test_few_new_episodes_are_put_where_a_mask_would_choose_them(make: Make) -> None:
-    envs = make(6)
-    envs.reset(seed=0)
-    before = envs._moment
-    assert before is not None
-    moment = replace(before, info={**before.info, "only_ours": torch.ones(6)})
-    rows = torch.tensor([1, 4])
-    begun = envs._begin(2)
-    mask = torch.zeros(6, dtype=torch.bool).index_fill(0, rows, True)
-    spread = envs._begin(6).put(rows, begun)
-    expected, ours = spread.where(mask, moment), moment.put(rows, begun)
-    for name in ("q", "v"):
-        assert torch.equal(getattr(ours.state, name), getattr(expected.state, name))
-    assert torch.equal(ours.state.memory["member"], expected.state.memory["member"])
-    assert torch.equal(ours.observation, expected.observation)
-    assert torch.equal(ours.elapsed, expected.elapsed)
-    assert set(ours.info) == set(expected.info)
-    for name, column in expected.info.items():
-        assert torch.equal(ours.info[name], column), name
 
 
 def test_an_unknown_precision_is_an_error(make: Make) -> None:

@@ -1,0 +1,65 @@
+"""What is known of episodes beside their observations, as Gymnasium's `infos` and in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from learned_envs.envs.step import Columns
+
+Array = NDArray[Any]
+
+
+def gathered(stepped: Columns, first: Columns, begun: Tensor) -> Columns:
+    """Return the infos of episodes of which some took a step and the others began.
+
+    As in Gymnasium, the mask `_name` tells which episodes have a `name`; the others have 0. Nothing
+    in it shares memory with `first`.
+
+    Args:
+        stepped: (batch) each, what is known of a step.
+        first: (batch) each, what is known of an episode that begins.
+        begun: (batch) bool, which ones began.
+    """
+    others = ~begun
+    everyone = torch.ones_like(begun)
+    infos = {}
+    for name in {**stepped, **first}:
+        if name not in first:
+            infos[name], mask = stepped[name].masked_fill(begun, 0), others
+        elif name not in stepped:
+            infos[name], mask = first[name].masked_fill(others, 0), begun
+        else:
+            infos[name], mask = torch.where(begun, first[name], stepped[name]), everyone
+        infos[f"_{name}"] = mask
+    return infos
+
+
+def everyones(stepped: Columns) -> Columns:
+    """Return the infos of episodes that all took a step; see `gathered`."""
+    if not stepped:
+        return {}
+    everyone = torch.ones_like(next(iter(stepped.values())), dtype=torch.bool)
+    return {**stepped, **{f"_{name}": everyone for name in stepped}}
+
+
+def to_host(observation: Tensor, columns: Mapping[str, Tensor]) -> tuple[Array, dict[str, Array]]:
+    """Copy observations (batch, n) and named columns (batch) to numpy, in two transfers.
+
+    Returns:
+        Fresh arrays: float64, and bool for columns that are.
+    """
+    flags = {name: column for name, column in columns.items() if column.dtype is torch.bool}
+    numbers = {name: column for name, column in columns.items() if name not in flags}
+    size, batch = observation.numel(), len(observation)
+    packed = torch.cat([observation.flatten(), *numbers.values()]).to("cpu", torch.float64).numpy()
+    named = dict(zip(numbers, packed[size:].reshape(len(numbers), batch), strict=True))
+    if flags:
+        host = torch.cat(list(flags.values())).cpu().numpy()
+        named |= dict(zip(flags, host.reshape(len(flags), batch), strict=True))
+    # A copy, so that a user who keeps observations does not keep all that came with them.
+    return packed[:size].reshape(observation.shape).copy(), named

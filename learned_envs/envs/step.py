@@ -1,0 +1,111 @@
+"""One step of the system of an environment: what it gives, and what cuts an episode short."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from learned_envs.card import Card
+from learned_envs.envs.options import EnvOptions
+from learned_envs.simulation import Simulation
+from learned_envs.state import State
+from learned_envs.stepping import Step
+
+Columns = dict[str, Tensor]
+"""What is known of each episode, (batch) each, by name."""
+
+SIGNALS = ("reward", "terminated", "truncated")
+"""What a step gives beside the observation and the info."""
+
+
+@dataclass(frozen=True)
+class EnvStep:
+    """What one step of a batch of systems gives.
+
+    Attributes:
+        state: after the step.
+        observation: of that state, (batch, n).
+        reward: (batch), with the penalty for disagreement taken off.
+        terminated: (batch) bool, by the task's rules.
+        truncated: (batch) bool, if the model left its data; time limits are not known here.
+        info: (batch) each: the reference's keys, `diverged` and `out_of_support` as bool, and
+            `disagreement` if it was computed.
+    """
+
+    state: State
+    observation: Tensor
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    info: Columns
+
+
+@dataclass(frozen=True)
+class StepFunction:
+    """A step of an environment as a function of states and actions.
+
+    Attributes:
+        simulation: what the step takes place in.
+        advance: a step of it.
+        max_disagreement: the disagreement past which an episode is truncated; None for never.
+        penalty: how many times the disagreement is taken off the reward.
+        disagreement: whether the disagreement is computed.
+    """
+
+    simulation: Simulation
+    advance: Step
+    max_disagreement: float | None
+    penalty: float
+    disagreement: bool
+
+    @classmethod
+    def of(cls, simulation: Simulation, options: EnvOptions) -> StepFunction:
+        """Make the step that the options ask for."""
+        limit, penalty = (
+            options.threshold(Card.of(dict(simulation.card))),
+            float(options.disagreement_penalty),
+        )
+        needed = options.disagreement_in_info or penalty > 0 or limit is not None
+        return cls(simulation, simulation.steps[needed], limit, penalty, needed)
+
+    def __call__(self, state: State, action: Tensor) -> EnvStep:
+        """Advance a batch by one step; the action is (batch, nu)."""
+        step = self.advance(state, action)
+        reward = step.reward
+        info = {
+            **self.simulation.task.details(step.transition),
+            **step.reward_terms,
+            "diverged": step.diverged,
+        }
+        out_of_support = torch.zeros_like(step.diverged)
+        if step.disagreement is not None:
+            if self.max_disagreement is not None:
+                # Written so that a disagreement that is not a number counts as too much.
+                out_of_support = ~(step.disagreement <= self.max_disagreement)
+            disagreement = step.disagreement.where(step.disagreement.isfinite(), 0.0)
+            info["disagreement"] = disagreement
+            if self.penalty:
+                reward = reward - self.penalty * disagreement
+        info["out_of_support"] = out_of_support
+        # A task may give views of the state, which goes on. In derived code this is nothing.
+        info = {name: column.clone() for name, column in info.items()}
+        truncated = step.diverged | out_of_support
+        return EnvStep(
+            step.state, step.observation, reward.clone(), step.terminated, truncated, info
+        )
+
+    @property
+    def apart(self) -> bool:
+        """Whether a member of the ensemble can step its states without the others."""
+        return not (self.disagreement or self.simulation.dynamics.remembers)
+
+    def with_member(self, member: int) -> StepFunction:
+        """Return the step of one member alone, of states whose `member` is 0."""
+        own = self.simulation.with_member(member)
+        return replace(self, simulation=own, advance=own.steps[self.disagreement])
+
+    def members(self) -> list[StepFunction]:
+        """Return the steps of all members, each alone."""
+        return [self.with_member(member) for member in range(self.simulation.members)]
