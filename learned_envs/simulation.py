@@ -124,11 +124,7 @@ class Simulation:
             mean: step with the ensemble's mean instead of a random member an episode.
         """
         state = self.task.initial_state(batch, generator, self.dynamics.q_low.dtype)
-        state = state.to(self.device)
-        if mean and not self.dynamics.remembers:
-            return state
-        begun = self.dynamics.begin(state, generator)
-        return begun.forget("member") if mean else begun
+        return self.dynamics.begin(state.to(self.device), generator, mean)
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Step:
         """Advance a batch by one environment step.

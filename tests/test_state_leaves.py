@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import gymnasium.envs.mujoco
@@ -120,15 +121,13 @@ def test_who_computes_it_predicts_better(runs: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("compile", [False, True])
-@pytest.mark.parametrize("max_disagreement", [None, "auto"])
+@pytest.mark.parametrize(
+    "options", [{"max_disagreement": None}, {}, {"ensemble": "mean"}], ids=["one", "all", "mean"]
+)
 def test_every_face_carries_it(
-    runs: dict[str, Path], task: str, compile: bool, max_disagreement: str | None
+    runs: dict[str, Path], task: str, compile: bool, options: dict[str, Any]
 ) -> None:
-    options = {
-        "checkpoint": runs["filtered"],
-        "compile": compile,
-        "max_disagreement": max_disagreement,
-    }
+    options = {"checkpoint": runs["filtered"], "compile": compile, **options}
     expected = 3.0 * (1 - np.exp(-5 * STEP / TIME_CONSTANT))
     env = gym.make(f"LearnedSim-{task}-v0", **options)
     envs = gym.make_vec(f"LearnedSim-{task}-v0", num_envs=200, **options)

@@ -99,8 +99,16 @@ class Dynamics(nn.Module, ABC):
         for name, bound in (("low", spec.control_low), ("high", spec.control_high)):
             self.register_buffer(f"control_{name}", torch.tensor(bound), persistent=False)
 
-    def begin(self, state: State, generator: torch.Generator | None = None) -> State:
-        """Fill the memory that an episode starts with."""
+    def begin(
+        self, state: State, generator: torch.Generator | None = None, mean: bool = False
+    ) -> State:
+        """Fill the memory that an episode starts with.
+
+        Args:
+            state: q (*batch, nq), v (*batch, nv).
+            generator: the source of randomness; torch's own if None.
+            mean: of an ensemble, assign no member: the episode steps with the mean of all.
+        """
         return state
 
     def to_bfloat16(self) -> Dynamics:

@@ -78,13 +78,17 @@ class Ensemble(Dynamics):
                 module.to(torch.bfloat16)
         return own
 
-    def begin(self, state: State, generator: torch.Generator | None = None) -> State:
-        """Assign a member to every episode, uniformly at random."""
+    def begin(
+        self, state: State, generator: torch.Generator | None = None, mean: bool = False
+    ) -> State:
+        """Assign a member to every episode, uniformly at random; see `Dynamics.begin`."""
         shape, device = state.q.shape[:-1], state.q.device
-        member = torch.randint(self.members, shape, generator=generator, device=device)
-        begun = self.model.begin(state.map(lambda leaf: leaf[None]), generator)
+        if not mean:
+            member = torch.randint(self.members, shape, generator=generator, device=device)
+            state = state.remember(member=member)
+        begun = self.model.begin(state.forget("member").map(lambda leaf: leaf[None]), generator)
         shared = {n: leaf[0] for n, leaf in begun.memory.items() if n not in self.remembers}
-        return state.remember(member=member, **shared, **self._members_last(begun))
+        return state.remember(**shared, **self._members_last(begun))
 
     def copies(self, state: State, disagreement: bool = False) -> int:
         """Return how many members step each state; see `Dynamics.copies`."""

@@ -48,7 +48,9 @@ class RecurrentDynamics(Dynamics):
         self.remembered = Linear(config.memory, 3 * config.memory, members)
         self.network = MLP(config.memory, 2 * spec.nv, config.hidden, members, config.activation)
 
-    def begin(self, state: State, generator: torch.Generator | None = None) -> State:
+    def begin(
+        self, state: State, generator: torch.Generator | None = None, mean: bool = False
+    ) -> State:
         """Fill the memory with zeros."""
         return state.remember(hidden=state.v.new_zeros(*state.v.shape[:-1], self.size))
 

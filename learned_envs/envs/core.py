@@ -92,9 +92,7 @@ class EnvCore:
                 len(self._starts.q), (count,), generator=generator, device=self.device
             )
             chosen = torch.rand(count, generator=generator, device=self.device) < fraction
-            start = self._starts[rows]
-            if not mean:
-                start = self._simulation.dynamics.begin(start, generator)
+            start = self._simulation.dynamics.begin(self._starts[rows], generator, mean)
             state = state.where(~chosen, start)
         return state, generator.get_state()
 
