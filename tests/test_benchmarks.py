@@ -1,3 +1,5 @@
+import re
+
 """The benchmarks leave their figures in cards, and README's tables come from there."""
 
 import importlib
@@ -17,6 +19,7 @@ from learned_envs.errors import OutputError
 from learned_envs.figures import Returns
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.registry import TASKS
+from learned_envs.stepping import WAYS, Way
 from learned_envs.terminal import key_figures
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -163,3 +166,10 @@ def test_the_study_trains_and_compares_families(benchmark, tmp_path):
     assert len(finished) == 2
     study.main(options)
     assert finished == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
+
+
+@pytest.mark.parametrize("way", [Way.NUMPY, Way.TORCH])
+def test_a_single_environment_is_timed_each_way(benchmark, monkeypatch, way):
+    monkeypatch.setitem(WAYS, ("cpu", "row", False), (way,))
+    cell = benchmark("single").cell("InvertedPendulum", way, None, 0.05)
+    assert re.fullmatch(r"[\d,]+ \([\de.-]+ s\)", cell)
