@@ -1,9 +1,8 @@
-import re
-
 """The benchmarks leave their figures in cards, and README's tables come from there."""
 
 import importlib
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
