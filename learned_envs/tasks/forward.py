@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Readings, Task, Transition
+from learned_envs.tasks.task import NoisyStartTask, Readings, Transition
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForwardTask(Task):
+class ForwardTask(NoisyStartTask):
     """Move forward, at little cost of control.
 
     Attributes:

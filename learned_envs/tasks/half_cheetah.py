@@ -39,17 +39,10 @@ class HalfCheetah(ForwardTask):
         reset_noise_scale: size of the noise on the starting state.
     """
 
+    start = staticmethod(normal_speed_start)
+
     ctrl_cost_weight: float = 0.1
     reset_noise_scale: float = 0.1
-
-    def initial_state(
-        self,
-        batch: int,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> State:
-        """Draw (batch) starts around the standing pose."""
-        return normal_speed_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
     def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 17), or (*batch, 18) if x is not hidden."""

@@ -43,19 +43,12 @@ class Hopper(UprightTask):
         reset_noise_scale: half width of the noise on the starting state.
     """
 
+    start = staticmethod(uniform_start)
+
     healthy_state_range: tuple[float, float] = (-100.0, 100.0)
     healthy_z_range: tuple[float, float] = (0.7, math.inf)
     healthy_angle_range: tuple[float, float] = (-0.2, 0.2)
     reset_noise_scale: float = 5e-3
-
-    def initial_state(
-        self,
-        batch: int,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> State:
-        """Draw (batch) starts around the standing pose."""
-        return uniform_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
     def healthy(self, state: State) -> Tensor:
         """Return whether the hopper stands upright and sane, (*batch) bool."""

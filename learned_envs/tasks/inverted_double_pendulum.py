@@ -10,7 +10,7 @@ from torch import Tensor
 
 from learned_envs.state import State
 from learned_envs.systems.sensor import Sensor
-from learned_envs.tasks.task import Readings, Task, Transition, normal_speed_start
+from learned_envs.tasks.task import NoisyStartTask, Readings, Transition, normal_speed_start
 
 FORCE = Sensor("qfrc_constraint of the cart", place=8)
 """The force of the rail's ends on the cart, newtons. The observation clips it to +-10."""
@@ -20,7 +20,7 @@ POLE_LENGTH = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvertedDoublePendulum(Task):
+class InvertedDoublePendulum(NoisyStartTask):
     """Keep two poles, one on top of the other, upright by pushing the cart below.
 
     ## Action
@@ -51,18 +51,10 @@ class InvertedDoublePendulum(Task):
     """
 
     sensors: ClassVar[tuple[Sensor, ...]] = (FORCE,)
+    start = staticmethod(normal_speed_start)
 
     healthy_reward: float = 10.0
     reset_noise_scale: float = 0.1
-
-    def initial_state(
-        self,
-        batch: int,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> State:
-        """Draw (batch) starts around the upright poles."""
-        return normal_speed_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
     def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 9)."""

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Readings, Task, Transition, uniform_start
+from learned_envs.tasks.task import NoisyStartTask, Readings, Transition, uniform_start
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvertedPendulum(Task):
+class InvertedPendulum(NoisyStartTask):
     """Keep a pole upright by pushing the cart it stands on.
 
     ## Action
@@ -36,16 +36,9 @@ class InvertedPendulum(Task):
         reset_noise_scale: half width of the noise on the starting state.
     """
 
-    reset_noise_scale: float = 0.01
+    start = staticmethod(uniform_start)
 
-    def initial_state(
-        self,
-        batch: int,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> State:
-        """Draw (batch) starts around the upright pole."""
-        return uniform_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
+    reset_noise_scale: float = 0.01
 
     def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 4)."""

@@ -39,17 +39,10 @@ class Swimmer(ForwardTask):
         reset_noise_scale: half width of the noise on the starting state.
     """
 
+    start = staticmethod(uniform_start)
+
     ctrl_cost_weight: float = 1e-4
     reset_noise_scale: float = 0.1
-
-    def initial_state(
-        self,
-        batch: int,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> State:
-        """Draw (batch) starts around the straight pose."""
-        return uniform_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
     def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 8), or (*batch, 10) if x and y are not hidden."""

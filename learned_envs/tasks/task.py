@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, reduce
 from typing import Any, ClassVar
@@ -155,6 +155,29 @@ class Task(ABC):
     def reset_info(self, state: State) -> dict[str, Tensor]:
         """Return the reference's `info` of a reset, (*batch) each."""
         return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoisyStartTask(Task):
+    """A task whose episodes start around the reference pose.
+
+    Attributes:
+        start: `uniform_start`, `normal_speed_start`, or what takes the same arguments.
+        reset_noise_scale: size of the noise.
+    """
+
+    start: ClassVar[Callable[..., State]]
+
+    reset_noise_scale: float
+
+    def initial_state(
+        self,
+        batch: int,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> State:
+        """Draw (batch) starts around the reference pose."""
+        return self.start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
 
 def uniform_start(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from learned_envs.state import State
@@ -40,18 +39,11 @@ class Walker2d(UprightTask):
         reset_noise_scale: half width of the noise on the starting state.
     """
 
+    start = staticmethod(uniform_start)
+
     healthy_z_range: tuple[float, float] = (0.8, 2.0)
     healthy_angle_range: tuple[float, float] = (-1.0, 1.0)
     reset_noise_scale: float = 5e-3
-
-    def initial_state(
-        self,
-        batch: int,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> State:
-        """Draw (batch) starts around the standing pose."""
-        return uniform_start(self.spec, self.reset_noise_scale, batch, generator, dtype)
 
     def healthy(self, state: State) -> Tensor:
         """Return whether the walker stands upright, (*batch) bool."""
