@@ -98,8 +98,8 @@ class Fidelity:
 def main(args: Fidelity) -> None:
     console = Console(width=140)
     for task in args.tasks:
-        source = args.checkpoint or registry.env_id(task)
-        simulation = Simulation.load(source)
+        checkpoint = args.checkpoint or registry.env_id(task)
+        simulation = Simulation.load(checkpoint)
         report = rollout_errors(args, task, simulation)
         console.print(report.table())
         long = long_runs(args, task, simulation)
@@ -113,7 +113,7 @@ def main(args: Fidelity) -> None:
         if args.plot is not None:
             report.plot(args.plot)
         if args.record:
-            record(source, report, long)
+            record(checkpoint, report, long)
 
 
 def rollout_errors(args: Fidelity, task: str, simulation: Simulation) -> Report:
@@ -162,7 +162,7 @@ def long_runs(args: Fidelity, task: str, simulation: Simulation) -> Mapping[str,
     return {"agents": len(agents), "episodes": args.episodes, **summary(runs)}
 
 
-def record(source: str, report: Report, long: Mapping[str, float] | None) -> None:
+def record(checkpoint: str, report: Report, long: Mapping[str, float] | None) -> None:
     """Write what matters of the figures into the card of the weights."""
 
     def rounded(values: Sequence[float]) -> tuple[float, ...]:
@@ -176,7 +176,7 @@ def record(source: str, report: Report, long: Mapping[str, float] | None) -> Non
     figures: dict[str, Any] = {"report": replace(report, curves=curves).to_dict()}
     if long is not None:
         figures["long_run"] = long
-    add_to_card(source, fidelity=figures)
+    add_to_card(checkpoint, fidelity=figures)
 
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ def shipped_cards() -> Cards:
     return {task: read_card(path) if path.is_file() else Entries() for task, path in paths.items()}
 
 
-def add_to_card(source: str | Path, **figures: Any) -> None:
+def add_to_card(checkpoint: str | Path, **figures: Any) -> None:
     """Write figures into the card of a task's weights or of a checkpoint."""
-    path = find_checkpoint(source)
+    path = find_checkpoint(checkpoint)
     dynamics, card = load_checkpoint(path)
     save_checkpoint(path, dynamics, {**card, **figures})
 

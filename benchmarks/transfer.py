@@ -106,8 +106,8 @@ class Run(Cell):
         """All that a score depends on."""
         weights = None
         if self.place == "inside":
-            source = self.options.checkpoint or registry.env_id(self.task)
-            weights = read_card(source, self.task).sha256
+            checkpoint = self.options.checkpoint or registry.env_id(self.task)
+            weights = read_card(checkpoint, self.task).sha256
         own = {name: getattr(self, name) for name in ("task", "place", "seed", "agent")}
         return {**own, "episodes": self.options.episodes, "weights": weights}
 
@@ -195,8 +195,8 @@ def main(options: Options) -> None:
     console.print(lay_out(title, ("task", *Comparison.COLUMNS), rows))
     if options.record:
         for task, comparison in comparisons.items():
-            source = options.checkpoint or registry.env_id(task)
-            add_to_card(source, returns=comparison.to_dict())
+            checkpoint = options.checkpoint or registry.env_id(task)
+            add_to_card(checkpoint, returns=comparison.to_dict())
 
 
 if __name__ == "__main__":

@@ -155,22 +155,22 @@ class Card(Entries, kw_only=True, frozen=True):
         return msgspec.convert({**plain, "plain": plain}, cls)
 
 
-def read_card(source: str | Path, task: str | None = None) -> Card:
+def read_card(checkpoint: str | Path, task: str | None = None) -> Card:
     """Read a checkpoint's card alone, in well under a millisecond.
 
     Args:
-        source: a checkpoint, a fit's folder, or the name or id of a task with shipped weights.
+        checkpoint: a file, a fit's folder, or the name or id of a task with shipped weights.
         task: the task that the weights must be of; None takes any.
 
     Raises:
         CheckpointError: if the file is missing, broken, of another task or of a newer format.
-        UnknownNameError: if `source` is neither a path that exists nor a task's name.
+        UnknownNameError: if `checkpoint` is neither a path that exists nor a task's name.
 
     Examples:
         >>> read_card("LearnedSim-Hopper-v0").family
         'second_order'
     """
-    path = find_checkpoint(source)
+    path = find_checkpoint(checkpoint)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -225,7 +225,7 @@ def checksum(plain: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def find_checkpoint(source: str | Path) -> Path:
+def find_checkpoint(checkpoint: str | Path) -> Path:
     """Return the checkpoint that a path, a fit's folder, a task or an id stands for.
 
     Raises:
@@ -233,7 +233,7 @@ def find_checkpoint(source: str | Path) -> Path:
         CheckpointError: if there is no such file.
         UnknownNameError: if a bare name is neither a file nor a task.
     """
-    path = Path(source)
+    path = Path(checkpoint)
     if path.is_dir():
         path /= FILE_NAME
         if path.is_file():
@@ -244,7 +244,7 @@ def find_checkpoint(source: str | Path) -> Path:
         )
     if path.is_file():
         return path
-    name = str(source)
+    name = str(checkpoint)
     try:
         task = registry.task_of(name)
     except UnknownNameError:

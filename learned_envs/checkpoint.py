@@ -68,19 +68,19 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
 
 
 def load_checkpoint(
-    source: str | Path, device: str | torch.device = "cpu", task: str | None = None
+    checkpoint: str | Path, device: str | torch.device = "cpu", task: str | None = None
 ) -> tuple[Ensemble, dict[str, Any]]:
     """Read a model, ready to predict, and its card as plain data.
 
     Args:
-        source: a checkpoint, a fit's folder, or the name or id of a task with shipped weights.
+        checkpoint: a file, a fit's folder, or the name or id of a task with shipped weights.
         device: where the model goes.
         task: the task that the weights must be of; None takes any.
 
     Raises:
         CheckpointError: if the file is missing, broken, of another task or of a newer format; or
             if its model is of an unknown family, or does not predict its task's sensors.
-        UnknownNameError: if `source` is neither a path that exists nor a task's name.
+        UnknownNameError: if `checkpoint` is neither a path that exists nor a task's name.
         DeviceError: if there is no such device.
 
     Examples:
@@ -88,7 +88,7 @@ def load_checkpoint(
         >>> dynamics.spec.dt, card["family"]
         (0.04, 'second_order')
     """
-    path = find_checkpoint(source)
+    path = find_checkpoint(checkpoint)
     device = find_device(device)
     card = read_card(path, task)
     try:

@@ -85,12 +85,12 @@ class Simulation:
 
     @classmethod
     def load(
-        cls, source: str | Path, device: str | torch.device = "cpu", **parameters: Any
+        cls, checkpoint: str | Path, device: str | torch.device = "cpu", **parameters: Any
     ) -> Simulation:
         """Load shipped weights by task name, or those of a fit by path.
 
         Args:
-            source: "Hopper", "LearnedSim-Hopper-v0", a fit's folder or a weights file.
+            checkpoint: "Hopper", "LearnedSim-Hopper-v0", a fit's folder or a weights file.
             device: where the simulation runs.
             parameters: the reference environment's constructor parameters.
 
@@ -99,7 +99,7 @@ class Simulation:
             UnknownNameError: if there is no such task.
             ParameterError: if a parameter is not one that a learned environment can take.
         """
-        dynamics, card = load_checkpoint(source, device)
+        dynamics, card = load_checkpoint(checkpoint, device)
         task = registry.task_class(Card.of(card).task).create(dynamics.spec, parameters)
         return cls(task, dynamics, card)
 

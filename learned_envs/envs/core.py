@@ -72,10 +72,10 @@ class EnvCore:
         """How many steps make a second."""
         return round(1 / self.task.spec.dt)
 
-    def random(self, source: np.random.Generator) -> Tensor:
+    def random(self, seeds: np.random.Generator) -> Tensor:
         """Derive a source of randomness from Gymnasium's: the state of a generator of torch's."""
         generator = torch.Generator(device=self.device)
-        return generator.manual_seed(int(source.integers(2**63 - 1))).get_state()
+        return generator.manual_seed(int(seeds.integers(2**63 - 1))).get_state()
 
     def initial_states(self, count: int, random: Tensor) -> tuple[State, Tensor]:
         """Draw the states that `count` episodes begin from, an ensemble member included.

@@ -78,8 +78,8 @@ class FunctionalEnv:
     @torch.no_grad()
     def init(self, seed: int) -> EnvState:
         """Begin all episodes; the seed determines all randomness that is to come."""
-        source, _ = seeding.np_random(seed)
-        return self._core.reset(self.num_envs, self._core.random(source))
+        seeds, _ = seeding.np_random(seed)
+        return self._core.reset(self.num_envs, self._core.random(seeds))
 
     def step(self, state: EnvState, action: Tensor) -> EnvState:
         """Return where a step leads from a state.

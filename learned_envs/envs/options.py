@@ -113,9 +113,9 @@ class EnvOptions:
             DeviceError: if there is no such device.
         """
         # An id and not the bare name, which a folder of the user's is likelier to have.
-        source = registry.env_id(task) if self.checkpoint is None else self.checkpoint
-        read_card(source, task)
-        simulation = Simulation.load(source, self.device, **self.parameters)
+        checkpoint = registry.env_id(task) if self.checkpoint is None else self.checkpoint
+        read_card(checkpoint, task)
+        simulation = Simulation.load(checkpoint, self.device, **self.parameters)
         return simulation.to_bfloat16() if self.precision == "bfloat16" else simulation
 
     def threshold(self, card: Card) -> float | None:

@@ -72,9 +72,9 @@ def fit(
     config = _stored(task, out) if resume else _anchored(asked)
     # What can be wrong is found before the folder is made, so that a second try finds none.
     family = make_family(config)
-    source = registry.env_id(task) if config.start == "shipped" else config.start
-    if source is not None:
-        _check_start(source, task, config)
+    start = registry.env_id(task) if config.start == "shipped" else config.start
+    if start is not None:
+        _check_start(start, task, config)
     if config.rounds.count:
         if config.data is not None:
             raise ParameterError(
@@ -96,7 +96,7 @@ def fit(
 
     if config.rounds.count and improver is not None:
         improve = improver(task, config.rounds)
-        return Rounds(task, out, config, improve, device, observer, source).run()
+        return Rounds(task, out, config, improve, device, observer, start).run()
     if dataset is None:
         observer.collected(0, steps := config.steps)
         dataset = collect(
@@ -108,12 +108,12 @@ def fit(
             on_progress=lambda done: observer.collected(done, steps),
         )
     return fit_model(
-        task, dataset, out, config, device, observer, start=source, normalise=source is None
+        task, dataset, out, config, device, observer, start=start, normalise=start is None
     )
 
 
 def evaluate_run(
-    source: str | Path,
+    checkpoint: str | Path,
     data: str | Path | None = None,
     trajectories: int = 2000,
     device: str | torch.device | None = None,
@@ -121,7 +121,7 @@ def evaluate_run(
     """Measure a fit, or any checkpoint, on recorded episodes.
 
     Args:
-        source: a fit's folder, a checkpoint, or the name or id of a task.
+        checkpoint: a fit's folder, a checkpoint, or the name or id of a task.
         data: a dataset to measure on. If the model was fitted to it, only the part that the fit
             held out is used. None takes the fit's own. A checkpoint without a fit's folder has
             none: then the figures of its card are returned.
@@ -135,16 +135,16 @@ def evaluate_run(
         CheckpointError: if the checkpoint cannot be read, or is not evaluated yet.
         DatasetError: if the data is broken, or of another environment.
     """
-    card = read_card(source)
-    folder = Path(source)
+    card = read_card(checkpoint)
+    folder = Path(checkpoint)
     if data is None and (folder / CONFIG_FILE).is_file():
         data = _stored(card.task, folder).data or folder / DATA_FOLDER
     if data is None:
         if card.held_out is None:
-            raise CheckpointError(f"{source} holds no figures. Pass --data with a dataset.")
+            raise CheckpointError(f"{checkpoint} holds no figures. Pass --data with a dataset.")
         where = "These figures are the card's own; pass --data with a dataset to measure anew."
         return Report.of(card.held_out), where
-    simulation = Simulation.load(source, find_device(device))
+    simulation = Simulation.load(checkpoint, find_device(device))
     dataset = open_dataset(data, card.task, simulation.task.spec)
     recording, where = dataset.load(), f"Measured on all episodes of {data}."
     if card.data is not None and card.fit is not None and dataset.digest == card.data.sha256:
@@ -174,12 +174,12 @@ def _anchored(config: FitConfig) -> FitConfig:
     return replace(config, data=absolute(config.data), start=absolute(config.start))
 
 
-def _check_start(source: str, task: str, config: FitConfig) -> None:
+def _check_start(start: str, task: str, config: FitConfig) -> None:
     """Check that the model asked for is the one that a fit starts from."""
-    card = read_card(source, task)
+    card = read_card(start, task)
     if card.family != config.family or config.options:
         raise ParameterError(
-            f"Got family {config.family} with options {config.options}, but {source} is a "
+            f"Got family {config.family} with options {config.options}, but {start} is a "
             f"{card.family} with options of its own. Name that family and no options, or start "
             "from none."
         )

@@ -184,7 +184,7 @@ class Agent:
         write_folder(Path(folder), files)
 
     @classmethod
-    def load(cls, source: str | Path) -> Agent:
+    def load(cls, path: str | Path) -> Agent:
         """Read a folder that `save` wrote, or the zip of an SB3 agent: PPO, SAC or TD3.
 
         SB3's archives hold pickles. Load only those that you trust.
@@ -192,11 +192,11 @@ class Agent:
         Raises:
             CheckpointError: if there is no agent, or one that cannot be read.
         """
-        source = Path(source)
-        archive = source / AGENT_FILE if source.is_dir() else source
+        path = Path(path)
+        archive = path / AGENT_FILE if path.is_dir() else path
         if not archive.is_file():
             raise CheckpointError(
-                f"There is no agent at {source}. Expected the zip of an SB3 agent, or a "
+                f"There is no agent at {path}. Expected the zip of an SB3 agent, or a "
                 f"folder with {AGENT_FILE}."
             )
         try:

@@ -105,13 +105,13 @@ def episode_returns(
         return returns_outside(policy, env_id, episodes, seed, arguments)
     task = registry.task_of(env_id)
     env_id = registry.env_id(task)
-    source = arguments.pop("checkpoint", None)
-    source = env_id if source is None else source
-    read_card(source, task)
+    checkpoint = arguments.pop("checkpoint", None)
+    checkpoint = env_id if checkpoint is None else checkpoint
+    read_card(checkpoint, task)
     limit = arguments.pop("max_episode_steps", None) or episode_limit(env_id)
     precise, compiled = arguments.pop("precision", "float32"), arguments.pop("compile", False)
     own = {name: value for name, value in arguments.items() if name not in DISAGREEMENT}
-    simulation = Simulation.load(source, **own)
+    simulation = Simulation.load(checkpoint, **own)
     simulation = simulation if precise == "float32" else simulation.to_bfloat16()
     simulation = simulation.compiled() if compiled else simulation
     # A learned environment of this seed would draw by this one.
