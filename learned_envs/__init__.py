@@ -11,6 +11,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from learned_envs.catalogue import register_all
+from learned_envs.moved import find_by_old_names
 from learned_envs.registry import register_family, register_improver, register_task
 
 if TYPE_CHECKING:
@@ -51,4 +52,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+find_by_old_names()
 register_all()

@@ -1,5 +1,6 @@
 """Importing the package is light, and registers its environments."""
 
+import importlib
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 import learned_envs
 from learned_envs import registry
+from learned_envs.moved import MOVED
 
 
 def run(program: str) -> str:
@@ -61,3 +63,12 @@ def test_public_names_are_there_and_no_others() -> None:
         assert name in dir(learned_envs)
     with pytest.raises(AttributeError, match="Simulatoin"):
         _ = learned_envs.Simulatoin
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_a_module_is_found_by_the_name_that_it_had(old: str) -> None:
+    sys.modules.pop(old, None)
+    with pytest.warns(DeprecationWarning, match=f"{old} is {MOVED[old]} now"):
+        found = importlib.import_module(old)
+    assert found is importlib.import_module(MOVED[old])
+    assert found.__spec__.name == MOVED[old]
