@@ -6,11 +6,11 @@ public names below are imported when they are first asked for.
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from learned_envs.catalogue import register_all
+from learned_envs.lazy import exports
 from learned_envs.moved import find_by_old_names
 from learned_envs.registry import register_family, register_improver, register_task
 
@@ -32,24 +32,19 @@ __all__ = [
     "save_checkpoint",
 ]
 
-_HOMES = {
-    "Simulation": "learned_envs.simulation",
-    "State": "learned_envs.state",
-    "load_checkpoint": "learned_envs.checkpoint",
-    "save_checkpoint": "learned_envs.checkpoint",
-}
+_find, __dir__ = exports(
+    __name__,
+    {
+        "Simulation": "learned_envs.simulation",
+        "State": "learned_envs.state",
+        "load_checkpoint": "learned_envs.checkpoint",
+        "save_checkpoint": "learned_envs.checkpoint",
+    },
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return importlib.metadata.version("learned-envs")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return importlib.metadata.version("learned-envs") if name == "__version__" else _find(name)
 
 
 find_by_old_names()

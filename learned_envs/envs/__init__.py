@@ -5,8 +5,9 @@ The names below are imported when they are first asked for.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from learned_envs.lazy import exports
 
 if TYPE_CHECKING:
     from learned_envs.envs.functional import FunctionalEnv
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionalEnv", "LearnedEnv", "LearnedVectorEnv"]
 
-_HOMES = {"FunctionalEnv": "functional", "LearnedEnv": "single", "LearnedVectorEnv": "vector"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "FunctionalEnv": "learned_envs.envs.functional",
+        "LearnedEnv": "learned_envs.envs.single",
+        "LearnedVectorEnv": "learned_envs.envs.vector",
+    },
+)

@@ -6,8 +6,9 @@ The public names below are imported when they are first asked for, so that the s
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from learned_envs.lazy import exports
 
 if TYPE_CHECKING:
     from learned_envs.collect.collection import collect
@@ -19,22 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "FitConfig", "TrainingConfig", "collect", "evaluate", "fit", "train"]
 
-_HOMES = {
-    "Dataset": "data.dataset",
-    "FitConfig": "fit.config",
-    "TrainingConfig": "fit.config",
-    "collect": "collect.collection",
-    "evaluate": "evaluation.evaluation",
-    "fit": "fit.run",
-    "train": "fit.training",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"learned_envs.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "Dataset": "learned_envs.data.dataset",
+        "FitConfig": "learned_envs.fit.config",
+        "TrainingConfig": "learned_envs.fit.config",
+        "collect": "learned_envs.collect.collection",
+        "evaluate": "learned_envs.evaluation.evaluation",
+        "fit": "learned_envs.fit.run",
+        "train": "learned_envs.fit.training",
+    },
+)

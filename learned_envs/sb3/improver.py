@@ -21,52 +21,30 @@ from learned_envs.state import State
 
 
 @dataclass(frozen=True)
-class SACConfig:
-    """A SAC agent that learns in many environments at once."""
+class OffPolicyConfig:
+    """A SAC or TD3 agent that learns in many environments at once."""
 
-    n_envs: int = 32
+    method: type[SAC | TD3]
     gamma: float = 0.99
+    n_envs: int = 32
     batch_size: int = 256
     gradient_steps: int = 8
     """Updates after each step of all environments."""
+    exploration: float = 0.0
+    """Standard deviation of the noise on actions, scaled to [-1, 1]; SAC explores by itself."""
 
-    def algorithm(self, envs: VecEnv, seed: int | None) -> SAC:
-        """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
-        return SAC(
-            "MlpPolicy",
-            envs,
-            gamma=self.gamma,
-            batch_size=self.batch_size,
-            gradient_steps=self.gradient_steps,
-            learning_starts=100 * self.n_envs,
-            seed=seed,
-            device="cpu",
-        )
-
-
-@dataclass(frozen=True)
-class TD3Config:
-    """A TD3 agent that learns in many environments at once."""
-
-    n_envs: int = 32
-    gamma: float = 0.99
-    batch_size: int = 256
-    gradient_steps: int = 8
-    """Updates after each step of all environments."""
-    exploration: float = 0.1
-    """Standard deviation of the noise on actions, scaled to [-1, 1]."""
-
-    def algorithm(self, envs: VecEnv, seed: int | None) -> TD3:
+    def algorithm(self, envs: VecEnv, seed: int | None) -> SAC | TD3:
         """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
         size = np.zeros(envs.action_space.shape or ())
-        return TD3(
+        noise = NormalActionNoise(size, size + self.exploration) if self.exploration else None
+        return self.method(
             "MlpPolicy",
             envs,
             gamma=self.gamma,
             batch_size=self.batch_size,
             gradient_steps=self.gradient_steps,
             learning_starts=100 * self.n_envs,
-            action_noise=NormalActionNoise(size, size + self.exploration),
+            action_noise=noise,
             seed=seed,
             device="cpu",
         )
@@ -74,8 +52,8 @@ class TD3Config:
 
 CONFIGS: dict[str, Callable[[str], Learnable]] = {
     "ppo": AgentConfig.of,
-    "sac": lambda task: SACConfig(gamma=AgentConfig.of(task).gamma),
-    "td3": lambda task: TD3Config(gamma=AgentConfig.of(task).gamma),
+    "sac": lambda task: OffPolicyConfig(SAC, AgentConfig.of(task).gamma),
+    "td3": lambda task: OffPolicyConfig(TD3, AgentConfig.of(task).gamma, exploration=0.1),
 }
 """What gives the settings of each algorithm for a task."""
 
