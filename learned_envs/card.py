@@ -35,7 +35,7 @@ def _from_1(card: Plain) -> Plain:
     if isinstance(names, list):
         card = {**card, "sensors": [{"name": name, "size": 1} for name in names]}
     if card.get("family") == "second_order" and isinstance(config, dict):
-        card = {**card, "config": {"joint_limits": False, **config}}
+        card = {**card, "config": {**config, "joint_limits": config.get("joint_limits", False)}}
     return card
 
 
