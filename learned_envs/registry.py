@@ -74,8 +74,9 @@ def register_task(
     Args:
         name: of the task; its environment is `LearnedSim-{name}-v0`.
         entry_point: "module:Class", a [`Task`][learned_envs.tasks.task.Task].
-        reference_id: the Gymnasium id of the real environment. It must be registered already,
-            because the learned environment takes its step limit and reward threshold.
+        reference_id: the Gymnasium id of the real environment, or "module:id", whose module is
+            imported. It must be registered, because the learned environment takes its step limit
+            and reward threshold.
         kwargs: keyword arguments that `gym.make` makes the real environment with.
         spec: "module:callable", from a [`TaskEntry`][learned_envs.registry.TaskEntry] to its
             [`SystemSpec`][learned_envs.systems.spec.SystemSpec].
@@ -86,7 +87,10 @@ def register_task(
         gymnasium.error.UnregisteredEnv: if the real environment is not registered.
     """
     entry = TaskEntry(name, entry_point, reference_id, dict(kwargs or {}), spec, driven)
-    reference = gym.spec(reference_id)
+    module, _, name_of_reference = reference_id.rpartition(":")
+    if module:
+        importlib.import_module(module)
+    reference = gym.spec(name_of_reference)
     _add("task", name, entry, TASKS)
     if env_id(name) not in gym.registry:
         gym.register(

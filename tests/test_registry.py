@@ -11,16 +11,21 @@ from learned_envs import register_family, register_improver, register_task, regi
 from learned_envs.checkpoint import read_card
 from learned_envs.cli import main
 from learned_envs.errors import ParameterError, UnknownNameError
-from learned_envs.fit import FitConfig, TrainingConfig, fit
+from learned_envs.fit import FitConfig, TrainingConfig, collect, fit
 from learned_envs.fit.config import RoundsConfig
+from learned_envs.transfer import random_policy, score
 
 MODULE = """
 from dataclasses import dataclass
 
+import gymnasium as gym
 import numpy as np
 
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.tasks.hopper import Hopper
+
+
+gym.register("Slow-v0", "gymnasium.envs.mujoco.hopper_v5:HopperEnv", max_episode_steps=50)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,25 +63,32 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("TASKS", "FAMILIES", "IMPROVERS"):
         monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
     yield "my_robot"
-    gym.registry.pop("LearnedSim-SlowHopper-v0", None)
+    for name in ("LearnedSim-SlowHopper-v0", "Slow-v0"):
+        gym.registry.pop(name, None)
 
 
 def test_a_task_and_a_family_of_the_user_are_fitted_and_made(mine: str, tmp_path: Path) -> None:
     register_task(
         "SlowHopper",
         f"{mine}:SlowHopper",
-        reference_id="Hopper-v5",
+        reference_id=f"{mine}:Slow-v0",
         kwargs={"frame_skip": 8, "healthy_reward": 2.0},
     )
     register_family("small", f"{mine}:Small")
-    config = FitConfig(family="small", steps=600, training=TRAINING)
+    # More than one chunk, so that processes that have just started record it.
+    data = collect("SlowHopper", 10_100, tmp_path / "data", workers=2)
+    config = FitConfig(family="small", data=str(data.path), training=TRAINING)
     simulation = fit("SlowHopper", tmp_path / "run", config, device="cpu")
     assert simulation.task.spec.frame_skip == 8
     assert read_card(tmp_path / "run").family == "small"
     env = gym.make("LearnedSim-SlowHopper-v0", checkpoint=tmp_path / "run")
-    assert env.spec.max_episode_steps == 1000
+    assert env.spec.max_episode_steps == 50
     env.reset(seed=0)
     assert env.step(env.action_space.sample())[4]["reward_survive"] == 2.0
+    still = random_policy(env.action_space)
+    scored = score(still, "SlowHopper", checkpoint=tmp_path / "run", episodes=3)
+    # Outside too each step of survival pays 2.
+    assert (scored.outside > 2).all()
 
 
 def test_an_improver_is_named_by_module_and_callable(mine: str, tmp_path: Path) -> None:

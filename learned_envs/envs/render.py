@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium as gym
 from numpy.typing import NDArray
 
 from learned_envs.errors import ParameterError, RenderError
@@ -38,11 +37,11 @@ class Renderer:
         mode: one of `RENDER_MODES`, or None if no pictures are wanted.
     """
 
-    def __init__(self, reference_id: str, mode: str | None, picture: Mapping[str, Any]) -> None:
+    def __init__(self, task: str, mode: str | None, picture: Mapping[str, Any]) -> None:
         """Remember what to draw.
 
         Args:
-            reference_id: the environment that the system is modelled on.
+            task: the registered name of the task, whose real environment draws.
             mode: one of `RENDER_MODES` or None.
             picture: values for `PICTURE_PARAMETERS`.
 
@@ -61,7 +60,7 @@ class Renderer:
                 "render_mode='rgb_array', or set DISPLAY."
             )
         self.mode = mode
-        self._reference_id = reference_id
+        self._task = task
         self._picture = dict(picture)
         self._reference: Any = None
 
@@ -98,12 +97,11 @@ class Renderer:
         if mode != "human":
             _find_gl()
         # Imports MuJoCo, which reads MUJOCO_GL.
-        from learned_envs.systems.reference import deprecations_swallowed
+        from learned_envs.systems.reference import make_reference
 
-        with deprecations_swallowed():
-            made = gym.make(
-                self._reference_id, render_mode=mode, disable_env_checker=True, **self._picture
-            )
+        made = make_reference(
+            self._task, render_mode=mode, disable_env_checker=True, **self._picture
+        )
         reference: Any = made.unwrapped
         reference.set_state(q, v)
         try:

@@ -9,6 +9,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
+from learned_envs import registry
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import Array, to_host
 from learned_envs.envs.options import EnvOptions
@@ -88,7 +89,7 @@ class LearnedEnv(gym.Env[Array, Array]):
             parameters=parameters,
         )
         self._core = EnvCore(task, options)
-        self._renderer = Renderer(self.reference_id, render_mode, picture)
+        self._renderer = Renderer(registry.task_of(task), render_mode, picture)
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": self._core.render_fps}
         self.action_space = self._core.task.action_space

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from learned_envs import registry
 from learned_envs.envs import argument
 from learned_envs.envs.batch import EnvState, EpisodeBatch
 from learned_envs.envs.core import EnvCore
@@ -115,7 +116,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         )
         self._core = EnvCore(task, options, tensors)
         self._tensors = tensors
-        self._renderer = Renderer(self.reference_id, render_mode, picture)
+        self._renderer = Renderer(registry.task_of(task), render_mode, picture)
         self._episodes: EpisodeBatch | None = None
 
         self.num_envs = num_envs

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from learned_envs import registry
 from learned_envs.collect.recorder import Policy, Recorder
 from learned_envs.data.recording import Array, Episode, Recording
 from learned_envs.evaluation.evaluation import offset, still
@@ -60,7 +61,7 @@ def long_run(
     generator = torch.Generator(device).manual_seed(seed)
     start = simulation.dynamics.begin(outside[first].to(device), generator)
 
-    limit = episode_limit(simulation.task.reference_id)
+    limit = episode_limit(registry.env_id(task))
     with torch.no_grad():
         rollout = simulation.rollout(start, in_torch(policy), limit)
         alive, states = rollout.alive, rollout.states

@@ -228,7 +228,7 @@ class Rounds:
     @property
     def _limit(self) -> int:
         """Steps after which the task's episodes are truncated."""
-        return episode_limit(registry.reference_id(self.task))
+        return episode_limit(registry.env_id(self.task))
 
     def _log(self, round: Round) -> None:
         """Log the figures over the real steps, for TensorBoard."""

@@ -96,7 +96,6 @@ def film_transfer(
     Raises:
         RenderError: if nothing can be drawn here.
     """
-    reference_id = registry.reference_id(task)
     made = gym.make(registry.env_id(task), checkpoint=checkpoint, max_disagreement=None)
     with closing(make_reference(task)) as real, closing(made) as learned:
         dt = float(_inner(real).dt)
@@ -110,7 +109,7 @@ def film_transfer(
             _follow(learned, _of_learned, observation, policy, steps),
         )
     stride = max(1, round(FRAME_SECONDS / dt))
-    _probe(reference_id, *start)
+    _probe(task, *start)
     frames = []
     with closing(_Studio(task)) as real_studio, closing(_Studio(task)) as learned_studio:
         longest = max(len(film.q) for film in films)
@@ -146,9 +145,9 @@ class _Studio:
         self._env.close()
 
 
-def _probe(reference_id: str, q: Array, v: Array) -> None:
+def _probe(task: str, q: Array, v: Array) -> None:
     """Choose a GL library, or raise `RenderError` if there is none."""
-    with closing(Renderer(reference_id, "rgb_array", {"width": SIZE, "height": SIZE})) as renderer:
+    with closing(Renderer(task, "rgb_array", {"width": SIZE, "height": SIZE})) as renderer:
         renderer.draw(q, v)
 
 

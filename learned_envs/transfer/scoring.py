@@ -160,11 +160,12 @@ def score(
         UnknownNameError: if there is no such task.
         CheckpointError: if the checkpoint cannot be read.
     """
-    task, outside = registry.task_of(task), dict(env_kwargs or {})
+    entry, outside = registry.task_entry(registry.task_of(task)), dict(env_kwargs or {})
+    task = entry.name
     inside = {**outside, "checkpoint": checkpoint}
     returns = (
         episode_returns(policy, registry.env_id(task), episodes, seed, inside),
-        episode_returns(policy, registry.reference_id(task), episodes, seed, outside),
+        episode_returns(policy, entry.reference_id, episodes, seed, {**entry.kwargs, **outside}),
     )
     with (
         closing(make_vec_env(task, SPEED_ENVS, seed, inside)) as learned,

@@ -111,7 +111,7 @@ def test_a_missing_gl_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "_has_display", lambda: False)
     monkeypatch.setattr(render.ctypes, "CDLL", missing)
     monkeypatch.setattr(render.sys, "platform", "linux")
-    renderer = render.Renderer("Hopper-v5", "rgb_array", {})
+    renderer = render.Renderer("Hopper", "rgb_array", {})
     with pytest.raises(RenderError, match="apt install libegl1"):
         renderer.draw(np.zeros(6), np.zeros(6))
     assert "MUJOCO_GL" not in os.environ
