@@ -137,7 +137,7 @@ def key_figures(card: Card) -> str:
         score = returns.score
         figures.append(
             f"agents trained inside return {inside:,.5g} inside, {outside:,.5g} outside"
-            + (f": {score:.2f} of what training outside gains" if score is not None else "")
+            + (f": {score:.3f} of what training outside gains" if score is not None else "")
         )
     return "\n".join(figures)
 
