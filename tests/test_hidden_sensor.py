@@ -1,6 +1,5 @@
 """A sensor of several numbers that nobody observes: recorded, learned, and seen by the rules."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,8 +8,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from users import users_module
 
-from learned_envs import register_task, registry
+from learned_envs import register_task
 from learned_envs.errors import DatasetError
 from learned_envs.evaluation.evaluation import sensor_errors
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
@@ -41,14 +41,10 @@ TRAINING = TrainingConfig(
 
 
 @pytest.fixture
-def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    (tmp_path / "my_hopper.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "my_hopper", raising=False)
-    monkeypatch.setattr(registry, "TASKS", dict(registry.TASKS))
-    register_task("FeelingHopper", "my_hopper:FeelingHopper", reference_id="Hopper-v5")
-    yield "FeelingHopper"
-    gym.registry.pop("LearnedSim-FeelingHopper-v0")
+def task(tmp_path: Path) -> Iterator[str]:
+    with users_module(tmp_path, "my_hopper", MODULE) as name:
+        register_task("FeelingHopper", f"{name}:FeelingHopper", reference_id="Hopper-v5")
+        yield "FeelingHopper"
 
 
 @pytest.mark.filterwarnings("error:No native code")

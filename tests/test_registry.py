@@ -1,11 +1,11 @@
 """What users register is used as what the package registers itself."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import gymnasium as gym
 import pytest
+from users import users_module
 
 from learned_envs import register_family, register_improver, register_task, registry
 from learned_envs.checkpoint import read_card
@@ -55,16 +55,10 @@ TRAINING = TrainingConfig(
 
 
 @pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Return the name of a module of the user's; what it registers is forgotten afterwards."""
-    (tmp_path / "my_robot.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "my_robot", raising=False)
-    for name in ("TASKS", "FAMILIES", "IMPROVERS"):
-        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
-    yield "my_robot"
-    for name in ("LearnedSim-SlowHopper-v0", "Slow-v0"):
-        gym.registry.pop(name, None)
+def mine(tmp_path: Path) -> Iterator[str]:
+    """Return the name of a module of the user's."""
+    with users_module(tmp_path, "my_robot", MODULE) as name:
+        yield name
 
 
 def test_a_task_and_a_family_of_the_user_are_fitted_and_made(mine: str, tmp_path: Path) -> None:

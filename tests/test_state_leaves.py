@@ -5,7 +5,6 @@ A family of the user's computes it, and nothing else knows of it.
 """
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import gymnasium.envs.mujoco
 import numpy as np
 import pytest
 import torch
+from users import users_module
 
-from learned_envs import load_checkpoint, register_family, register_task, registry
+from learned_envs import load_checkpoint, register_family, register_task
 from learned_envs.evaluation.report import Report
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
 
@@ -61,27 +61,21 @@ class FilteredDynamics(SecondOrderDynamics):
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("slow")
-    (folder / "my_motor.py").write_text(MODULE)
     xml = Path(gymnasium.envs.mujoco.__file__).parent / "assets" / "inverted_pendulum.xml"
     slow = f'<general dyntype="filter" dynprm="{TIME_CONSTANT}"'
     text, count = re.subn(r"<motor(?=[^>]*gear)", slow, xml.read_text())
     assert count == 1
     (folder / "slow.xml").write_text(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        for name in ("TASKS", "FAMILIES"):
-            patch.setattr(registry, name, dict(getattr(registry, name)))
-        register_family("filtered", "my_motor:Filtered")
+    with users_module(folder, "my_motor", MODULE) as name:
+        register_family("filtered", f"{name}:Filtered")
         register_task(
             "SlowPendulum",
             "learned_envs.tasks.inverted_pendulum:InvertedPendulum",
             reference_id="InvertedPendulum-v5",
             kwargs={"xml_file": str(folder / "slow.xml")},
-            spec="my_motor:spec",
+            spec=f"{name}:spec",
         )
         yield "SlowPendulum"
-    gym.registry.pop("LearnedSim-SlowPendulum-v0")
-    sys.modules.pop("my_motor", None)
 
 
 @pytest.fixture(scope="module")
