@@ -25,7 +25,7 @@ from learned_envs.data.check import check, check_episode
 from learned_envs.data.manifest import MANIFEST, Manifest, Shard
 from learned_envs.data.recording import Episode, Recording
 from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, write_shard
-from learned_envs.data.source import expect
+from learned_envs.data.source import MakeSpec, expect
 from learned_envs.errors import DatasetError, OutputError
 from learned_envs.files import UNFINISHED
 from learned_envs.systems.spec import SystemSpec
@@ -183,7 +183,7 @@ def recognises(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
-def open_source(path: Path, task: str | None, spec: SystemSpec | None) -> Dataset:
+def open_source(path: Path, task: str | None, spec: MakeSpec | None) -> Dataset:
     """Open a dataset; see [`open_dataset`][learned_envs.data.source.open_dataset]."""
     return Dataset.open(path, task)
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from learned_envs.data.check import check_episode
 from learned_envs.data.recording import ROWS, Episode, Recording
-from learned_envs.data.source import ImportedDataset, Source
+from learned_envs.data.source import ImportedDataset, MakeSpec, Source
 from learned_envs.errors import DatasetError, DependencyError, OutputError
 from learned_envs.registry import task_of
 from learned_envs.systems.spec import SystemSpec
@@ -35,14 +35,14 @@ def recognises(path: Path) -> bool:
     return _data_folder(path) is not None
 
 
-def open_source(path: Path, task: str | None, spec: SystemSpec | None) -> ImportedDataset:
+def open_source(path: Path, task: str | None, spec: MakeSpec | None) -> ImportedDataset:
     """Read a Minari dataset; see [`open_dataset`][learned_envs.data.source.open_dataset]."""
     if task is None or spec is None:
         raise DatasetError(
             f"{path} is a Minari dataset, which does not hold its task and system. Say which: "
             "open_dataset(path, task, spec)."
         )
-    return import_minari(path, task, spec)
+    return import_minari(path, task, spec())
 
 
 def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> ImportedDataset:

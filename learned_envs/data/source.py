@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -93,25 +94,29 @@ class ImportedDataset:
         return self.recording
 
 
+MakeSpec = Callable[[], SystemSpec]
+"""Makes the spec of the system, which is asked of it only if a format does not hold one."""
+
+
 class Format(Protocol):
     """What a module of `FORMATS` offers."""
 
     def recognises(self, path: Path) -> bool:
         """Return whether what lies at a path is of this format."""
 
-    def open_source(self, path: Path, task: str | None, spec: SystemSpec | None) -> Source:
+    def open_source(self, path: Path, task: str | None, spec: MakeSpec | None) -> Source:
         """Open it; see [`open_dataset`][learned_envs.data.source.open_dataset]."""
 
 
 def open_dataset(
-    path: str | os.PathLike[str], task: str | None = None, spec: SystemSpec | None = None
+    path: str | os.PathLike[str], task: str | None = None, spec: MakeSpec | None = None
 ) -> Source:
     """Open what lies at `path`, in whichever of the `FORMATS` it is.
 
     Args:
         path: the directory.
         task: the task that it must be of; None takes any.
-        spec: the system, which formats other than this package's do not hold.
+        spec: makes the system's spec, which formats other than this package's do not hold.
 
     Raises:
         DatasetError: if there is none, or it is broken or of another task, or if its format does

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -84,7 +85,7 @@ def fit(
         improver = improver or _improver(config.rounds.algorithm, asked.rounds.algorithm, resume)
     dataset: Source | None = None
     if config.data is not None:
-        dataset = open_dataset(config.data, task, spec_of(task))
+        dataset = open_dataset(config.data, task, partial(spec_of, task))
     elif config.learners and learner is None:
         raise ParameterError(
             f"Got learners={config.learners} and no learner. Pass "
@@ -145,7 +146,7 @@ def evaluate_run(
         where = "These figures are the card's own; pass --data with a dataset to measure anew."
         return Report.of(card.held_out), where
     simulation = Simulation.load(checkpoint, find_device(device))
-    dataset = open_dataset(data, card.task, simulation.task.spec)
+    dataset = open_dataset(data, card.task, lambda: simulation.task.spec)
     recording, where = dataset.load(), f"Measured on all episodes of {data}."
     if card.data is not None and card.fit is not None and dataset.digest == card.data.sha256:
         training = FitConfig.from_dict(card.fit).training

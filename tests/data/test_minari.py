@@ -75,7 +75,7 @@ def test_leaves_nothing_else_behind(original):
 def test_open_dataset_tells_the_formats_apart(dataset, exported, tmp_path):
     assert isinstance(open_dataset(dataset.path, "Hopper"), Dataset)
     for path in (exported, exported / "data"):
-        assert open_dataset(path, "Hopper", spec_of("Hopper")).steps == dataset.steps
+        assert open_dataset(path, "Hopper", lambda: spec_of("Hopper")).steps == dataset.steps
     with pytest.raises(DatasetError, match="nothing there"):
         open_dataset(tmp_path / "nowhere", "Hopper")
 
