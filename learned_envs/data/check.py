@@ -1,10 +1,14 @@
-"""What must hold of recorded arrays before they are stored or learned from."""
+"""What must hold of recorded arrays before they are stored or learned from.
+
+A model is trained in float32, so what is finite must be finite in that precision too.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from learned_envs.data.recording import ROWS, Episode, Recording
+from learned_envs.data.outliers import find_outliers
+from learned_envs.data.recording import ROWS, Array, Episode, Recording
 from learned_envs.errors import DatasetError
 from learned_envs.systems.spec import SystemSpec
 
@@ -36,6 +40,47 @@ def check_episode(episode: Episode, spec: SystemSpec, where: str) -> None:
     _check_rows(episode, spec, where, steps + 1, steps, width)
 
 
+def check_trainable(recording: Recording, spec: SystemSpec, where: str) -> None:
+    """Check that the numbers of a recording are fit to train a model on, in float32.
+
+    Raises:
+        DatasetError: if a column loses all its variation in float32, or if a few values of it lie
+            so far out that they set its scale; `where` is how the message names the recording.
+    """
+    columns = {"qpos": recording.qpos, "qvel": recording.qvel, **recording.columns}
+    quaternions = {j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)}
+    for name, array in columns.items():
+        # Travelled distances are told apart in float64 before a model sees them, and a body that
+        # hardly turns has a quaternion near 1.
+        exempt = {*spec.cyclic, *quaternions} if name == "qpos" else set()
+        for index in sorted(set(range(array.shape[1])) - exempt):
+            _check_precision(array[:, index], f"{where}: {name}[{index}]")
+    for outlier in find_outliers(recording, spec):
+        index = int(np.searchsorted(recording.offsets, outlier.row, side="right")) - 1
+        raise DatasetError(
+            f"{where}: {outlier.column} is {outlier.value:.6g} at step "
+            f"{outlier.row - recording.offsets[index]} of episode {index}, which the motion there "
+            f"does not confirm; the others are {outlier.mean:.3g} on average and spread by "
+            f"{outlier.spread:.3g}. {outlier.count} such values make up {outlier.share:.0%} of "
+            "that column's variance, and would set the scale by which a model sees it. Leave that "
+            "episode out, or record it anew."
+        )
+
+
+def _check_precision(values: Array, name: str) -> None:
+    """Check that float32 holds most of what varies in a column, (n)."""
+    single = values.astype(np.float32).astype(np.float64)
+    spread, scale = float(values.std()), float(np.abs(values).max(initial=0.0))
+    # Below that it is rounding in float64.
+    varies = spread > 1e-12 * scale
+    if varies and (values - single).std() > 0.5 * spread:
+        raise DatasetError(
+            f"{name} loses its variation in float32, in which models are trained: it spreads by "
+            f"{spread:.3g} around {values.mean():.6g}. Subtract a constant from it or give it in "
+            "other units, in the system and in the data, or leave that column out."
+        )
+
+
 def _check_rows(
     data: Episode | Recording, spec: SystemSpec, where: str, states: int, steps: int, width: int
 ) -> None:
@@ -60,9 +105,12 @@ def _check_rows(
                 f"{where}: {name} has shape {array.shape}, expected {shape} for "
                 f"{spec.reference_id}. An episode of T steps has T + 1 states and T actions."
             )
-        if not np.isfinite(array).all():
-            row = int(np.argwhere(~np.isfinite(array))[0][0])
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(array.astype(np.float32))
+        if not finite.all():
+            place = np.argwhere(~finite)[0]
             raise DatasetError(
-                f"{where}: {name} is not finite at row {row}; expected finite numbers. Leave "
+                f"{where}: {name} is not finite at row {place[0]}: {array[tuple(place)]}; expected "
+                "finite numbers that float32 can hold, because models are trained in it. Leave "
                 "that episode out."
             )
