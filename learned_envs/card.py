@@ -89,6 +89,7 @@ class Entries(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
         fit: the settings; `FitConfig.from_dict` reads them.
         training: when in training the weights were the best.
         held_out: rollout errors on what the fit held out.
+        beats_hold: whether, by these, it is better than holding the first state.
         sensor_errors: mean squared error of each sensor's readings, in units of its variance.
         disagreement_threshold: environments cut an episode above it; None if there is none, as
             for a model of one member.
@@ -106,6 +107,7 @@ class Entries(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     fit: dict[str, Any] | None = None
     training: Checked | None = None
     held_out: RolloutErrors | None = None
+    beats_hold: bool | None = None
     sensor_errors: dict[str, float] | None = None
     disagreement_threshold: float | UnsetType | None = UNSET
     rounds: tuple[dict[str, Any], ...] | None = None
@@ -204,16 +206,17 @@ def write_card(plain: Mapping[str, Any]) -> str:
     """Return a card as a header holds it: as JSON, with a checksum of its own.
 
     Raises:
-        CheckpointError: if a key is missing, or a value is of another type.
-        ValueError: if it is not plain data for JSON, or not finite.
+        CheckpointError: if it is not plain data for JSON or not finite, or if a key is missing or
+            a value of another type.
     """
-    text = json.dumps({**plain, "checksum": checksum(plain)}, sort_keys=True, allow_nan=False)
     try:
+        text = json.dumps({**plain, "checksum": checksum(plain)}, sort_keys=True, allow_nan=False)
         Card.of(json.loads(text))
-    except msgspec.ValidationError as error:
+    except (TypeError, ValueError, RecursionError, msgspec.ValidationError) as error:
         raise CheckpointError(
-            f"Cannot write the card of a checkpoint: {error}. Its keys are the fields of "
-            "learned_envs.card.Card; give notes of your own another key."
+            f"Cannot write the card of a checkpoint: {error}. It is plain data for JSON, with "
+            "finite numbers. Its keys are the fields of learned_envs.card.Card; give notes of your "
+            "own another key."
         ) from error
     return text
 

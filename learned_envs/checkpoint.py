@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -22,12 +22,20 @@ from learned_envs.files import write_whole
 __all__ = [
     "FILE_NAME",
     "FORMAT",
+    "digest",
     "find_checkpoint",
     "find_device",
     "load_checkpoint",
+    "non_finite",
     "read_card",
     "save_checkpoint",
 ]
+
+BOUNDS = ("low", "high")
+"""The tensors that may be infinite end in one of these: a range that has no end."""
+
+SHOWN = 5
+"""The most names of tensors that a message lists."""
 
 
 def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any]) -> None:
@@ -44,11 +52,16 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
 
     Raises:
         OutputError: if the file cannot be written.
-        CheckpointError: if the card names no task, or a value is of another type than its field.
+        CheckpointError: if a weight is not finite, or if the card names no task, is not plain
+            data for JSON, is not finite, or has a value of another type than its field's.
         UnknownNameError: if the model's family is not registered.
-        ValueError: if the card is not plain data for JSON, or not finite.
     """
     tensors = {name: t.detach().cpu().contiguous() for name, t in dynamics.state_dict().items()}
+    if bad := non_finite(tensors):
+        raise CheckpointError(
+            f"Cannot write {path}: {_some(bad)} of the model are not finite. Expected finite "
+            "weights; train with a lower learning rate, and look for outliers in the data."
+        )
     text = write_card(
         {
             **card,
@@ -61,7 +74,7 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
             "versions": {
                 name: version(name) for name in ("learned-envs", "torch", "mujoco", "gymnasium")
             },
-            "sha256": _digest(tensors),
+            "sha256": digest(tensors),
         }
     )
     write_whole(Path(path), save(tensors, {"card": text}))
@@ -95,8 +108,10 @@ def load_checkpoint(
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise broken(path, str(error)) from error
-    if _digest(tensors) != card.sha256:
+    if digest(tensors) != card.sha256:
         raise broken(path, "its tensors do not match its checksum")
+    if bad := non_finite(tensors):
+        raise broken(path, f"its tensors {_some(bad)} are not finite")
     config: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in card.config.items()
@@ -138,9 +153,31 @@ def find_device(name: str | torch.device | None) -> torch.device:
     return device
 
 
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
+def non_finite(tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    """Return the names of the tensors of a model that are not as finite as they have to be.
+
+    Only bounds, whose names end in "low" and "high", may be infinite: each towards its own side.
+    """
+
+    def good(name: str, tensor: torch.Tensor) -> bool:
+        finite = tensor.isfinite()
+        if name.endswith(BOUNDS):
+            finite |= tensor == (-torch.inf if name.endswith("low") else torch.inf)
+        return bool(finite.all())
+
+    return [name for name, tensor in tensors.items() if not good(name, tensor)]
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first names of many, as text."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the sha256 of tensors: of their names and all that is in them."""
+    found = hashlib.sha256()
     for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+        found.update(name.encode())
+        found.update(tensors[name].cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()

@@ -16,7 +16,7 @@ from tyro.conf import Positional, arg
 from learned_envs import registry
 from learned_envs.errors import ParameterError, WeightsNotShippedError
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
-from learned_envs.terminal import bars, card_table, console, fit_observer, key_figures
+from learned_envs.terminal import bars, card_table, console, fit_observer, key_figures, show_report
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Fit:
                 observer=fit_observer(bar),
             )
         if errors := read_card(self.folder).held_out:
-            console().print(Report.of(errors).table())
+            show_report(Report.of(errors))
         print(f"wrote {self.folder}")
         print(f'gym.make("{registry.env_id(task)}", checkpoint="{self.folder}")')
 
@@ -216,7 +216,7 @@ class Evaluate:
         from learned_envs.fit.run import evaluate_run
 
         report, where = evaluate_run(self.run_or_id, self.data, self.trajectories, self.device)
-        console().print(report.table())
+        show_report(report)
         print(where)
         folder = Path(self.run_or_id)
         plot = self.plot or (folder if folder.is_dir() else Path()) / PLOT_FILE
@@ -239,7 +239,7 @@ class Info:
         card = read_card(self.run_or_id)
         console().print(card_table(card, find_checkpoint(self.run_or_id)))
         if card.held_out is not None:
-            console().print(Report.of(card.held_out).table())
+            show_report(Report.of(card.held_out))
 
 
 @dataclass(frozen=True)

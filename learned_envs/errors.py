@@ -12,6 +12,7 @@ LearnedEnvsError
 ├── CheckpointError      (OSError)       weights that are missing, broken, or of something else
 │   └── WeightsNotShippedError           an id whose weights do not exist yet
 ├── UntraceableError     (NotImplementedError)  a step that cannot be written as numpy or C++ code
+├── TrainingError        (RuntimeError)  a training whose numbers are no longer finite
 ├── DatasetError         (OSError)       a dataset that is missing, broken, or of something else
 ├── OutputError          (OSError)       a place that cannot be written to
 └── DependencyError      (ImportError)   an optional dependency that is not installed
@@ -76,6 +77,10 @@ class WeightsNotShippedError(CheckpointError):
 
 class UntraceableError(LearnedEnvsError, NotImplementedError):
     """A function does something that code derived from it cannot do."""
+
+
+class TrainingError(LearnedEnvsError, RuntimeError):
+    """A training cannot go on, because a loss, a score or a weight is no longer finite."""
 
 
 class DatasetError(LearnedEnvsError, OSError):

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
+
+from learned_envs.errors import UnknownNameError
+
+BETTER = 0.9
+"""A model is better than holding if its error is at most this share of that one's."""
+
+LEAST_ERROR = 1e-12
+"""Below it, an error is zero but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,45 @@ class RolloutErrors:
     curves: tuple[Curve, ...]
 
     def curve(self, name: str) -> Curve:
-        """Return the curve of the predictor of that name."""
-        return next(curve for curve in self.curves if curve.name == name)
+        """Return the curve of the predictor of that name.
+
+        Raises:
+            UnknownNameError: if there is none.
+        """
+        curves = {curve.name: curve for curve in self.curves}
+        if name not in curves:
+            raise UnknownNameError("predictor", name, curves)
+        return curves[name]
+
+    def times_hold(self) -> tuple[float, ...]:
+        """Return the model's median over that of holding the first state, at each horizon.
+
+        Where holding is exact for most windows, as of a system at rest, the means are compared.
+        There is nothing to return if the report lacks one of the two.
+        """
+        if not {"model", "hold"} <= {curve.name for curve in self.curves}:
+            return ()
+        model, hold = self.curve("model"), self.curve("hold")
+        pairs = [
+            (ours, theirs) if theirs > LEAST_ERROR else (mean, mean_of_hold)
+            for ours, theirs, mean, mean_of_hold in zip(
+                model.median, hold.median, model.mean, hold.mean, strict=True
+            )
+        ]
+        return tuple(ours / max(theirs, LEAST_ERROR) for ours, theirs in pairs)
+
+    @property
+    def beats_hold(self) -> bool:
+        """Whether the model is better than holding the first state.
+
+        It has to be at the shortest horizon, and in the geometric mean over all of them. A report
+        without either of the two says nothing against it.
+        """
+        if not (times := self.times_hold()):
+            return True
+        overall = math.fsum(math.log(max(share, LEAST_ERROR)) for share in times) / len(times)
+        # Written so that NaN is not better.
+        return times[0] <= BETTER and overall <= math.log(BETTER)
 
 
 @dataclass(frozen=True)

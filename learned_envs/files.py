@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from learned_envs.errors import OutputError
+from learned_envs.errors import LearnedEnvsError, OutputError
 
 UNFINISHED = ".tmp"
 """Ends the name of a half-written file. If a kill leaves one, the next try replaces it."""
+
+
+@contextmanager
+def writing(path: Path, advice: str = "Free space or give another path.") -> Iterator[None]:
+    """Name what could not be written, if a block that writes it fails.
+
+    Args:
+        path: what the block writes.
+        advice: what to do then.
+
+    Raises:
+        OutputError: if the block raises an OSError that is not of this package.
+    """
+    try:
+        yield
+    except LearnedEnvsError:
+        raise
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error}. {advice}") from error
 
 
 def write_whole(file: Path, data: bytes, advice: str = "free space or give another path") -> None:
@@ -48,7 +67,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
         OutputError: if they cannot be written.
     """
     home = folder if folder.exists() else folder.with_name(folder.name + UNFINISHED)
-    try:
+    with writing(folder):
         if home != folder and home.exists():
             shutil.rmtree(home)
         for name, data in files.items():
@@ -58,9 +77,3 @@ def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
                 write_whole(home / name, data)
         if home != folder:
             home.rename(folder)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {folder}: {error}. Free space or give another path."
-        ) from error

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from learned_envs.card import Card
+    from learned_envs.evaluation.report import Report
     from learned_envs.fit.config import TrainingConfig
     from learned_envs.fit.observer import Observer
     from learned_envs.fit.round import Round
@@ -33,6 +34,7 @@ SHOWN = (
     "start",
     "seed",
     "training",
+    "beats_hold",
     "returns",
     "disagreement_threshold",
     "versions",
@@ -120,7 +122,21 @@ def console() -> Console:
     """Return the console that tables are printed on."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
+
+
+def warn(text: str) -> None:
+    """Print a warning on stderr."""
+    print(f"learned-envs: warning: {text}", file=sys.stderr)
+
+
+def show_report(report: Report) -> None:
+    """Print a report, and a warning if it says that the model is worth nothing."""
+    from learned_envs.evaluation.report import WORTHLESS
+
+    console().print(report.table())
+    if not report.beats_hold:
+        warn(WORTHLESS)
 
 
 def key_figures(card: Card) -> str:
@@ -132,6 +148,8 @@ def key_figures(card: Card) -> str:
         errors = zip(held.horizons, held.curve("model").median, strict=True)
         shown = ", ".join(f"{error:.2g} at {horizon}" for horizon, error in errors)
         figures.append(f"median error {shown} steps")
+        if not held.beats_hold:
+            figures.append("NO BETTER than holding the first state")
     if returns := card.returns:
         inside, outside = fmean(returns.inside), fmean(returns.outside)
         score = returns.score

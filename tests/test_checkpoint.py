@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import json
 import os
 import pickle
 import subprocess
@@ -9,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from cards import rewrite
-from safetensors.torch import save_file
+from cards import rewrite, stored
+from safetensors.torch import load_file, save_file
 
 from learned_envs import registry
-from learned_envs.card import read_card
-from learned_envs.checkpoint import find_device, load_checkpoint, save_checkpoint
+from learned_envs.card import checksum, read_card
+from learned_envs.checkpoint import digest, find_device, load_checkpoint, save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import CheckpointError, DeviceError, OutputError, UnknownNameError
@@ -131,6 +132,15 @@ class TestBadFiles:
     def test_a_card_that_is_none(self, path, card):
         save_file({"weight": torch.zeros(3)}, path, {"card": card})
 
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_tensors_that_are_not_finite(self, path, value):
+        tensors = load_file(path)
+        tensors["model.network.layers.0.weight"][1, 2, 3] = value
+        card = {**stored(path), "sha256": digest(tensors)}
+        save_file(tensors, path, {"card": json.dumps({**card, "checksum": checksum(card)})})
+        self.message = "model.network.layers.0.weight are not finite"
+        self.in_card = False
+
     def test_a_newer_format(self, path):
         rewrite(path, format=99)
         self.message = "Upgrade learned-envs"
@@ -233,6 +243,7 @@ class TestFailedWrites:
         assert not list(tmp_path.iterdir())
 
     def test_a_card_that_is_no_plain_data_writes_nothing(self, model, tmp_path):
-        with pytest.raises(ValueError, match="JSON"):
-            save_checkpoint(tmp_path / "w", model, {"task": "Hopper", "score": float("nan")})
+        for note in (float("nan"), float("inf"), {1, 2}, {("a", "tuple"): 1}):
+            with pytest.raises(CheckpointError, match="JSON"):
+                save_checkpoint(tmp_path / "w", model, {"task": "Hopper", "note": note})
         assert not list(tmp_path.iterdir())

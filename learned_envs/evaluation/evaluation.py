@@ -51,12 +51,26 @@ class Yardstick:
     def of(
         cls, trajectories: Trajectories, kinematics: Kinematics, cyclic: Sequence[int]
     ) -> Yardstick:
-        """Measure the spread of a set of trajectories."""
+        """Measure the spread of a set of trajectories.
+
+        Raises:
+            DatasetError: if nothing moves in them, or too far for float32.
+        """
         states = trajectories.states()
         spread = offset(kinematics, still(states), states).std(0)
+        if not spread.isfinite().all():
+            raise DatasetError(
+                "The spread of the held-out episodes is not finite in float32. Look for outliers "
+                "in the data, and leave them out."
+            )
         weight = torch.where(spread > 1e-6, 1 / spread, 0.0)
         # A cyclic coordinate has the same index in q and in v: both precede any quaternion's end.
         weight[list(cyclic)] = 0.0
+        if not weight.any():
+            raise DatasetError(
+                "Nothing moves in the held-out episodes, but for travel along the ground: there "
+                "is no unit to measure errors in. Record episodes in which the system moves."
+            )
         return cls(kinematics, weight)
 
     def error(self, predicted: State, true: State) -> Tensor:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from rich.table import Table
 
+from learned_envs.errors import ParameterError
 from learned_envs.figures import Curve, RolloutErrors
+from learned_envs.files import write_whole
 
 __all__ = ["Curve", "Report"]
 
 TWIN = "twin 1e-03"
 """The twin that a model is judged by: MuJoCo itself, with noise of 1e-3 on its start."""
+
+WORTHLESS = (
+    "This model is no better than holding the first state: its training failed, or the data does "
+    "not say how the system moves."
+)
+"""What is said of a model that does not beat holding the first state."""
 
 JUDGED = (10, 25, 50, 100)
 """Steps at which a model is judged by its twin."""
@@ -75,15 +84,24 @@ class Report(RolloutErrors):
         for curve in self.curves:
             cells = [f"{m:.2g} ({a:.2g})" for m, a in zip(curve.median, curve.mean, strict=True)]
             table.add_row(curve.name, *cells)
+        if times_hold := self.times_hold():
+            table.add_section()
+            table.add_row("model / hold", *(f"{times:.2g}" for times in times_hold))
+        if not self.beats_hold:
+            table.caption = WORTHLESS
         if self._has_twin:
             words, verdicts = {True: "close", False: "too far", None: ""}, self.verdicts()
-            table.add_section()
             table.add_row(f"model / {TWIN}", *(f"{times:.2g}" for times in self.times_the_twin()))
             table.add_row("verdict", *(words[verdicts.get(h)] for h in self.horizons))
         return table
 
     def plot(self, path: str | Path) -> None:
-        """Draw error against horizon, both logarithmic, into a picture file."""
+        """Draw error against horizon, both logarithmic, into a picture file.
+
+        Raises:
+            ParameterError: if the path's ending is that of no kind of picture.
+            OutputError: if it cannot be written.
+        """
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6, 4), layout="constrained")
@@ -96,7 +114,15 @@ class Report(RolloutErrors):
         axes.set_title(f"{self.system}, {self.trajectories:,} held-out trajectories")
         axes.grid(alpha=0.3)
         axes.legend()
-        figure.savefig(path, dpi=120)
+        path = Path(path)
+        picture = BytesIO()
+        try:
+            figure.savefig(picture, format=path.suffix.removeprefix(".") or None, dpi=120)
+        except ValueError as error:
+            raise ParameterError(
+                f"Cannot draw {path}: {error}. Give a path that ends in .png, .pdf or .svg."
+            ) from error
+        write_whole(path, picture.getvalue())
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""

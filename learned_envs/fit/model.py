@@ -90,6 +90,7 @@ def fit_model(
     entries = msgspec.structs.replace(
         entries,
         held_out=report,
+        beats_hold=report.beats_hold,
         sensor_errors=sensor_errors(simulation, held_out),
         disagreement_threshold=disagreement_threshold(dynamics, held, config.disagreement_quantile),
     )

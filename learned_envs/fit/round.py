@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ import msgspec
 
 from learned_envs.collect.recorder import Policy
 from learned_envs.data.recording import Array, Recording
-from learned_envs.errors import CheckpointError
+from learned_envs.errors import CheckpointError, TrainingError
 from learned_envs.files import write_whole
 from learned_envs.fit.folder import ROUNDS_FILE
 
@@ -80,8 +81,8 @@ def read_history(folder: Path) -> list[Round]:
     if not path.exists():
         return []
     try:
-        return msgspec.convert(json.loads(path.read_bytes()), list[Round])
-    except (msgspec.ValidationError, ValueError) as error:
+        return msgspec.json.decode(path.read_bytes(), type=list[Round])
+    except (msgspec.MsgspecError, OSError, RecursionError) as error:
         raise CheckpointError(
             f"{path} does not hold the figures of rounds ({error}). Restore it from a copy, or "
             "delete the folder and fit again."
@@ -93,7 +94,14 @@ def write_history(folder: Path, history: Sequence[Round]) -> None:
 
     Raises:
         OutputError: if they cannot be written.
+        TrainingError: if one is not finite.
     """
+    for name, value in asdict(history[-1]).items() if history else ():
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"Round {history[-1].number} gave {name}={value}, expected a finite number: its "
+                "agent or its model diverged. Fit with a lower --learning-rate, or more steps."
+            )
     figures = [asdict(round) for round in history]
     write_whole(folder / ROUNDS_FILE, json.dumps(figures, indent=1).encode())
 

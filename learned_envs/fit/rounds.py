@@ -24,9 +24,9 @@ from learned_envs.collect.collection import DRIVER, Driver, Policy, collect
 from learned_envs.data.dataset import MANIFEST, Dataset
 from learned_envs.evaluation.returns import episode_limit, rewards_inside
 from learned_envs.fit.config import FitConfig
+from learned_envs.fit.curves import curves
 from learned_envs.fit.folder import (
     AGENT_FOLDER,
-    CURVES_FOLDER,
     DATA_FOLDER,
     FILE_NAME,
     round_folder,
@@ -232,11 +232,9 @@ class Rounds:
 
     def _log(self, round: Round) -> None:
         """Log the figures over the real steps, for TensorBoard."""
-        from torch.utils.tensorboard import SummaryWriter
-
-        with SummaryWriter(str(self.out / CURVES_FOLDER)) as writer:
+        with curves(self.out) as log:
             for name in ("error", "inside", "outside", "gap"):
-                writer.add_scalar(f"rounds/{name}", getattr(round, name), round.real_steps)
+                log(f"rounds/{name}", getattr(round, name), round.real_steps)
 
     def _folder(self, number: int) -> Path:
         return self.out / round_folder(number)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from learned_envs.card import Checked, Entries
-from learned_envs.checkpoint import load_checkpoint, save_checkpoint
+from learned_envs.checkpoint import load_checkpoint, non_finite, save_checkpoint
 from learned_envs.data.trajectories import Trajectories, Window
 from learned_envs.dynamics.ensemble import Ensemble
-from learned_envs.errors import ShapeError
-from learned_envs.evaluation.evaluation import Yardstick, offset, still
+from learned_envs.errors import DatasetError, ShapeError, TrainingError
+from learned_envs.evaluation.evaluation import Yardstick
 from learned_envs.fit.config import TrainingConfig
-from learned_envs.fit.folder import CURVES_FOLDER, FILE_NAME
+from learned_envs.fit.curves import curves
+from learned_envs.fit.folder import FILE_NAME
+from learned_envs.fit.loss import RolloutLoss
 from learned_envs.fit.progress import restore_progress, save_progress
-from learned_envs.state import State
 from learned_envs.stepping import compiled
 
 SAVE_SECONDS = 45.0
@@ -86,11 +86,14 @@ def train(
     Raises:
         OutputError: if `out` cannot be written to; what was saved before stays.
         CheckpointError: if what is to be resumed is broken.
-        DatasetError: if no episode is as long as the longest horizon.
+        TrainingError: if a loss, a gradient, a score or a weight is not finite. Weights are saved
+            only while all of them are.
+        DatasetError: if no episode is as long as the longest horizon, if nothing moves in the
+            held-out ones, or if the data is too large to be normalised.
         ShapeError: if the data has other sensors than the model.
     """
     training = Training(dynamics, data, held_out, config, Path(out), card, normalise)
-    with _curves(Path(out), training.update) as log:
+    with curves(Path(out), training.update + 1) as log:
         training.save()
         saved = time.monotonic()
         try:
@@ -120,8 +123,8 @@ class Training:
 
     Attributes:
         counters: how far it is.
-        torn: whether an exception, such as Ctrl-C's, left an update half done. Then it must not
-            be saved.
+        torn: whether an exception, such as Ctrl-C's, left an update half done, or a number is
+            not finite. Then it must not be saved.
     """
 
     def __init__(
@@ -151,9 +154,6 @@ class Training:
             [{"params": group, "weight_decay": decay} for decay, group in groups.items()],
             config.learning_rate,
         )
-        self._loss: Callable[[Window], Tensor] = self._rollout_loss
-        if config.compile:
-            self._loss = compiled(self._rollout_loss)
         spec = dynamics.spec
         first = data.window(data.draw((NORMALISED_STEPS,), 1, self._seeded(-1)), 1)
         if first.readings.keys() != {sensor.name for sensor in dynamics.sensors}:
@@ -168,8 +168,14 @@ class Training:
             if dynamics.head is not None:
                 readings = {name: read[:, 0] for name, read in first.readings.items()}
                 dynamics.head.normalise(reached, action, readings)
+        if bad := non_finite(dynamics.state_dict()):
+            raise DatasetError(
+                f"The data's spread or range is not finite in float32, in which models are "
+                f"trained ({', '.join(bad)}). Look for outliers in it, and leave them out."
+            )
         self._yardstick = Yardstick.of(held_out, dynamics.kinematics, spec.cyclic)
-        self._unit = self._error_unit(first.start, first.after(1))
+        loss = RolloutLoss(dynamics, first.start, first.after(1))
+        self._loss: Callable[[Window], Tensor] = compiled(loss) if config.compile else loss
         self.counters = restore_progress(out, dynamics, self._optimizer)
 
     @property
@@ -196,14 +202,20 @@ class Training:
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         # Clipped apart, so that the learned motion is the same with sensors and without.
-        for part in (self.dynamics.model, self.dynamics.head):
-            if part is not None:
-                torch.nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
+        norms = [
+            torch.nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
+            for part in (self.dynamics.model, self.dynamics.head)
+            if part is not None
+        ]
+        # Looked at together and before the step: one wait for a GPU, and no weight is spoilt.
+        value, *sizes = torch.stack([loss.detach(), *norms]).tolist()
+        self._expect_finite(value, "the loss")
+        self._expect_finite(max(sizes, key=abs), "a gradient's norm")
         self.torn = True
         self._optimizer.step()
         self.counters.update += 1
         self.torn = False
-        return loss.item()
+        return float(value)
 
     @torch.no_grad()
     def check(self) -> dict[str, float]:
@@ -211,17 +223,23 @@ class Training:
 
         The score is the mean over horizons of the logarithm of the median error.
         """
+        self._expect_finite_weights()
         horizons = [h for h in CHECKED_HORIZONS if h <= self._held_out.longest]
         rows = self._held_out.draw((CHECKED_WINDOWS,), horizons[-1], self._seeded(-2))
         window = self._held_out.window(rows, horizons[-1])
         state, errors = window.start, {}
+        lost = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
         for t in range(window.length):
             reached = self.dynamics.step(state, window.actions[:, t]).state
+            # What overflowed is infinitely wrong: its last finite state would score like hold.
+            lost |= ~torch.cat([reached.q, reached.v], -1).isfinite().all(-1)
             state = reached.where(self.dynamics.inside(reached), state)
             if t + 1 in horizons:
-                error = self._yardstick.error(state, window.after(t + 1)).median()
+                error = self._yardstick.error(state, window.after(t + 1))
+                error = error.where(~lost, math.inf).median()
                 errors[f"held_out/median_error_{t + 1}"] = error.item()
         score = sum(math.log(max(error, 1e-12)) for error in errors.values()) / len(errors)
+        self._expect_finite(score, "the score on held-out episodes")
         self.score = score
         if self.counters.judge(score):
             entries = Entries(training=Checked(self.update, score))
@@ -234,39 +252,28 @@ class Training:
 
         Raises:
             OutputError: if it cannot be written.
+            TrainingError: if a weight is not finite.
         """
+        self._expect_finite_weights()
         save_progress(self._out, self.dynamics, self._optimizer, self.counters)
 
-    def _rollout_loss(self, window: Window) -> Tensor:
-        """Return the mean error of the model's own predictions over a window.
+    def _expect_finite(self, value: float, name: str) -> None:
+        """Stop the training if a number of it is not finite."""
+        if math.isfinite(value):
+            return
+        self.torn = True
+        kept = "No weights were saved."
+        if self.counters.best is not None:
+            kept = f"The best weights before that are in {self._out / FILE_NAME}."
+        raise TrainingError(
+            f"The training diverged: {name} is {value} after {self.update:,} updates, expected a "
+            f"finite number. Lower --learning-rate, which is {self.config.learning_rate:g}, or "
+            f"look for outliers in the data, and fit into another folder. {kept}"
+        )
 
-        The error of a state is the norm and not its square, because contacts make the squares so
-        heavy-tailed that a few windows would drown the rest. The error of readings is added; its
-        gradient does not reach the motion.
-        """
-        head = self.dynamics.head
-        state, loss = window.start, torch.zeros((), device=self.device)
-        for t in range(window.length):
-            action = window.actions[..., t, :]
-            state = self.dynamics.step_members(state, action).state
-            off = offset(self.dynamics.kinematics, window.after(t + 1), state)
-            loss = loss + _norm(off / self._unit)
-            if head is not None:
-                readings = {name: read[..., t, :] for name, read in window.readings.items()}
-                loss = loss + _norm(head.error(state.detach(), action, readings))
-        return loss / window.length
-
-    @torch.no_grad()
-    def _error_unit(self, before: State, after: State) -> Tensor:
-        """Return the unit of each dimension's error in the loss, (2 nv), from steps of the data.
-
-        It is the geometric mean of the spread of the state and of its change over a step.
-        """
-        kinematics = self.dynamics.kinematics
-        change = offset(kinematics, before, after).std(0)
-        unit = (change * offset(kinematics, still(before), before).std(0)).sqrt()
-        # A cyclic coordinate is counted from the window's start: it changes, and has no spread.
-        return torch.where(unit > 1e-8, unit, change).clamp_min(1e-8)
+    def _expect_finite_weights(self) -> None:
+        if bad := non_finite(self.dynamics.state_dict()):
+            self._expect_finite(math.nan, f"the weight {bad[0]}")
 
     def _schedule(self) -> float:
         done = self.update / self.config.updates
@@ -275,20 +282,3 @@ class Training:
 
     def _seeded(self, number: int) -> torch.Generator:
         return self._generator.manual_seed((self.config.seed << 32) + number + 16)
-
-
-def _norm(error: Tensor) -> Tensor:
-    """Return the mean norm of (*batch, n) errors; its gradient is finite at zero."""
-    return (error.square().mean(-1) + 1e-6).sqrt().mean()
-
-
-@contextmanager
-def _curves(out: Path, update: int) -> Iterator[Callable[[str, float, int], None]]:
-    """Open the TensorBoard log of a fit, without what a killed run logged past `update`."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    writer = SummaryWriter(str(out / CURVES_FOLDER), purge_step=update + 1)
-    try:
-        yield writer.add_scalar
-    finally:
-        writer.close()

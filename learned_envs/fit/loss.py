@@ -1,0 +1,56 @@
+"""What a training makes small: the error of a model's own predictions over a window."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from learned_envs.data.trajectories import Window
+from learned_envs.dynamics.ensemble import Ensemble
+from learned_envs.evaluation.evaluation import offset, still
+from learned_envs.state import State
+
+
+class RolloutLoss:
+    """The mean error of an ensemble's own predictions over a window.
+
+    The error of a state is the norm and not its square, because contacts make the squares so
+    heavy-tailed that a few windows would drown the rest. The error of readings is added; its
+    gradient does not reach the motion.
+
+    Attributes:
+        dynamics: the ensemble.
+        unit: (2 nv) of each dimension's error.
+    """
+
+    @torch.no_grad()
+    def __init__(self, dynamics: Ensemble, before: State, after: State) -> None:
+        """Set the units from steps of the data, q (n, nq) and v (n, nv) before and after.
+
+        A unit is the geometric mean of the spread of the state and of its change over a step.
+        """
+        self.dynamics = dynamics
+        kinematics = dynamics.kinematics
+        change = offset(kinematics, before, after).std(0)
+        unit = (change * offset(kinematics, still(before), before).std(0)).sqrt()
+        # A cyclic coordinate is counted from the window's start: it changes, and has no spread.
+        self.unit = torch.where(unit > 1e-8, unit, change).clamp_min(1e-8)
+
+    def __call__(self, window: Window) -> Tensor:
+        """Return the loss of a window of states (members, batch, time + 1, .), a scalar."""
+        dynamics, head = self.dynamics, self.dynamics.head
+        state, loss = window.start, torch.zeros((), device=self.unit.device)
+        for t in range(window.length):
+            action = window.actions[..., t, :]
+            state = dynamics.step_members(state, action).state
+            off = offset(dynamics.kinematics, window.after(t + 1), state)
+            loss = loss + _norm(off / self.unit)
+            if head is not None:
+                readings = {name: read[..., t, :] for name, read in window.readings.items()}
+                loss = loss + _norm(head.error(state.detach(), action, readings))
+        return loss / window.length
+
+
+def _norm(error: Tensor) -> Tensor:
+    """Return the mean norm of (*batch, n) errors; its gradient is finite at zero."""
+    return (error.square().mean(-1) + 1e-6).sqrt().mean()
