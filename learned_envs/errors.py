@@ -6,6 +6,7 @@ LearnedEnvsError
 ├── ShapeError           (ValueError)    an array of the wrong shape
 ├── ActionError          (ValueError)    an action that is not numeric, or not finite
 ├── ParameterError       (ValueError)    a parameter that the learned environment cannot take
+│   └── ArgumentTypeError (TypeError)   an argument that is unknown, or of an impossible type
 ├── ResetNeededError     (RuntimeError)  `step` before `reset`
 ├── RenderError          (RuntimeError)  no display, or no GL library
 ├── DeviceError          (RuntimeError)  a device that this machine does not have
@@ -53,6 +54,10 @@ class ActionError(LearnedEnvsError, ValueError):
 
 class ParameterError(LearnedEnvsError, ValueError):
     """A parameter that a learned environment or a fit cannot take."""
+
+
+class ArgumentTypeError(ParameterError, TypeError):
+    """An argument that is unknown, in Python's own words, or of a type that it cannot have."""
 
 
 class ResetNeededError(LearnedEnvsError, RuntimeError):

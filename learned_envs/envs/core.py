@@ -12,15 +12,16 @@ from functools import partial
 
 import numpy as np
 import torch
+from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from learned_envs import registry
-from learned_envs.envs.argument import numbers
+from learned_envs.argument import numbers
 from learned_envs.envs.batch import EnvState, EpisodeBatch, NewEpisodes, Supply
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.step import EnvStep, StepFunction
-from learned_envs.errors import ActionError, ResetNeededError
+from learned_envs.errors import ActionError, ParameterError, ResetNeededError
 from learned_envs.state import State
 from learned_envs.stepping import BatchStep
 from learned_envs.tasks.task import Task
@@ -56,6 +57,7 @@ class EnvCore:
             apart=self.function.members if self.function.apart else None,
         )
         self.device = simulation.device
+        self._tensors = tensors
         self.blind = tensors and self.device.type != "cpu"
         self._simulation = simulation
         self._like = simulation.dynamics.q_low
@@ -66,6 +68,19 @@ class EnvCore:
     def task(self) -> Task:
         """What is asked."""
         return self._simulation.task
+
+    @property
+    def members(self) -> int:
+        """How many models the ensemble has."""
+        return self._simulation.members
+
+    @property
+    def observation_space(self) -> Box:
+        """That of one episode, in the type of what users get."""
+        space = self.task.observation_space
+        if not self._tensors:
+            return space
+        return Box(space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32)
 
     @property
     def render_fps(self) -> int:
@@ -85,7 +100,7 @@ class EnvCore:
         """
         generator = torch.Generator(device=self.device)
         generator.set_state(random)
-        mean, fraction = self.options.ensemble == "mean", self.options.start_fraction
+        mean, fraction = self.options.ensemble == "mean", self.options.start_fraction or 0.0
         state = self._simulation.reset(count, generator, mean)
         if self._starts is not None and fraction > 0:
             rows = torch.randint(
@@ -163,13 +178,16 @@ class EnvCore:
     def moved(
         self, episodes: EpisodeBatch, q: object, v: object, mask: Tensor | None
     ) -> EpisodeBatch:
-        """Return the episodes with their systems, or those of a mask, at q and v; see `placed`."""
-        state = self.placed(episodes.state, q, v)
+        """Return the episodes with their systems, or those of a mask, moved; see `placed`."""
+        state, ended = self.placed(episodes.state, q, v), episodes.ended
         observation = self.task.observation(state)
+        if isinstance(q, State):
+            # What was given back goes on, even if it had ended since.
+            ended = torch.zeros_like(ended) if mask is None else ended & ~mask
         if mask is not None:
             state = state.where(mask, episodes.state)
             observation = _chosen(mask, episodes.observation, observation)
-        return replace(episodes, state=state, observation=observation)
+        return replace(episodes, state=state, observation=observation, ended=ended)
 
     def action(self, value: object, batch: tuple[int, ...]) -> Tensor:
         """Return an agent's action as (*batch, nu) on the simulation's device.
@@ -186,22 +204,54 @@ class EnvCore:
         return numbers("an action", value, shape, self._like, ActionError, not self.blind)
 
     def placed(self, state: State, q: object, v: object) -> State:
-        """Return `state` moved to q and v; what it remembers, its member above all, stays.
+        """Return `state` moved elsewhere.
 
         Args:
             state: of the shape (*batch, .) that q and v must have.
-            q: positions, (*batch, nq), numpy or torch.
-            v: velocities, (*batch, nv).
+            q: positions, (*batch, nq), numpy or torch. Then what the state remembers, its member
+                above all, stays. Or a `State`: what that remembers comes along.
+            v: velocities, (*batch, nv); None beside a `State`.
 
         Raises:
-            ShapeError: if q or v has another shape.
-            ParameterError: if q or v is not numeric or not finite.
+            ShapeError: if something has another shape.
+            ParameterError: if it is not numeric or not finite, or if the state remembers what
+                states of this environment do not.
         """
+        if isinstance(q, State):
+            if v is not None:
+                raise ParameterError("Got a State and v, expected a State alone, or q and v.")
+            moved = self.placed(state, q.q, q.v)
+            return replace(moved, memory={**state.memory, **self._remembered(state, q)})
         return State(
             numbers("q", q, tuple(state.q.shape), state.q).clone(),
             numbers("v", v, tuple(state.v.shape), state.v).clone(),
             state.memory,
         )
+
+    def _remembered(self, state: State, given: State) -> dict[str, Tensor]:
+        """Return the memory that a user gave, checked against that of a state of this core."""
+        if unknown := sorted(given.memory.keys() - state.memory.keys()):
+            raise ParameterError(
+                f"Got a state that remembers {', '.join(unknown)}, expected at most "
+                f"{', '.join(state.memory) or 'nothing'}, as in states of this environment."
+            )
+        memory = {}
+        for name, leaf in given.memory.items():
+            own = state.memory[name]
+            exact = own if own.is_floating_point() else own.double()
+            checked = numbers(name, leaf, tuple(own.shape), exact)
+            memory[name] = checked.to(own.dtype, copy=True)
+            if (
+                name == "member"
+                and not (
+                    (checked >= 0) & (checked < self.members) & (checked == memory[name])
+                ).all()
+            ):
+                raise ParameterError(
+                    f"Got member={checked.tolist()}, expected whole numbers from 0 to "
+                    f"{self.members - 1}."
+                )
+        return memory
 
     def _advanced(self, state: State, action: Tensor) -> EnvStep:
         if not self.blind:

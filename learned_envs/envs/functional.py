@@ -10,12 +10,10 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
-from learned_envs import registry
-from learned_envs.envs import argument
+from learned_envs import argument, registry
 from learned_envs.envs.batch import EnvState
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.options import EnvOptions
-from learned_envs.errors import ParameterError
 from learned_envs.state import leaves
 
 
@@ -35,7 +33,7 @@ class FunctionalEnv:
 
     Attributes:
         num_envs: how many episodes run at once.
-        single_action_space, single_observation_space: those of one episode.
+        single_action_space, single_observation_space: those of one episode, float32.
 
     Example:
         >>> from learned_envs.envs import FunctionalEnv
@@ -64,8 +62,7 @@ class FunctionalEnv:
             ShapeError: if `starts` has another shape.
             DeviceError: if there is no such device.
         """
-        if num_envs < 1:
-            raise ParameterError(f"Got num_envs={num_envs}, expected at least 1.")
+        num_envs = argument.count("num_envs", num_envs)
         task = registry.task_of(task)
         if options.get("max_episode_steps") is None:
             options["max_episode_steps"] = gym.spec(registry.env_id(task)).max_episode_steps
@@ -73,12 +70,12 @@ class FunctionalEnv:
         self._core = EnvCore(task, EnvOptions.of(**options), tensors=True)
         self.num_envs = num_envs
         self.single_action_space = self._core.task.action_space
-        self.single_observation_space = self._core.task.observation_space
+        self.single_observation_space = self._core.observation_space
 
     @torch.no_grad()
     def init(self, seed: int) -> EnvState:
         """Begin all episodes; the seed determines all randomness that is to come."""
-        seeds, _ = seeding.np_random(seed)
+        seeds, _ = seeding.np_random(argument.count("seed", seed, 0))
         return self._core.reset(self.num_envs, self._core.random(seeds))
 
     def step(self, state: EnvState, action: Tensor) -> EnvState:
@@ -108,7 +105,7 @@ class FunctionalEnv:
 
         Raises:
             ShapeError: if the mask has another shape.
-            TypeError: if it is no array of bool.
+            ArgumentTypeError: if it is no array of bool.
         """
         mask = argument.mask("mask", mask, self.num_envs, self._core.device)
         episodes = state.episodes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -45,6 +46,33 @@ def everyones(stepped: Columns) -> Columns:
         return {}
     everyone = torch.ones_like(next(iter(stepped.values())), dtype=torch.bool)
     return {**stepped, **{f"_{name}": everyone for name in stepped}}
+
+
+def finals(observation: Tensor, stepped: Columns, ended: Tensor, tensors: bool) -> dict[str, Any]:
+    """Return the last observations and infos of the episodes that ended in a step.
+
+    Args:
+        observation: (batch, n), what the step reached.
+        stepped: (batch) each, what is known of it.
+        ended: (batch) bool, which ones ended.
+        tensors: whether users get tensors. If not, others than these have no observation.
+    """
+    info: dict[str, Any] = gathered(stepped, {}, ~ended)
+    if tensors:
+        last: Any = observation
+        masks: tuple[Any, Any] = ended, ended.clone()
+    else:
+        every, info = to_host(observation, info)
+        mask = ended.cpu().numpy()
+        last, masks = np.full(len(mask), None, dtype=object), (mask, mask.copy())
+        for index, row in zip(mask.nonzero()[0], every[mask], strict=True):
+            last[index] = row
+    return {
+        "final_obs": last,
+        "_final_obs": masks[0],
+        "final_info": info,
+        "_final_info": masks[1],
+    }
 
 
 def to_host(observation: Tensor, columns: Mapping[str, Tensor]) -> tuple[Array, dict[str, Array]]:

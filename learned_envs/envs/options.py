@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 from msgspec import UnsetType
 
-from learned_envs import registry
+from learned_envs import argument, registry
 from learned_envs.card import Card, read_card
-from learned_envs.envs.argument import is_number, numbers
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
@@ -39,7 +39,7 @@ class EnvOptions:
     max_episode_steps: int | None = None
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP
     starts: State | None = None
-    start_fraction: float = 0.0
+    start_fraction: float | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -48,42 +48,50 @@ class EnvOptions:
         Raises:
             ParameterError: if an option is out of range.
         """
-        if self.ensemble not in ("member", "mean"):
+        if not isinstance(self.checkpoint, (str, Path, NoneType)):
             raise ParameterError(
-                f"Got ensemble={self.ensemble!r}, expected 'member' (one member an episode) or "
-                "'mean'."
+                f"Got checkpoint={self.checkpoint!r}, expected a path, or None for what is shipped."
             )
-        if self.precision not in ("float32", "bfloat16"):
-            raise ParameterError(
-                f"Got precision={self.precision!r}, expected 'float32' or 'bfloat16'."
-            )
-        penalty, asked, fraction = (
-            self.disagreement_penalty,
-            self.max_disagreement,
-            self.start_fraction,
-        )
-        if not (is_number(penalty) and 0 <= penalty < math.inf):
-            raise ParameterError(
-                f"Got disagreement_penalty={penalty!r}, expected a finite number that is not "
-                "negative."
-            )
-        if asked not in ("auto", None) and not (is_number(asked) and asked > 0):
+        argument.flag("compile", self.compile)
+        argument.choice("precision", self.precision, ("float32", "bfloat16"))
+        argument.choice("ensemble", self.ensemble, ("member", "mean"))
+        argument.flag("disagreement_in_info", self.disagreement_in_info)
+        argument.number("disagreement_penalty", self.disagreement_penalty, 0)
+        self._check_threshold()
+        self._check_starts()
+        if self.max_episode_steps not in (None, -1):
+            argument.count("max_episode_steps", self.max_episode_steps)
+        if not isinstance(self.autoreset_mode, AutoresetMode):
+            modes = [mode.value for mode in AutoresetMode]
+            argument.choice("autoreset_mode", self.autoreset_mode, modes)
+
+    def _check_threshold(self) -> None:
+        asked = self.max_disagreement
+        if asked is None or (isinstance(asked, str) and asked == "auto"):
+            return
+        try:
+            positive = argument.number("max_disagreement", asked, 0, finite=False) > 0
+        except ParameterError:
+            positive = False
+        if not positive:
             raise ParameterError(
                 f"Got max_disagreement={asked!r}, expected 'auto' (the checkpoint's own "
                 "threshold), a positive number, or None for no limit."
             )
-        if not (is_number(fraction) and 0 <= fraction <= 1):
-            raise ParameterError(f"Got start_fraction={fraction!r}, expected a number in [0, 1].")
-        if self.starts is None and fraction > 0:
+
+    def _check_starts(self) -> None:
+        fraction, starts = self.start_fraction, self.starts
+        if fraction is not None:
+            argument.number("start_fraction", fraction, 0, 1)
+        if starts is None and fraction:
             raise ParameterError(
                 f"Got start_fraction={fraction} without starts. Pass a State of q (n, nq) and "
                 "v (n, nv), such as states of a dataset."
             )
-        if self.autoreset_mode not in (*AutoresetMode, *(mode.value for mode in AutoresetMode)):
-            known = ", ".join(repr(known.value) for known in AutoresetMode)
+        if starts is not None and fraction is None:
             raise ParameterError(
-                f"Got autoreset_mode={self.autoreset_mode!r}, expected an AutoresetMode or one of "
-                f"{known}."
+                "Got starts without a start_fraction, so no episode would begin there. Pass "
+                "start_fraction=1.0 to begin every episode from one of them."
             )
 
     @classmethod
@@ -137,11 +145,26 @@ class EnvOptions:
             return None
         if not isinstance(state, State):
             raise ParameterError(f"Got starts of type {type(state).__name__}, expected a State.")
-        spec, like, count = simulation.task.spec, simulation.dynamics.q_low, len(state.q)
+        spec, like = simulation.task.spec, simulation.dynamics.q_low
+        count = len(state.q) if np.ndim(state.q) else 0
         if count == 0:
-            raise ShapeError("Got starts without a single state, expected at least one.")
-        q = numbers("starts.q", state.q.detach(), (count, spec.nq), like)
-        v = numbers("starts.v", state.v.detach(), (count, spec.nv), like)
+            raise ShapeError("Got starts without a single state, expected at least one row of q.")
+        q = argument.numbers("starts.q", state.q, (count, spec.nq), like).detach()
+        v = argument.numbers("starts.v", state.v, (count, spec.nv), like).detach()
         # An episode has a member, and memories of a model, of its own.
-        kept = state.forget("member", *simulation.dynamics.remembers).memory
-        return State(q, v, {name: leaf.to(like.device) for name, leaf in kept.items()})
+        dynamics, given = (
+            simulation.dynamics,
+            state.forget("member", *simulation.dynamics.remembers),
+        )
+        begun = dynamics.begin(State(q, v), torch.Generator(like.device).manual_seed(0))
+        known = begun.forget("member", *dynamics.remembers).memory
+        if unknown := sorted(given.memory.keys() - known.keys()):
+            raise ParameterError(
+                f"Got starts that remember {', '.join(unknown)}, expected at most "
+                f"{', '.join(known) or 'nothing'}, which is what these states have beside q and v."
+            )
+        memory = {
+            name: argument.numbers(f"starts' {name}", leaf, tuple(known[name].shape), known[name])
+            for name, leaf in given.memory.items()
+        }
+        return State(q, v, memory)

@@ -47,17 +47,10 @@ class Renderer:
 
         Raises:
             ParameterError: if the mode is unknown.
-            RenderError: if a window is asked for and there is no display.
         """
         if mode is not None and mode not in RENDER_MODES:
             raise ParameterError(
                 f"Got render_mode={mode!r}, expected one of {', '.join(RENDER_MODES)}, or None."
-            )
-        # GLFW aborts the whole process if MuJoCo opens a window without a display.
-        if mode == "human" and not _has_display():
-            raise RenderError(
-                "render_mode='human' opens a window, and there is no display. Use "
-                "render_mode='rgb_array', or set DISPLAY."
             )
         self.mode = mode
         self._task = task
@@ -75,7 +68,7 @@ class Renderer:
             What the reference environment's `render` returns: None in mode "human".
 
         Raises:
-            RenderError: if there is no mode, or nothing to draw with.
+            RenderError: if there is no mode, or nothing to draw with, such as a display.
         """
         if self.mode is None:
             raise RenderError(
@@ -94,6 +87,12 @@ class Renderer:
             self._reference = None
 
     def _open(self, mode: str, q: NDArray[Any], v: NDArray[Any]) -> Any:
+        # GLFW aborts the whole process if MuJoCo opens a window without a display.
+        if mode == "human" and not _has_display():
+            raise RenderError(
+                "render_mode='human' opens a window, and there is no display. Use "
+                "render_mode='rgb_array', or set DISPLAY."
+            )
         if mode != "human":
             _find_gl()
         # Imports MuJoCo, which reads MUJOCO_GL.

@@ -9,9 +9,10 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from learned_envs import registry
+from learned_envs import argument, registry
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import Array, to_host
+from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS
@@ -20,7 +21,7 @@ from learned_envs.errors import ResetNeededError
 from learned_envs.state import State
 
 
-class LearnedEnv(gym.Env[Array, Array]):
+class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
     """One episode at a time inside a learned model, as the reference environment would run it.
 
     ## Action, observation, reward, starting state, episode end
@@ -73,9 +74,9 @@ class LearnedEnv(gym.Env[Array, Array]):
 
         Raises:
             CheckpointError: if the weights cannot be read, or are of another task.
-            ParameterError: if a parameter is unknown or out of range.
+            ArgumentTypeError: if there is no such parameter.
+            ParameterError: if one is out of range.
             DeviceError: if there is no such device.
-            RenderError: if a window is asked for and there is no display.
         """
         picture = {name: parameters.pop(name) for name in PICTURE_PARAMETERS & parameters.keys()}
         options = EnvOptions(
@@ -93,36 +94,40 @@ class LearnedEnv(gym.Env[Array, Array]):
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": self._core.render_fps}
         self.action_space = self._core.task.action_space
-        self.observation_space = self._core.task.observation_space
+        self.observation_space = self._core.observation_space
         self._stepper: SingleStepper | None = None
         self._random: Tensor | None = None
 
     @property
-    def reference_id(self) -> str:
-        """The Gymnasium id of the environment that this one is modelled on."""
-        return self._core.task.reference_id
-
-    @property
     def state(self) -> State:
-        """Where the system is: q (nq) and v (nv).
+        """Where the system is: q (nq), v (nv) and all else that goes with it from step to step.
+
+        Set to a state that was read here before, the environment goes on from there as it did
+        then. A time limit is not the system's and stays where it is.
 
         Raises:
             ResetNeededError: before the first reset.
         """
         return self._running().state[0].map(Tensor.clone)
 
+    @state.setter
+    def state(self, state: State) -> None:
+        self.set_state(state)
+
     @torch.no_grad()
-    def set_state(self, q: Any, v: Any) -> None:
-        """Move the system, as `MujocoEnv.set_state`; the episode goes on with the same member.
+    def set_state(self, q: Any, v: Any = None) -> None:
+        """Move the system, as `MujocoEnv.set_state`; the episode goes on.
 
         Args:
-            q: positions, (nq), numpy or torch.
-            v: velocities, (nv).
+            q: positions, (nq), numpy or torch; then the episode keeps its member. Or a `State`
+                from `state`, whose member and other memory come along.
+            v: velocities, (nv); None beside a `State`.
 
         Raises:
             ResetNeededError: before the first reset.
-            ShapeError: if q or v has another shape.
-            ParameterError: if q or v is not finite.
+            ShapeError: if something has another shape.
+            ParameterError: if it is not numeric or not finite, or if the state remembers what
+                states of this environment do not.
         """
         placed = self._core.placed(self.state, q, v)
         self._running().place(placed.map(lambda tensor: tensor[None]))
@@ -135,11 +140,17 @@ class LearnedEnv(gym.Env[Array, Array]):
 
         Args:
             seed: reseeds all randomness, the choice of the ensemble's member included.
-            options: not used.
+            options: a dictionary, of which nothing is used.
 
         Returns:
             The observation and the reference's info.
+
+        Raises:
+            ParameterError: if the seed is no whole number, or is negative.
+            ArgumentTypeError: if the options are no dictionary.
         """
+        argument.options(options)
+        seed = argument.seed("seed", seed)
         super().reset(seed=seed)
         if self._random is None or seed is not None:
             self._random = self._core.random(self.np_random)

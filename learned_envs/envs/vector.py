@@ -14,11 +14,12 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from learned_envs import registry
-from learned_envs.envs import argument
-from learned_envs.envs.batch import EnvState, EpisodeBatch
+from learned_envs import argument, registry
+from learned_envs.envs.batch import EpisodeBatch
 from learned_envs.envs.core import EnvCore
-from learned_envs.envs.infos import everyones, gathered, to_host
+from learned_envs.envs.infos import everyones, finals, gathered, to_host
+from learned_envs.envs.many import EachOfMany
+from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS, Columns
@@ -28,7 +29,7 @@ from learned_envs.state import State
 Infos = dict[str, Any]
 
 
-class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
+class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, Any]):
     """Many episodes inside a learned model, stepped as one batch.
 
     What an episode is, `LearnedEnv` says; when they are reset, and what `infos` holds then,
@@ -55,7 +56,7 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         tensors: bool = False,
         starts: State | None = None,
-        start_fraction: float = 0.0,
+        start_fraction: float | None = None,
         checkpoint: str | Path | None = None,
         device: str | torch.device = "cpu",
         compile: bool = False,
@@ -77,7 +78,8 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             autoreset_mode: an `AutoresetMode` or its value.
             tensors: hand out torch tensors on the device in place of numpy arrays.
             starts: states, q (n, nq) and v (n, nv), that episodes may begin from.
-            start_fraction: the fraction of episodes that begin from a random row of `starts`.
+            start_fraction: the fraction of episodes that begin from a random row of `starts`;
+                it must be given with them.
             checkpoint: see `LearnedEnv`, as for all that follows.
             device: where the model runs.
             compile: step in code that a C++ compiler makes; see `Simulation.compiled`.
@@ -91,13 +93,12 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
 
         Raises:
             CheckpointError: if the weights cannot be read, or are of another task.
-            ParameterError: if a parameter is unknown or out of range.
+            ArgumentTypeError: if there is no such parameter.
+            ParameterError: if one is out of range.
             ShapeError: if `starts` has another shape.
             DeviceError: if there is no such device.
-            RenderError: if a window is asked for and there is no display.
         """
-        if num_envs < 1:
-            raise ParameterError(f"Got num_envs={num_envs}, expected at least 1.")
+        num_envs = argument.count("num_envs", num_envs)
         picture = {name: parameters.pop(name) for name in PICTURE_PARAMETERS & parameters.keys()}
         options = EnvOptions(
             checkpoint=checkpoint,
@@ -127,18 +128,21 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             "autoreset_mode": self._core.mode,
         }
         self.single_action_space = self._core.task.action_space
-        self.single_observation_space = self._core.task.observation_space
+        self.single_observation_space = self._core.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
     @property
-    def reference_id(self) -> str:
-        """The Gymnasium id of the environment that this one is modelled on."""
-        return self._core.task.reference_id
+    def autoreset_mode(self) -> AutoresetMode:
+        """When an episode that has ended begins anew."""
+        return self._core.mode
 
     @property
     def state(self) -> State:
-        """Where the systems are: q (num_envs, nq), v (num_envs, nv) and the members' memory.
+        """Where the systems are: q (num_envs, nq), v (num_envs, nv) and all else that goes along.
+
+        Set to a state that was read here before, the systems go on from there as they did then.
+        Time limits are not the systems' and stay where they are.
 
         Raises:
             ResetNeededError: before the first reset.
@@ -146,20 +150,27 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         # Cloned, so that gradients can flow from it: steps may leave inference tensors behind.
         return self._running().state.map(Tensor.clone)
 
+    @state.setter
+    def state(self, state: State) -> None:
+        self.set_state(state)
+
     @torch.no_grad()
-    def set_state(self, q: Any, v: Any, mask: Any = None) -> None:
-        """Move the systems; the episodes go on, with the same members and time limits.
+    def set_state(self, q: Any, v: Any = None, mask: Any = None) -> None:
+        """Move the systems; the episodes go on, with the same time limits.
 
         Args:
-            q: positions, (num_envs, nq), numpy or torch.
-            v: velocities, (num_envs, nv).
+            q: positions, (num_envs, nq), numpy or torch; then the episodes keep their members. Or a
+                `State` from `state`, whose members and other memory come along; an episode that
+                had ended goes on there.
+            v: velocities, (num_envs, nv); None beside a `State`.
             mask: (num_envs) bool, which systems to move; all if None.
 
         Raises:
             ResetNeededError: before the first reset.
-            ShapeError: if q, v or the mask has another shape.
-            ParameterError: if q or v is not finite.
-            TypeError: if the mask is no array of bool.
+            ShapeError: if something has another shape.
+            ParameterError: if it is not numeric or not finite, or if the state remembers what
+                states of these environments do not.
+            ArgumentTypeError: if the mask is no array of bool.
         """
         episodes = self._running()
         if mask is not None:
@@ -183,13 +194,14 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
 
         Raises:
             ShapeError: if the list or the mask has another length.
-            ParameterError: if the mask is false everywhere.
+            ParameterError: if the mask is false everywhere, or a seed is no whole number, or is
+                negative.
             ResetNeededError: if the first reset comes with a mask.
-            TypeError: if the mask is no array of bool.
+            ArgumentTypeError: if the options are no dictionary, or the mask no array of bool.
         """
         others = mask = None
-        if options is not None and "reset_mask" in options:
-            chosen = options["reset_mask"]
+        if "reset_mask" in argument.options(options):
+            chosen = argument.options(options)["reset_mask"]
             mask = argument.mask("reset_mask", chosen, self.num_envs, self._core.device)
             others = self._running()
             if not mask.any():
@@ -222,12 +234,14 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             now = self._core.step(before, self._core.action(actions, (self.num_envs,)))
             self._episodes = now.episodes
             signals = {name: getattr(now, name) for name in SIGNALS}
+            final: Infos = {}
             if self._core.blind or now.begun.any():
                 first = self._core.task.reset_info(now.episodes.state)
                 infos = gathered(now.info, first, now.begun)
-                final = self._final(now) if self._core.mode is AutoresetMode.SAME_STEP else {}
+                if self._core.mode is AutoresetMode.SAME_STEP:
+                    final = finals(now.final_observation, now.info, now.begun, self._tensors)
             else:
-                infos, final = everyones(now.info), {}
+                infos = everyones(now.info)
             observation, handed = self._hand_out(now.observation, {**signals, **infos})
         return observation, *(handed.pop(name) for name in SIGNALS), handed | final
 
@@ -266,32 +280,16 @@ class LearnedVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             del host[name], host[f"_{name}"]
         return array, host
 
-    def _final(self, now: EnvState) -> Infos:
-        """Return the last observations and infos of the episodes that ended in the step."""
-        observation: Any = now.final_observation
-        mask: Any = now.begun
-        info: Infos = gathered(now.info, {}, ~now.begun)
-        if not self._tensors:
-            every, info = to_host(observation, info)
-            mask = mask.cpu().numpy()
-            observation = np.full(self.num_envs, None, dtype=object)
-            for index, row in zip(mask.nonzero()[0], every[mask], strict=True):
-                observation[index] = row
-        return {
-            "final_obs": observation,
-            "_final_obs": mask,
-            "final_info": info,
-            "_final_info": mask.clone() if self._tensors else mask.copy(),
-        }
-
     def _reseed(self, seed: int | Sequence[int | None] | None) -> bool:
         """Reseed Gymnasium's generator; return whether there was anything to reseed it from."""
-        if seed is None or isinstance(seed, int):
-            super().reset(seed=seed)
-            return seed is not None
+        if not isinstance(seed, (list, tuple, np.ndarray)):
+            own = argument.seed("seed", seed)
+            super().reset(seed=own)
+            return own is not None
         if len(seed) != self.num_envs:
             raise ShapeError(f"Got {len(seed)} seeds, expected {self.num_envs}, one for each env.")
-        given = [entry for entry in seed if entry is not None]
+        each = [argument.seed("seed", entry) for entry in seed]
+        given = [entry for entry in each if entry is not None]
         if given:
             self.np_random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(given)))
         return bool(given)

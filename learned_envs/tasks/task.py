@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -13,10 +14,13 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
-from learned_envs.errors import ParameterError
+from learned_envs import argument
 from learned_envs.state import State
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
+
+NOT_NEGATIVE = ("reset_noise_scale",)
+"""Parameters of tasks that are sizes."""
 
 Readings = Mapping[str, Tensor]
 """What sensors read, (*batch, size) each, by the sensor's name."""
@@ -68,7 +72,9 @@ class Task(ABC):
         """Build the task with the reference environment's constructor parameters.
 
         Raises:
-            ParameterError: if a learned environment cannot take one of the parameters.
+            ArgumentTypeError: if a learned environment does not take one of the parameters.
+            ParameterError: if one is not of the kind of its default: a flag, a finite number, or
+                a range of two numbers.
 
         Examples:
             >>> from learned_envs import card, registry
@@ -77,15 +83,19 @@ class Task(ABC):
             >>> task.observation_space.shape, task.parameters["healthy_reward"]
             ((11,), 2.0)
         """
-        known = {field.name for field in fields(cls)} - {"spec"}
-        unknown = sorted(set(parameters) - known)
+        known = {own.name for own in fields(cls)} - {"spec"}
+        unknown = [name for name in parameters if name not in known]
         if unknown:
-            raise ParameterError(
-                f"{cls.__name__} does not take {', '.join(unknown)}. It takes "
-                f"{', '.join(sorted(known))}; a parameter that changes the physics, such as "
-                "xml_file or frame_skip, needs a model fitted to it."
+            raise argument.unexpected(
+                cls.__name__,
+                unknown,
+                sorted(known),
+                " A parameter that changes the physics, such as xml_file or frame_skip, needs a "
+                "model fitted to it.",
             )
-        return cls(spec=spec, **parameters)
+        kinds = {own.name: own.default for own in fields(cls)}
+        checked = {name: _checked(name, x, kinds[name]) for name, x in parameters.items()}
+        return cls(spec=spec, **checked)
 
     @property
     def reference_id(self) -> str:
@@ -226,3 +236,14 @@ def within(values: Tensor, low: Sequence[float], high: Sequence[float]) -> Tenso
     # what new_tensor makes one by one.
     like: Any = {"dtype": values.dtype, "device": values.device}
     return ((torch.tensor(low, **like) < values) & (values < torch.tensor(high, **like))).all(-1)
+
+
+def _checked(name: str, value: Any, default: object) -> Any:
+    """Return a parameter as what its default is; a task may have others, which it checks itself."""
+    if isinstance(default, bool):
+        return argument.flag(name, value)
+    if isinstance(default, (int, float)):
+        return argument.number(name, value, 0 if name in NOT_NEGATIVE else -math.inf)
+    if isinstance(default, tuple) and len(default) == 2:
+        return argument.interval(name, value)
+    return value

@@ -21,6 +21,15 @@ def make(checkpoint: Callable[[str], Path]) -> Callable[..., Any]:
 
 
 @pytest.fixture
+def make_single(checkpoint: Callable[[str], Path]) -> Callable[..., Any]:
+    def build(**kwargs: Any) -> Any:
+        kwargs = {"checkpoint": checkpoint("Hopper"), **kwargs}
+        return gym.make("LearnedSim-Hopper-v0", **kwargs).unwrapped
+
+    return build
+
+
+@pytest.fixture
 def make_sync(checkpoint: Callable[[str], Path]) -> Callable[..., SyncVectorEnv]:
     def build(num_envs: int, mode: AutoresetMode, **kwargs: Any) -> SyncVectorEnv:
         kwargs = {"checkpoint": checkpoint("Hopper"), **kwargs}

@@ -126,7 +126,10 @@ import gymnasium as gym, learned_envs
 from learned_envs.errors import RenderError
 for make in (gym.make, gym.make_vec):
     try:
-        make("LearnedSim-Hopper-v0", checkpoint={str(checkpoint("Hopper"))!r}, render_mode="human")
+        env = make(
+            "LearnedSim-Hopper-v0", checkpoint={str(checkpoint("Hopper"))!r}, render_mode="human"
+        )
+        env.reset()
     except RenderError as error:
         print(error)
 """

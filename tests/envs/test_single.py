@@ -57,8 +57,15 @@ def test_parameters_of_the_reference_reach_the_task(make: Make) -> None:
     env = make(exclude_current_positions_from_observation=False, reset_noise_scale=0.0)
     observation, _ = env.reset()
     np.testing.assert_allclose(observation, [0, 1.25, *np.zeros(10)], atol=1e-7)
-    with pytest.raises(ParameterError, match="frame_skip"):
-        make(frame_skip=2)
+
+
+def test_an_unknown_argument_is_a_type_error_in_pythons_words(make: Make) -> None:
+    for name in ("frameskip", "frame_skip"):
+        with pytest.raises(
+            TypeError, match=f"got an unexpected keyword argument '{name}'"
+        ) as caught:
+            make(**{name: 2}, wheels=3)
+        assert isinstance(caught.value, ParameterError)
 
 
 def test_a_seed_determines_the_episodes_that_follow(make: Make) -> None:

@@ -60,3 +60,12 @@ def test_nothing_handed_out_is_shared_with_the_environments(make: Make, tensors:
     mask = np.array([True, False, False])
     seen = [env.reset(seed=1, options={"reset_mask": mask})[0] for env in (envs, twin)]
     assert (np.asarray(seen[0]) == np.asarray(seen[1])).all()
+
+
+def test_the_spaces_say_what_is_handed_out(make: Make) -> None:
+    for tensors, kind in ((False, np.float64), (True, np.float32)):
+        envs = make(2, tensors=tensors)
+        for space in (envs.observation_space, envs.single_observation_space):
+            assert space.dtype == kind
+        observation = envs.reset(seed=0)[0]
+        assert np.asarray(observation) in envs.observation_space

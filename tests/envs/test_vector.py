@@ -129,16 +129,27 @@ def test_episodes_begin_from_given_starts(make: Make) -> None:
     assert set(envs.step(actions(count))[0][:, 0]) == {2.0, 3.0}
 
 
+def starting(q: Any, v: Any, memory: Any = None) -> dict[str, Any]:
+    return {"starts": State(q, v, memory or {}), "start_fraction": 0.5}
+
+
 @pytest.mark.parametrize(
     ("kwargs", "error"),
     [
         ({"start_fraction": 0.5}, ParameterError),
         ({"start_fraction": 1.5}, ParameterError),
         ({"starts": np.zeros((2, 12)), "start_fraction": 0.5}, ParameterError),
-        ({"starts": State(torch.zeros(2, 5), torch.zeros(2, 6))}, ShapeError),
-        ({"starts": State(torch.zeros(2, 6), torch.zeros(3, 6))}, ShapeError),
-        ({"starts": State(torch.zeros(0, 6), torch.zeros(0, 6))}, ShapeError),
-        ({"starts": State(torch.full((2, 6), torch.nan), torch.zeros(2, 6))}, ParameterError),
+        ({"starts": State(torch.zeros(2, 6), torch.zeros(2, 6))}, ParameterError),
+        (starting(torch.zeros(2, 5), torch.zeros(2, 6)), ShapeError),
+        (starting(torch.zeros(2, 6), torch.zeros(3, 6)), ShapeError),
+        (starting(torch.zeros(0, 6), torch.zeros(0, 6)), ShapeError),
+        (starting(torch.tensor(1.0), torch.zeros(0, 6)), ShapeError),
+        (starting(torch.full((2, 6), torch.nan), torch.zeros(2, 6)), ParameterError),
+        (starting(None, torch.zeros(2, 6)), ShapeError),
+        (
+            starting(torch.zeros(2, 6), torch.zeros(2, 6), {"momentum": torch.zeros(2, 1)}),
+            ParameterError,
+        ),
         ({"wheels": 4}, ParameterError),
     ],
 )
