@@ -113,7 +113,8 @@ def collect(
         workers = usable_cores()
     with closing(run_in_order(work, waiting, workers)) as results:
         for chunk, episodes in zip(waiting, results, strict=True):
-            dataset.append(episodes, asdict(Origin(collection, chunk.index)))
+            # Another process may be at the same collection.
+            dataset.append(episodes, asdict(Origin(collection, chunk.index)), once=True)
             recorded += chunk.steps
             if on_progress is not None:
                 on_progress(recorded)

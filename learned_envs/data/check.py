@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from learned_envs.data.outliers import find_outliers
-from learned_envs.data.recording import ROWS, Array, Episode, Recording
+from learned_envs.data.recording import Array, Episode, Recording
 from learned_envs.errors import DatasetError
 from learned_envs.systems.spec import SystemSpec
 
@@ -23,7 +23,9 @@ def check(recording: Recording, spec: SystemSpec, where: str) -> None:
     width = recording.observations.shape[-1] if recording.observations.ndim == 2 else 1
     _check_rows(recording, spec, where, rows, rows, width)
     episodes = (recording.terminated, recording.truncated, recording.seeds, recording.actors)
-    if recording.lengths.min(initial=1) < 1 or {len(e) for e in episodes} != {len(recording)}:
+    lengths = recording.lengths
+    possible = lengths.min(initial=1) >= 1 and lengths.max(initial=1) < len(recording.qpos)
+    if not possible or {len(e) for e in episodes} != {len(recording)}:
         raise DatasetError(f"{where} has episodes without a step, or of unknown end or seed.")
 
 
@@ -84,22 +86,26 @@ def _check_precision(values: Array, name: str) -> None:
 def _check_rows(
     data: Episode | Recording, spec: SystemSpec, where: str, states: int, steps: int, width: int
 ) -> None:
-    shapes = {
-        "qpos": (states, spec.nq),
-        "qvel": (states, spec.nv),
-        "observations": (states, width),
-        "actions": (steps, spec.nu),
-        "rewards": (steps,),
-        **{name: (states, np.shape(column)[-1]) for name, column in data.columns.items()},
-        **{name: (states, size) for name, size in spec.leaves},
-    }
-    for name, shape in shapes.items():
-        if name not in ROWS and name not in data.columns:
-            raise DatasetError(
-                f"{where} has no {name!r}, which is part of the state of {spec.reference_id}. "
-                "Record it with learned_envs.fit.collect."
-            )
-        array = np.asarray(getattr(data, name) if name in ROWS else data.columns[name])
+    lacking = [name for name, _ in spec.leaves if name not in data.columns]
+    if lacking:
+        raise DatasetError(
+            f"{where} has no {lacking[0]!r}, which is part of the state of {spec.reference_id}. "
+            "Record it with learned_envs.fit.collect."
+        )
+    expected = [
+        ("qpos", data.qpos, (states, spec.nq)),
+        ("qvel", data.qvel, (states, spec.nv)),
+        ("observations", data.observations, (states, width)),
+        ("actions", data.actions, (steps, spec.nu)),
+        ("rewards", data.rewards, (steps,)),
+        *(
+            (name, column, (states, *np.shape(column)[-1:]))
+            for name, column in data.columns.items()
+        ),
+        *((name, data.columns[name], (states, size)) for name, size in spec.leaves),
+    ]
+    for name, values, shape in expected:
+        array = np.asarray(values)
         if array.shape != shape:
             raise DatasetError(
                 f"{where}: {name} has shape {array.shape}, expected {shape} for "

@@ -2,17 +2,19 @@
 
 ```
 my-dataset/
-  manifest.json              format version, task, SystemSpec, each shard's name, size and sha256
+  manifest.json              format version, task, SystemSpec, each shard's name, size and sha256,
+                             and a checksum of all that
   shard-00000.safetensors    flat arrays of whole episodes, T + 1 rows for an episode of T steps
 ```
 
 A shard is written whole before the manifest names it, so a kill at any moment leaves what was
-there. The next append replaces a file that no manifest names. One process appends at a time.
+there. The next append replaces a file that no manifest names. Processes that append take turns.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +24,7 @@ from typing import Any
 import msgspec
 
 from learned_envs.data.check import check, check_episode
+from learned_envs.data.lock import LOCK, writing
 from learned_envs.data.manifest import MANIFEST, Manifest, Shard
 from learned_envs.data.recording import Episode, Recording
 from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, write_shard
@@ -55,19 +58,23 @@ class Dataset:
             OutputError: if something is there already, or nothing can be written.
         """
         path = Path(path)
+        manifest = Manifest(task=task, spec=spec, shards=())
         try:
             path.mkdir(parents=True, exist_ok=True)
             occupied = any(not _is_ours(entry) for entry in path.iterdir())
         except OSError as error:
-            raise OutputError(f"Cannot make a dataset at {path}: {error}.") from error
-        if occupied or (path / MANIFEST).exists():
             raise OutputError(
-                f"{path} is not empty. Give a path that does not exist yet, or open the dataset "
-                "there with Dataset.open."
-            )
-        manifest = Manifest(task=task, spec=spec, shards=())
-        manifest.write(path)
-        return cls(path, manifest)
+                f"Cannot make a dataset at {path}: {error}. Give another path."
+            ) from error
+        if not occupied:
+            with writing(path):
+                if not (path / MANIFEST).exists():
+                    manifest.write(path)
+                    return cls(path, manifest)
+        raise OutputError(
+            f"{path} is not empty. Give a path that does not exist yet, or open the dataset "
+            "there with Dataset.open."
+        )
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], task: str | None = None) -> Dataset:
@@ -81,15 +88,15 @@ class Dataset:
             DatasetError: if it is missing, broken, of a newer format or of another task.
         """
         path = Path(path)
-        if not (path / MANIFEST).is_file():
-            got = "a directory without one" if path.is_dir() else "nothing there"
+        if not os.path.isfile(path / MANIFEST):  # noqa: PTH113, because Path's raises on some names
+            got = "a directory without one" if os.path.isdir(path) else "nothing there"  # noqa: PTH112
             raise DatasetError(
                 f"No dataset at {path}: expected a directory with {MANIFEST}, got {got}. Record "
                 "one with learned_envs.fit.collect, or give the path of one."
             )
         dataset = cls(path, Manifest.read(path))
         for shard in dataset.shards:
-            see_shard(path / shard.name, shard.bytes)
+            see_shard(path, shard)
         if task is not None:
             expect(dataset.task, task, path)
         return dataset
@@ -132,29 +139,46 @@ class Dataset:
             total.update(shard.sources)
         return dict(sorted(total.items()))
 
-    def append(self, episodes: Sequence[Episode], origin: Mapping[str, Any] | None = None) -> None:
+    def append(
+        self,
+        episodes: Sequence[Episode],
+        origin: Mapping[str, Any] | None = None,
+        *,
+        once: bool = False,
+    ) -> None:
         """Write episodes as one new shard: all of them, or none if this raises.
+
+        Other objects and processes may append to the same dataset: they take turns.
 
         Args:
             episodes: at least one.
             origin: where they come from, as plain data for JSON; kept in the manifest.
+            once: write nothing if there is a shard of that origin already.
 
         Raises:
-            DatasetError: if an episode has wrong lengths or sizes, or is not finite.
-            OutputError: if the shard cannot be written; the dataset stays as it was.
+            DatasetError: if an episode has wrong lengths or sizes, or is not finite in float32.
+            OutputError: if the shard cannot be written, or others write all the time; the dataset
+                stays as it was.
         """
         if not episodes:
             raise DatasetError("Got no episodes to append; expected at least one.")
         for index, episode in enumerate(episodes):
             check_episode(episode, self.spec, f"Episode {index} of those to append to {self.path}")
-        # Another object may have appended after this one was opened.
-        self.manifest = Dataset.open(self.path, self.task).manifest
         recording = Recording.of(episodes)
         check(recording, self.spec, f"What is to be appended to {self.path}")
-        name = f"{SHARD}{len(self.shards):05d}{SUFFIX}"
-        shard = write_shard(self.path / name, recording, origin or {})
-        manifest = msgspec.structs.replace(self.manifest, shards=(*self.shards, shard))
-        manifest.write(self.path)
+        plain = json.loads(json.dumps({**(origin or {})}, allow_nan=False))
+        with writing(self.path):
+            # Others may have appended after this one was opened.
+            manifest = Dataset.open(self.path, self.task).manifest
+            if manifest.spec != self.spec:
+                raise DatasetError(
+                    f"{self.path} was replaced by a dataset of another system. Open it again."
+                )
+            if not (once and any(shard.origin == plain for shard in manifest.shards)):
+                number = max((shard.number for shard in manifest.shards), default=-1) + 1
+                shard = write_shard(self.path / f"{SHARD}{number:05d}{SUFFIX}", recording, plain)
+                manifest = msgspec.structs.replace(manifest, shards=(*manifest.shards, shard))
+                manifest.write(self.path)
         self.manifest = manifest
 
     def load(self) -> Recording:
@@ -189,6 +213,6 @@ def open_source(path: Path, task: str | None, spec: MakeSpec | None) -> Dataset:
 
 
 def _is_ours(entry: Path) -> bool:
-    """Whether a file is a shard or the manifest, whole or half written."""
+    """Whether a file is a shard or the manifest, whole or half written, or a lock."""
     name = entry.name.removesuffix(UNFINISHED)
-    return name == MANIFEST or (name.startswith(SHARD) and name.endswith(SUFFIX))
+    return name in (MANIFEST, LOCK) or (name.startswith(SHARD) and name.endswith(SUFFIX))

@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+from contextlib import suppress
 
+import msgspec
 import numpy as np
 
+from learned_envs.data.manifest import MANIFEST, Manifest, checksum
 from learned_envs.data.recording import ROWS, Episode
 
 
@@ -32,7 +35,11 @@ def assert_equal(one, other):
 
 
 def edit_manifest(dataset, change):
-    file = dataset.path / "manifest.json"
-    manifest = json.loads(file.read_text())
-    change(manifest)
-    file.write_text(json.dumps(manifest))
+    """Change a manifest as one who knows of its checksum."""
+    file = dataset.path / MANIFEST
+    plain = json.loads(file.read_text())
+    change(plain)
+    # What is of a wrong type is refused for that.
+    with suppress(msgspec.ValidationError):
+        plain["checksum"] = checksum(plain, msgspec.convert(plain, Manifest))
+    file.write_text(json.dumps(plain))

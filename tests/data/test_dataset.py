@@ -196,8 +196,8 @@ class TestOpen:
         self.refused(dataset, "not a dataset's manifest", key)
 
     def test_newer_format(self, dataset):
-        edit_manifest(dataset, lambda manifest: manifest.update(format=2))
-        self.refused(dataset, "format 2", "up to 1", "Upgrade")
+        edit_manifest(dataset, lambda manifest: manifest.update(format=3))
+        self.refused(dataset, "format 3", "up to 2", "Upgrade")
 
     def test_another_task(self, dataset):
         self.refused(dataset, "of Hopper", "one of InvertedPendulum", task="InvertedPendulum")
