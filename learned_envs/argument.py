@@ -209,6 +209,21 @@ def seed(name: str, value: object) -> int | None:
     return None if value is None else count(name, value, 0)
 
 
+def seeds(value: object, count: int) -> int | list[int] | None:
+    """Return one seed, or those that are given in a list of `count`; None if there are none.
+
+    Raises:
+        ShapeError: if the list has another length.
+        ParameterError: if one is no whole number, or is negative.
+    """
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        return seed("seed", value)
+    if (isinstance(value, np.ndarray) and value.ndim != 1) or len(value) != count:
+        raise ShapeError(f"Got seed={value!r}, expected one seed, or {count} for as many envs.")
+    each = [seed("seed", entry) for entry in value]
+    return [entry for entry in each if entry is not None] or None
+
+
 def options(value: object) -> Mapping[str, Any]:
     """Return the options of a reset, none if None.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from learned_envs import registry
 from learned_envs.card import Card
-from learned_envs.checkpoint import load_checkpoint
+from learned_envs.checkpoint import find_device, load_checkpoint
 from learned_envs.dynamics import Dynamics, Ensemble
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.state import State, stacked
@@ -102,6 +103,24 @@ class Simulation:
         dynamics, card = load_checkpoint(checkpoint, device)
         task = registry.task_class(Card.of(card).task).create(dynamics.spec, parameters)
         return cls(task, dynamics, card)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the weights and where they are; code that was derived is made anew."""
+        kept = {own.name: getattr(self, own.name) for own in fields(self)}
+        if self.device.type != "cpu":
+            kept["dynamics"] = copy.deepcopy(self.dynamics).to("cpu")
+        return {**kept, "device": str(self.device)}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        """Put the weights back.
+
+        Raises:
+            DeviceError: if this machine does not have the device.
+        """
+        device = find_device(kept.pop("device"))
+        self.__dict__.update(kept)
+        if device.type != "cpu":
+            self.dynamics.to(device)
 
     @property
     def device(self) -> torch.device:

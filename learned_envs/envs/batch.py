@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.envs.step import Columns
-from learned_envs.state import State
+from learned_envs.state import State, mapped
 
 Merge = Callable[[Tensor, Tensor], Tensor]
 """From what is kept of each episode, (batch, ...), and what new episodes have, to what comes of
@@ -56,6 +56,12 @@ class EpisodeBatch:
     elapsed: Tensor
     ended: Tensor
     supply: Supply
+
+    def to(self, device: torch.device | str) -> EpisodeBatch:
+        """Return the batch on another device; the source of randomness is on the CPU always."""
+        moved = mapped(lambda tensor: tensor.to(device), self)
+        supply = replace(moved.supply, random=self.supply.random, taken=self.supply.taken)
+        return replace(moved, supply=supply)
 
     def restarted(self, new: NewEpisodes, supply: Supply, merge: Merge) -> EpisodeBatch:
         """Return the batch with new episodes in place of those that `merge` chooses."""

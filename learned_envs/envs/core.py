@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,8 +21,10 @@ from learned_envs import registry
 from learned_envs.argument import numbers
 from learned_envs.envs.batch import EnvState, EpisodeBatch, NewEpisodes, Supply
 from learned_envs.envs.options import EnvOptions
+from learned_envs.envs.placing import placed
 from learned_envs.envs.step import EnvStep, StepFunction
-from learned_envs.errors import ActionError, ParameterError, ResetNeededError
+from learned_envs.errors import ActionError, ResetNeededError
+from learned_envs.simulation import Simulation
 from learned_envs.state import State
 from learned_envs.stepping import BatchStep
 from learned_envs.tasks.task import Task
@@ -48,7 +51,9 @@ class EnvCore:
             options: how the episodes run; see there for the errors.
             tensors: whether users get tensors on the device.
         """
-        simulation = options.load(registry.task_of(task))
+        self._set_up(options.load(registry.task_of(task)), options, tensors)
+
+    def _set_up(self, simulation: Simulation, options: EnvOptions, tensors: bool) -> None:
         self.options, self.mode = options, options.mode
         self.function = StepFunction.of(simulation, options)
         self.advance = BatchStep(
@@ -63,6 +68,21 @@ class EnvCore:
         self._like = simulation.dynamics.q_low
         self._starts = options.starts_in(simulation)
         self._limit = options.limit
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the weights and the options; derived code is made anew where they are loaded."""
+        return {
+            "simulation": self._simulation,
+            "options": self.options.to_host(),
+            "tensors": self._tensors,
+        }
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self._set_up(**kept)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> EnvCore:
+        """Return the core itself, because nothing in it ever changes."""
+        return self
 
     @property
     def task(self) -> Task:
@@ -179,7 +199,7 @@ class EnvCore:
         self, episodes: EpisodeBatch, q: object, v: object, mask: Tensor | None
     ) -> EpisodeBatch:
         """Return the episodes with their systems, or those of a mask, moved; see `placed`."""
-        state, ended = self.placed(episodes.state, q, v), episodes.ended
+        state, ended = placed(episodes.state, q, v, self.members), episodes.ended
         observation = self.task.observation(state)
         if isinstance(q, State):
             # What was given back goes on, even if it had ended since.
@@ -202,56 +222,6 @@ class EnvCore:
         """
         shape = (*batch, self.task.spec.nu)
         return numbers("an action", value, shape, self._like, ActionError, not self.blind)
-
-    def placed(self, state: State, q: object, v: object) -> State:
-        """Return `state` moved elsewhere.
-
-        Args:
-            state: of the shape (*batch, .) that q and v must have.
-            q: positions, (*batch, nq), numpy or torch. Then what the state remembers, its member
-                above all, stays. Or a `State`: what that remembers comes along.
-            v: velocities, (*batch, nv); None beside a `State`.
-
-        Raises:
-            ShapeError: if something has another shape.
-            ParameterError: if it is not numeric or not finite, or if the state remembers what
-                states of this environment do not.
-        """
-        if isinstance(q, State):
-            if v is not None:
-                raise ParameterError("Got a State and v, expected a State alone, or q and v.")
-            moved = self.placed(state, q.q, q.v)
-            return replace(moved, memory={**state.memory, **self._remembered(state, q)})
-        return State(
-            numbers("q", q, tuple(state.q.shape), state.q).clone(),
-            numbers("v", v, tuple(state.v.shape), state.v).clone(),
-            state.memory,
-        )
-
-    def _remembered(self, state: State, given: State) -> dict[str, Tensor]:
-        """Return the memory that a user gave, checked against that of a state of this core."""
-        if unknown := sorted(given.memory.keys() - state.memory.keys()):
-            raise ParameterError(
-                f"Got a state that remembers {', '.join(unknown)}, expected at most "
-                f"{', '.join(state.memory) or 'nothing'}, as in states of this environment."
-            )
-        memory = {}
-        for name, leaf in given.memory.items():
-            own = state.memory[name]
-            exact = own if own.is_floating_point() else own.double()
-            checked = numbers(name, leaf, tuple(own.shape), exact)
-            memory[name] = checked.to(own.dtype, copy=True)
-            if (
-                name == "member"
-                and not (
-                    (checked >= 0) & (checked < self.members) & (checked == memory[name])
-                ).all()
-            ):
-                raise ParameterError(
-                    f"Got member={checked.tolist()}, expected whole numbers from 0 to "
-                    f"{self.members - 1}."
-                )
-        return memory
 
     def _advanced(self, state: State, action: Tensor) -> EnvStep:
         if not self.blind:

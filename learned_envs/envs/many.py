@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from learned_envs.envs.core import EnvCore
+from learned_envs.envs.placing import placed
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.state import State, stacked
 
@@ -109,8 +110,7 @@ class EachOfMany:
 
         The errors are those of `set_state`.
         """
-        core = self._core
-        one = core.placed(self.state[0], q, v)
+        one = placed(self.state[0], q, v, self._core.members)
         if not isinstance(q, State):
             one = State(one.q, one.v)
         every = one.map(lambda x: x.expand(self.num_envs, *x.shape))

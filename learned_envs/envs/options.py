@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal
@@ -125,6 +125,10 @@ class EnvOptions:
         read_card(checkpoint, task)
         simulation = Simulation.load(checkpoint, self.device, **self.parameters)
         return simulation.to_bfloat16() if self.precision == "bfloat16" else simulation
+
+    def to_host(self) -> EnvOptions:
+        """Return options that need no device to be read back; see `EnvCore`."""
+        return self if self.starts is None else replace(self, starts=self.starts.to("cpu"))
 
     def threshold(self, card: Card) -> float | None:
         """Return the disagreement past which an episode is truncated; None for never."""

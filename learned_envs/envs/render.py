@@ -57,6 +57,10 @@ class Renderer:
         self._picture = dict(picture)
         self._reference: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep what to draw and not the window, which opens again with the next picture."""
+        return {**self.__dict__, "_reference": None}
+
     def draw(self, q: NDArray[Any], v: NDArray[Any]) -> Any:
         """Draw one state.
 

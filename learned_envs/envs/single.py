@@ -14,6 +14,7 @@ from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import Array, to_host
 from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
+from learned_envs.envs.placing import placed
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS
 from learned_envs.envs.stepper import SingleStepper
@@ -96,7 +97,14 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         self.action_space = self._core.task.action_space
         self.observation_space = self._core.observation_space
         self._stepper: SingleStepper | None = None
+        self._placed: State | None = None
         self._random: Tensor | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the episode and the weights; the code that steps is made anew when it is needed."""
+        running = self._stepper is not None or self._placed is not None
+        placed = self._running().state.to("cpu") if running else None
+        return {**self.__dict__, "_stepper": None, "_placed": placed}
 
     @property
     def state(self) -> State:
@@ -129,8 +137,8 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             ParameterError: if it is not numeric or not finite, or if the state remembers what
                 states of this environment do not.
         """
-        placed = self._core.placed(self.state, q, v)
-        self._running().place(placed.map(lambda tensor: tensor[None]))
+        moved = placed(self.state, q, v, self._core.members)
+        self._running().place(moved.map(lambda tensor: tensor[None]))
 
     @torch.no_grad()
     def reset(
@@ -156,7 +164,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             self._random = self._core.random(self.np_random)
         state, self._random = self._core.initial_states(1, self._random)
         if self._stepper is None:
-            self._stepper = SingleStepper(self._core, state)
+            self._placed = state
         else:
             self._stepper.place(state)
         task = self._core.task
@@ -198,5 +206,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
 
     def _running(self) -> SingleStepper:
         if self._stepper is None:
-            raise ResetNeededError("There is no episode yet. Call reset() first.")
+            if self._placed is None:
+                raise ResetNeededError("There is no episode yet. Call reset() first.")
+            self._stepper = SingleStepper(self._core, self._placed.to(self._core.device))
         return self._stepper

@@ -23,7 +23,7 @@ from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS, Columns
-from learned_envs.errors import ParameterError, ResetNeededError, ShapeError
+from learned_envs.errors import ParameterError, ResetNeededError
 from learned_envs.state import State
 
 Infos = dict[str, Any]
@@ -131,6 +131,16 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         self.single_observation_space = self._core.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the episodes and the weights; the code that steps is made anew."""
+        episodes = None if self._episodes is None else self._episodes.to("cpu")
+        return {**self.__dict__, "_episodes": episodes}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.__dict__.update(kept)
+        if self._episodes is not None:
+            self._episodes = self._episodes.to(self._core.device)
 
     @property
     def autoreset_mode(self) -> AutoresetMode:
@@ -280,16 +290,11 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             del host[name], host[f"_{name}"]
         return array, host
 
-    def _reseed(self, seed: int | Sequence[int | None] | None) -> bool:
+    def _reseed(self, seed: Any) -> bool:
         """Reseed Gymnasium's generator; return whether there was anything to reseed it from."""
-        if not isinstance(seed, (list, tuple, np.ndarray)):
-            own = argument.seed("seed", seed)
-            super().reset(seed=own)
-            return own is not None
-        if len(seed) != self.num_envs:
-            raise ShapeError(f"Got {len(seed)} seeds, expected {self.num_envs}, one for each env.")
-        each = [argument.seed("seed", entry) for entry in seed]
-        given = [entry for entry in each if entry is not None]
-        if given:
-            self.np_random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(given)))
-        return bool(given)
+        seeds = argument.seeds(seed, self.num_envs)
+        if isinstance(seeds, list):
+            self.np_random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seeds)))
+        else:
+            super().reset(seed=seeds)
+        return seeds is not None

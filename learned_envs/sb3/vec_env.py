@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -170,12 +171,24 @@ class LearnedVecEnv(VecEnv):
         self.envs.set_state(np.tile(np.asarray(q), batch), np.tile(np.asarray(v), batch), mask)
 
 
+class LearnedVecMonitor(VecMonitor):
+    """SB3's monitor of a batch of learned environments, which can be pickled and copied."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what SB3 keeps of the class, which cannot be pickled."""
+        return {name: x for name, x in self.__dict__.items() if name != "class_attributes"}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.__dict__.update(kept)
+        self.class_attributes = dict(inspect.getmembers(type(self)))
+
+
 def make_vec_env(
     env_id: str,
     n_envs: int = 1,
     seed: int | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
-) -> VecMonitor:
+) -> LearnedVecMonitor:
     """Make learned environments for SB3, with the monitor that its logs need.
 
     >>> envs = make_vec_env("LearnedSim-Hopper-v0", n_envs=4, seed=0)
@@ -202,7 +215,7 @@ def make_vec_env(
         tensors=False,
         **(env_kwargs or {}),
     )
-    envs = VecMonitor(LearnedVecEnv(made.unwrapped))
+    envs = LearnedVecMonitor(LearnedVecEnv(made.unwrapped))
     if seed is not None:
         envs.seed(seed)
     return envs
