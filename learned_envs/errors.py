@@ -14,6 +14,7 @@ LearnedEnvsError
 │   └── WeightsNotShippedError           an id whose weights do not exist yet
 ├── UntraceableError     (NotImplementedError)  a step that cannot be written as numpy or C++ code
 ├── TrainingError        (RuntimeError)  a training whose numbers are no longer finite
+├── NativeCodeError      (RuntimeError)  native code that cannot be compiled or loaded here
 ├── DatasetError         (OSError)       a dataset that is missing, broken, or of something else
 ├── OutputError          (OSError)       a place that cannot be written to
 └── DependencyError      (ImportError)   an optional dependency that is not installed
@@ -86,6 +87,10 @@ class UntraceableError(LearnedEnvsError, NotImplementedError):
 
 class TrainingError(LearnedEnvsError, RuntimeError):
     """A training cannot go on, because a loss, a score or a weight is no longer finite."""
+
+
+class NativeCodeError(LearnedEnvsError, RuntimeError):
+    """Native code cannot be compiled or loaded on this machine."""
 
 
 class DatasetError(LearnedEnvsError, OSError):

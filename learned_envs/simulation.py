@@ -171,10 +171,10 @@ class Simulation:
     def compiled(self) -> Simulation:
         """Return the same simulation with its steps compiled.
 
-        On a CPU they become native code of our own, which takes 2 to 4 s at the first step, is kept
-        on disk, and has copies of the weights; see `learned_envs.stepping` for what is stepped
-        uncompiled all the same. On a GPU `torch.compile` makes the code. If that fails, for want of
-        a C++ compiler, say, a warning says so and steps go on uncompiled.
+        On a CPU they become native code of our own, which takes 1 to 4 s at the first step, is kept
+        in the user's cache folder, and has copies of the weights; see `learned_envs.stepping` for
+        what is stepped uncompiled all the same. On a GPU `torch.compile` makes the code. If that
+        fails, for want of a C++ compiler, say, a warning says so and steps go on uncompiled.
         """
         return replace(self, compile=True)
 

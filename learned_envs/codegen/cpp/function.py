@@ -1,4 +1,4 @@
-"""A traced function as C++ code, for batches.
+"""A traced function as C++ code.
 
 Torch computes a step one operation at a time, each over the whole batch: activations go out to
 memory and come back, and a compiler that keeps the order of operations does not change that much.
@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch._inductor.codecache import CppCodeCache
 
+from learned_envs.codegen.cpp.library import load
 from learned_envs.codegen.cpp.operation import OPERATIONS
-from learned_envs.codegen.cpp.writer import Writer
+from learned_envs.codegen.cpp.writer import Form, Writer
 from learned_envs.codegen.trace import traced
 from learned_envs.errors import ShapeError, UntraceableError
 
@@ -30,8 +30,10 @@ Function = Callable[..., Sequence[Tensor]]
 ALIGNMENT = 64
 """Bytes: a line of the cache, and a row of a tile register."""
 
-WIDE = torch.backends.cpu.get_cpu_capability() == "AVX512"
-"""Whether vectors hold sixteen numbers and there are thirty-two of them, and not half of that."""
+WIDTHS = {"AVX512": 16, "AVX2": 8}
+"""How many float32 numbers a register holds, by what torch says of the processor."""
+
+WIDTH = WIDTHS.get(torch.backends.cpu.get_cpu_capability(), 4)
 
 
 class CppBatch:
@@ -53,26 +55,30 @@ class CppBatch:
         Raises:
             UntraceableError: where a function asks for the value of a tensor, or needs an
                 operation or a type that has no C++ code here.
-            RuntimeError: where the code cannot be compiled, for want of a compiler, say.
+            NativeCodeError: where the code cannot be compiled, for want of a compiler, say.
         """
         # For the process, once, where the processor has tile registers.
-        tiles = WIDE and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
-        codes = [_Code(f, examples, 12 if WIDE else 6, tiles) for f in functions]
+        tiles = WIDTH == 16 and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
+        form = Form(False, 12 if WIDTH == 16 else 6, tiles=tiles)
+        codes = [_Code(f, examples, form) for f in functions]
         if any(code.step != codes[0].step for code in codes):
             raise UntraceableError("The functions differ in more than their constants.")
         self._code = codes[0]
-        self.source = self._code.source("many.h")
-        self._run = CppCodeCache.load(self.source).run
+        self.source = self._code.source
+        self._run = load(self.source).run
         # Kept for what is at the pointers.
         self._constants = [code.constants for code in codes]
         self._pointers = [_pointers(each) for each in zip(*self._constants, strict=True)]
 
-    def run(self, inputs: Sequence[Tensor], which: Tensor | None = None) -> list[Tensor]:
+    def run(
+        self, inputs: Sequence[Tensor], which: Tensor | None = None, rows: Tensor | None = None
+    ) -> list[Tensor]:
         """Compute a batch; an output that is an input is that very tensor.
 
         Args:
             inputs: (batch, ...) each, of the types of the examples.
             which: (batch) int64, the function that computes each row; None where there is one.
+            rows: (n) int64, the rows to compute; None for all. Others hold anything.
 
         Raises:
             ShapeError: where an input has another shape than its example.
@@ -85,14 +91,19 @@ class CppBatch:
                     f"Got input {place} of shape {tuple(x.shape)}, expected {(batch, *shape)}."
                 )
         given = [x.to(k).contiguous() for x, k in zip(inputs, self._code.kinds, strict=True)]
-        made = [torch.empty((batch, *shape), dtype=kind) for shape, kind in self._code.outputs]
-        rows = None if which is None else which.to(torch.int64).contiguous()
+        made = [
+            torch.empty((batch, *shape), dtype=kind, device="cpu")
+            for shape, kind in self._code.outputs
+        ]
+        chosen = None if rows is None else rows.to(torch.int64).contiguous()
+        own = None if which is None else which.to(torch.int64).contiguous()
         failed = self._run(
-            ctypes.c_int64(batch),
+            ctypes.c_int64(batch if chosen is None else len(chosen)),
+            _pointer(chosen),
             torch.get_num_threads(),
             _pointers(given),
             _pointers(made),
-            None if rows is None else ctypes.c_void_p(rows.data_ptr()),
+            _pointer(own),
             len(self._constants),
             *self._pointers,
         )
@@ -110,24 +121,40 @@ class CppRow:
 
     def __init__(self, function: Function, examples: Sequence[Tensor]) -> None:
         """Trace the function; see `CppBatch`."""
-        code = self._code = _Code(function, examples, 16 if WIDE else 8, False)
-        self.source = code.source("one.h")
-        run = CppCodeCache.load(self.source).run
-        # Memory that every step uses again, so that its addresses are found but once.
-        self._inputs = [torch.zeros(x.shape[1:] or (1,), dtype=x.dtype) for x in examples]
-        self._outputs = [torch.zeros(shape or (1,), dtype=kind) for shape, kind in code.outputs]
-        self._arrays = [x.numpy() for x in self._inputs], [x.numpy() for x in self._outputs]
-        constants = [_pointers([each]) for each in code.constants]
-        pointers = _pointers(self._inputs), _pointers(self._outputs)
-        self._call = partial(run, ctypes.c_int64(1), 1, *pointers, None, 1, *constants)
+        abreast = 12 if WIDTH == 16 else 6
+        code = self._code = _Code(function, examples, Form(True, WIDTH, abreast))
+        self.source = code.source
+        self._run = load(self.source).run
+        self._run.restype = None
+        self._constants = [_pointer(each) for each in code.constants]
+
+    def inputs(self) -> list[Array]:
+        """Return arrays for the inputs: no dimension of a batch, but at least one."""
+        shapes = zip(self._code.inputs, self._code.kinds, strict=True)
+        return [torch.zeros(s or (1,), dtype=kind, device="cpu").numpy() for s, kind in shapes]
+
+    def call(self, inputs: Sequence[Array]) -> tuple[Callable[[], None], list[Array]]:
+        """Return what computes the row that is in some arrays, and the arrays of its outputs.
+
+        Args:
+            inputs: from `inputs`.
+        """
+        made = [
+            torch.zeros(shape or (1,), dtype=kind, device="cpu").numpy()
+            for shape, kind in self._code.outputs
+        ]
+        # Addresses are found but once: that takes longer than a small function.
+        tables = [(ctypes.c_void_p * len(a))(*(x.ctypes.data for x in a)) for a in (inputs, made)]
+        return partial(self._run, *tables, *self._constants), self._code.chosen([*inputs, *made])
 
     def run(self, *inputs: Array) -> list[Array]:
-        """Compute a row; arrays have no dimension of a batch, but at least one."""
-        given, made = self._arrays
+        """Compute a row; see `inputs`."""
+        given = self.inputs()
         for place, array in zip(given, inputs, strict=True):
             place[:] = array
-        self._call()
-        return self._code.chosen([*inputs, *(array.copy() for array in made)])
+        call, made = self.call(given)
+        call()
+        return made
 
 
 class _Code:
@@ -135,15 +162,14 @@ class _Code:
 
     Attributes:
         step: the code of a tile.
+        source: all of it.
         constants: float32 and bfloat16 ones.
         inputs: the shape, without the batch, of each input.
         kinds: the type of each input.
         outputs: the shape, without the batch, and type of each output that is computed.
     """
 
-    def __init__(
-        self, function: Function, examples: Sequence[Tensor], block: int, tiles: bool
-    ) -> None:
+    def __init__(self, function: Function, examples: Sequence[Tensor], form: Form) -> None:
         graph = traced(function, examples)
         self.inputs = [x.shape[1:] for x in examples]
         self.kinds = [x.dtype for x in examples]
@@ -151,32 +177,34 @@ class _Code:
         every = [*graph.inputs, *computed]
         self._places = [every.index(node) for node in graph.outputs]
         self.outputs = [(node.shape[1:], node.dtype) for node in computed]
-        writer = Writer(graph, OPERATIONS, block, tiles)
+        writer = Writer(graph, OPERATIONS, form)
         self.step = writer.write(computed)
         self.constants = [_aligned(writer.constants(name)) for name in "ch"]
-
-    def source(self, vectors: str) -> str:
-        """Return all of the code, for one way to compute rows."""
-        first, second, last = (_part(name) for name in ("vector.h", vectors, "kernel.h"))
-        return "\n".join((first, second, last, self.step, _part("driver.h")))
+        rows = "one" if form.alone else "many"
+        head, code, kernel, driver = (
+            Path(__file__).with_name(name).read_text()
+            for name in ("vector.h", f"{rows}.h", "kernel.h", f"{rows}_driver.h")
+        )
+        width = f"#define WIDTH {WIDTH}"
+        self.source = "\n".join((width, head, code, kernel, self.step, driver))
 
     def chosen(self, every: Sequence[Any]) -> list[Any]:
         """List the outputs among the inputs and what was computed."""
         return [every[place] for place in self._places]
 
 
-def _part(name: str) -> str:
-    return Path(__file__).with_name(name).read_text()
-
-
 def _aligned(array: Array) -> Tensor:
     """Copy an array to memory that begins with a line of the cache, and has one more behind it."""
     kind, room = torch.from_numpy(array).dtype, ALIGNMENT // array.itemsize
-    memory = torch.zeros(array.size + 2 * room, dtype=kind)
+    memory = torch.zeros(array.size + 2 * room, dtype=kind, device="cpu")
     start = -memory.data_ptr() % ALIGNMENT // array.itemsize
     own = memory[start : start + array.size]
     own.numpy()[:] = array
     return own
+
+
+def _pointer(tensor: Tensor | None) -> ctypes.c_void_p | None:
+    return None if tensor is None else ctypes.c_void_p(tensor.data_ptr())
 
 
 def _pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:

@@ -1,33 +1,49 @@
-// Many rows side by side: two vectors are a number in as many rows as they have lanes.
+// Many rows side by side: two registers are a number in as many rows as they have places.
 
-using V = at::vec::VectorizedN<float, 2>;
-constexpr int LANES = V::size();
+using V = Vector<Register, 2>;
+constexpr int LANES = 2 * WIDTH;
 
 // Set n numbers of y to the product of k of x with weights in blocks of columns.
 template <int BLOCK>
 inline void product(const float* weights, const V* x, V* y, int k, int n) {
   for (int first = 0; first < n; first += BLOCK) {
-    Half low[BLOCK], high[BLOCK];
+    Register low[BLOCK], high[BLOCK];
 #pragma GCC unroll 16
-    for (int j = 0; j < BLOCK; ++j) low[j] = high[j] = Half(0.0f);
+    for (int j = 0; j < BLOCK; ++j) low[j] = high[j] = Register{};
     for (int i = 0; i < k; ++i, weights += BLOCK) {
-      const Half a = x[i][0], b = x[i][1];
+      const Register a = x[i].part[0], b = x[i].part[1];
 #pragma GCC unroll 16
       for (int j = 0; j < BLOCK; ++j) {
-        const Half weight(weights[j]);
-        low[j] = fmadd(weight, a, low[j]);
-        high[j] = fmadd(weight, b, high[j]);
+        low[j] += weights[j] * a;
+        high[j] += weights[j] * b;
       }
     }
 #pragma GCC unroll 16
     for (int j = 0; j < BLOCK; ++j) {
-      y[first + j][0] = low[j];
-      y[first + j][1] = high[j];
+      y[first + j].part[0] = low[j];
+      y[first + j].part[1] = high[j];
     }
   }
 }
 
-#if defined(__AMX_BF16__) && defined(CPU_CAPABILITY_AVX512)
+// Set SIZE numbers of y, from START on, to those of a term: less their mean, over their spread.
+template <int START, int SIZE, typename Term>
+inline void standardise(V* y, float eps, Term term) {
+  const V share(1.0f / SIZE);
+  V sum(0.0f), squares(0.0f);
+  for (int i = START; i < START + SIZE; ++i) sum = sum + (y[i] = term(i));
+  const V mean = sum * share;
+  for (int i = START; i < START + SIZE; ++i) {
+    y[i] = y[i] - mean;
+    squares = fmadd(y[i], y[i], squares);
+  }
+  const V scale = V(1.0f) / (squares * share + V(eps)).sqrt();
+  for (int i = START; i < START + SIZE; ++i) y[i] = y[i] * scale;
+}
+
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && WIDTH == 16
+#include <immintrin.h>
+
 struct alignas(64) TileRegisters {
   uint8_t palette = 1, start = 0, reserved[14] = {};
   uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -46,8 +62,8 @@ inline void product16(const uint16_t* weights, const V* x, V* y) {
   const __m512i order = _mm512_load_si512(ORDER);
   for (int half = 0; half < 2; ++half)
     for (int i = 0; i < DEPTH * 16; ++i) {
-      const __m512 even = 2 * i < K ? __m512(x[2 * i][half]) : _mm512_setzero_ps();
-      const __m512 odd = 2 * i + 1 < K ? __m512(x[2 * i + 1][half]) : _mm512_setzero_ps();
+      const __m512 even = 2 * i < K ? (__m512)x[2 * i].part[half] : _mm512_setzero_ps();
+      const __m512 odd = 2 * i + 1 < K ? (__m512)x[2 * i + 1].part[half] : _mm512_setzero_ps();
       const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
       _mm512_store_si512(pairs[half][i], _mm512_permutexvar_epi16(order, both));
     }

@@ -6,8 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 
-def placed(lines: Sequence[str], sizes: Mapping[str, int]) -> tuple[dict[str, int], int]:
+def placed(
+    lines: Sequence[str], sizes: Mapping[str, int], unit: int = 1
+) -> tuple[dict[str, int], int]:
     """Lay arrays out in memory that they share where one is dead before another is born.
+
+    Args:
+        lines: of code.
+        sizes: of the arrays that the lines name.
+        unit: what arrays begin at multiples of.
 
     Returns:
         The offset of each that the lines name, and the size of it all.
@@ -22,6 +29,7 @@ def placed(lines: Sequence[str], sizes: Mapping[str, int]) -> tuple[dict[str, in
         for other in sorted((o for o in offsets if lives[o][-1] >= born), key=offsets.__getitem__):
             if offsets[other] - offset >= sizes[name]:
                 break
-            offset = max(offset, offsets[other] + sizes[other])
+            end = offsets[other] + sizes[other]
+            offset = max(offset, -(-end // unit) * unit)
         offsets[name] = offset
     return offsets, max((offsets[name] + sizes[name] for name in offsets), default=0)

@@ -1,34 +1,60 @@
-// One row, in every lane of a vector: for a batch of one, where products go along the columns.
+// One row, number by number: the compiler puts neighbours into one register.
 
-using V = at::vec::VectorizedN<float, 1>;
-constexpr int LANES = V::size();
+using V = Vector<float, 1>;
+constexpr int LANES = 1;
+static_assert(sizeof(V) == sizeof(float));
 
-// Several blocks abreast: a sum takes four cycles, in which the others go on.
-template <int BLOCK, int ABREAST>
-inline void columns(const float* weights, const V* x, V* y, int k) {
-  static_assert(BLOCK == LANES);
-  Half sums[ABREAST];
+inline const float* numbers(const V* x) { return reinterpret_cast<const float*>(x); }
+
+// Set BLOCKS registers of y to the product of k of x with as many columns of weights.
+//
+// A sum takes four cycles, in which others go on: where columns are few, parts of the same sums.
+template <int BLOCKS>
+inline void product(const float* weights, const V* x, V* y, int k) {
+  constexpr int PARTS = BLOCKS >= 8 ? 1 : BLOCKS >= 4 ? 2 : 4;
+  Register sums[PARTS][BLOCKS] = {};
+  int i = 0;
+  for (; i + PARTS <= k; i += PARTS, weights += PARTS * BLOCKS * WIDTH)
 #pragma GCC unroll 4
-  for (int j = 0; j < ABREAST; ++j) sums[j] = Half(0.0f);
-  for (int i = 0; i < k; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < ABREAST; ++j)
-      sums[j] = fmadd(x[i][0], Half::loadu(weights + (j * k + i) * BLOCK), sums[j]);
-  for (int j = 0; j < ABREAST; ++j) {
-    float numbers[BLOCK];
-    sums[j].store(numbers);
-    for (int i = 0; i < BLOCK; ++i) y[j * BLOCK + i] = V(numbers[i]);
+    for (int part = 0; part < PARTS; ++part)
+#pragma GCC unroll 16
+      for (int j = 0; j < BLOCKS; ++j)
+        sums[part][j] += load(weights + (part * BLOCKS + j) * WIDTH) * x[i + part].part[0];
+  for (; i < k; ++i, weights += BLOCKS * WIDTH)
+    for (int j = 0; j < BLOCKS; ++j) sums[0][j] += load(weights + j * WIDTH) * x[i].part[0];
+#pragma GCC unroll 16
+  for (int j = 0; j < BLOCKS; ++j) {
+    for (int part = 1; part < PARTS; ++part) sums[0][j] += sums[part][j];
+    std::memcpy(y + j * WIDTH, &sums[0][j], sizeof(Register));
   }
 }
 
-// Set n numbers of y to the product of k of x with weights in blocks of columns.
-template <int BLOCK>
-inline void product(const float* weights, const V* x, V* y, int k, int n) {
-  int first = 0;
-  for (; first + 4 * BLOCK <= n; first += 4 * BLOCK)
-    columns<BLOCK, 4>(weights + first * k, x, y + first, k);
-  for (; first < n; first += BLOCK) columns<BLOCK, 1>(weights + first * k, x, y + first, k);
+// The sum of SIZE terms of an index.
+template <int SIZE, typename Term>
+inline float sum(Term term) {
+  constexpr int WHOLE = SIZE / WIDTH * WIDTH;
+  Register sums{};
+  for (int i = 0; i < WHOLE; i += WIDTH) sums += term(i, Register{});
+  float result = 0.0f;
+  for (int i = 0; i < WIDTH; ++i) result += sums[i];
+  for (int i = WHOLE; i < SIZE; ++i) result += term(i, 0.0f);
+  return result;
 }
 
-inline void begin_thread() {}
-inline void end_thread() {}
+inline void read(const float* from, Register& x) { x = load(from); }
+inline void read(const float* from, float& x) { x = *from; }
+
+// Set SIZE numbers of y, from START on, to those of a term: less their mean, over their spread.
+template <int START, int SIZE, typename Term>
+inline void standardise(V* y, float eps, Term term) {
+  for (int i = START; i < START + SIZE; ++i) y[i] = term(i);
+  const float* own = numbers(y) + START;
+  const float mean = sum<SIZE>([=](int i, auto x) { read(own + i, x); return x; }) / SIZE;
+  const float squares = sum<SIZE>([=](int i, auto x) {
+    read(own + i, x);
+    x -= mean;
+    return x * x;
+  });
+  const float scale = 1.0f / std::sqrt(squares / SIZE + eps);
+  for (int i = START; i < START + SIZE; ++i) y[i].part[0] = (y[i].part[0] - mean) * scale;
+}

@@ -33,31 +33,36 @@ def matmul(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
 def _with_weights(writer: Writer, x: Value, weight: Tensor, shape: Shape) -> Value:
     """Write the product with matrices that are known beforehand."""
     every, (k, n) = weight.reshape(-1, *weight.shape[-2:]), weight.shape[-2:]
-    tiled = weight.dtype is torch.bfloat16 and writer.tiles
-    unit = TILE_COLUMNS if tiled else writer.block
+    tiled, form = weight.dtype is torch.bfloat16 and writer.form.tiles, writer.form
+    unit = TILE_COLUMNS if tiled else form.block
     padded, rows = -(-n // unit) * unit, index_of(x).reshape(-1, k)
     y, sources = writer.new(len(rows) * padded), dict[tuple[int, ...], str]()
     for number, row in enumerate(rows):
         key = tuple(row.tolist())
         if key not in sources:
             sources[key] = writer.address(Value((k,), False, x.name, row))
-        own = every[number * len(every) // len(rows)]
-        target = f"{y} + {number * padded}"
+        own, source = every[number * len(every) // len(rows)], sources[key]
+        start = number * padded
         if tiled:
             weights = writer.constant("h", _in_tiles(own))
-            writer.line(f"product16<{k}, {n}>({weights}, {sources[key]}, {target});")
-        else:
-            weights = writer.constant("c", _in_blocks(own.float(), unit))
-            writer.line(f"product<{unit}>({weights}, {sources[key]}, {target}, {k}, {padded});")
+            writer.line(f"product16<{k}, {n}>({weights}, {source}, {y} + {start});")
+            continue
+        own = torch.nn.functional.pad(own.float(), (0, padded - n))
+        if not form.alone:
+            weights = writer.constant("c", _in_blocks(own, unit))
+            writer.line(f"product<{unit}>({weights}, {source}, {y} + {start}, {k}, {padded});")
+            continue
+        for columns in torch.split(own, form.abreast * unit, 1):
+            weights, blocks = writer.constant("c", columns.numpy()), columns.shape[1] // unit
+            writer.line(f"product<{blocks}>({weights}, {source}, {y} + {start}, {k});")
+            start += columns.shape[1]
     index = torch.arange(len(rows))[:, None] * padded + torch.arange(n)
     return Value(shape, False, y, index.reshape(shape))
 
 
 def _in_blocks(weight: Tensor, block: int) -> NDArray[np.float32]:
     """Lay (k, n) weights out as (n / block, k, block)."""
-    k, n = weight.shape
-    padded = torch.nn.functional.pad(weight, (0, -n % block))
-    blocks: NDArray[np.float32] = padded.reshape(k, -1, block).transpose(0, 1).numpy()
+    blocks: NDArray[np.float32] = weight.reshape(len(weight), -1, block).transpose(0, 1).numpy()
     return blocks
 
 

@@ -1,8 +1,9 @@
 """Writes a traced graph as C++ code that computes it for many rows of a batch side by side.
 
 The graph is of a batch of one. What is a number there is a vector in the code, with that number of
-each row of a tile; see kernel.h. An operation that only moves numbers is no code at all: it is
-applied, as the code is written, to the indices of where the numbers are.
+each row of a tile; see kernel.h. For one row alone it is a number in the code as well. An operation
+that only moves numbers is no code at all: it is applied, as the code is written, to the indices of
+where the numbers are.
 """
 
 from __future__ import annotations
@@ -48,20 +49,34 @@ Operand = Value | Tensor | float | int | bool
 """What an operation is applied to: numbers that are computed, or known beforehand."""
 
 
+@dataclass(frozen=True)
+class Form:
+    """How code computes rows.
+
+    Attributes:
+        alone: whether one row by itself, or many side by side.
+        block: how many columns of float32 weights lie together in memory.
+        abreast: of one row: how many such blocks a product takes at a time.
+        tiles: whether there are tile registers for products in bfloat16.
+    """
+
+    alone: bool
+    block: int
+    abreast: int = 1
+    tiles: bool = False
+
+
 class Writer(Reader):
     """The code of a graph, as far as it is written.
 
     Attributes:
-        block: how many columns of float32 weights a product takes at a time.
-        tiles: whether there are tile registers for products in bfloat16.
+        form: how the code computes rows.
     """
 
-    def __init__(
-        self, graph: Graph, operations: Mapping[str, Operation], block: int, tiles: bool
-    ) -> None:
+    def __init__(self, graph: Graph, operations: Mapping[str, Operation], form: Form) -> None:
         """Prepare to write; see the class and `Reader`."""
         super().__init__(graph, operations)
-        self.block, self.tiles, self._uses = block, tiles, graph.uses()
+        self.form, self._uses = form, graph.uses()
         self._lines: list[str] = []
         self._sizes: dict[str, int] = {}
         self._tables: dict[str, str] = {}
@@ -76,7 +91,9 @@ class Writer(Reader):
         self._read()
         for place, node in enumerate(outputs):
             self._store(node, place)
-        offsets, scratch = placed(self._lines, self._sizes)
+        offsets, scratch = placed(
+            self._lines, self._sizes, self.form.block if self.form.alone else 1
+        )
         names = [f"V* const {name} = s + {offset};" for name, offset in offsets.items()]
         tables = [f"constexpr int {name}[] = {{{text}}};" for text, name in self._tables.items()]
         body = "".join(f"  {line}\n" for line in (*tables, *names, *self._lines))
@@ -158,8 +175,9 @@ class Writer(Reader):
         return f"{self._tables.setdefault(text, f't{len(self._tables)}')}[i]"
 
     def _constant_term(self, operand: Tensor | float, shape: Shape, logical: bool) -> str:
-        if not isinstance(operand, Tensor) and not logical and math.isfinite(operand):
-            return f"V({float(operand)!r}f)"
+        if not isinstance(operand, Tensor) and not logical:
+            # Not in the code, so that it is the same for every value.
+            return f"V(*({self.constant('c', np.array([operand], np.float32))}))"
         numbers = torch.as_tensor(operand).to(torch.float32)
         array = numbers.broadcast_to(shape).numpy().ravel()
         if logical:
@@ -212,8 +230,8 @@ def is_logical(operand: Operand) -> bool:
 
 
 _HEAD = """\
-inline void step(const Tile& tile, const void* const* in, void* const* out, const float* c,
-                 const uint16_t* h, V* s) {
+inline void step(const Tile& tile, const void* const* in, void* const* out,
+                 const float* __restrict c, const uint16_t* __restrict h, V* __restrict s) {
 """
 
 
