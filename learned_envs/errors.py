@@ -6,7 +6,8 @@ LearnedEnvsError
 ├── ShapeError           (ValueError)    an array of the wrong shape
 ├── ActionError          (ValueError)    an action that is not numeric, or not finite
 ├── ParameterError       (ValueError)    a parameter that the learned environment cannot take
-│   └── ArgumentTypeError (TypeError)   an argument that is unknown, or of an impossible type
+│   ├── ArgumentTypeError (TypeError)   an argument that is unknown, or of an impossible type
+│   └── SystemSpecError                  a real system that is not what its spec says
 ├── ResetNeededError     (RuntimeError)  `step` before `reset`
 ├── RenderError          (RuntimeError)  no display, or no GL library
 ├── DeviceError          (RuntimeError)  a device that this machine does not have
@@ -59,6 +60,10 @@ class ParameterError(LearnedEnvsError, ValueError):
 
 class ArgumentTypeError(ParameterError, TypeError):
     """An argument that is unknown, in Python's own words, or of a type that it cannot have."""
+
+
+class SystemSpecError(ParameterError):
+    """A real system is not what its spec says, or is none that a spec can describe."""
 
 
 class ResetNeededError(LearnedEnvsError, RuntimeError):

@@ -26,9 +26,11 @@ from learned_envs.data.manifest import Shard
 from learned_envs.data.recording import Array, Episode
 from learned_envs.data.shard import read_shard
 from learned_envs.data.source import expect
+from learned_envs.data.system import expect_system
 from learned_envs.errors import OutputError, ParameterError
 from learned_envs.registry import TaskEntry, register_task, task_entry, task_of
-from learned_envs.systems.reference import spec_of
+from learned_envs.systems.probe import probed_spec
+from learned_envs.systems.spec import SystemSpec
 from learned_envs.workers import run_in_order, usable_cores
 
 __all__ = ["Driver", "Policy", "Recorder", "collect"]
@@ -82,7 +84,9 @@ def collect(
         UnknownNameError: if there is no such task.
         ParameterError: if the steps are too few, the seed is negative, a policy cannot be sent to
             a worker, or a driver has no actuators to use.
-        DatasetError: if the destination is a dataset that is broken or of another task.
+        SystemSpecError: if the reference environment is not what its spec says.
+        DatasetError: if the destination is a dataset that is broken, of another task or of another
+            system.
         OutputError: if it holds something else already, or cannot be written.
     """
     task = task_of(task)
@@ -97,7 +101,7 @@ def collect(
             f"({', '.join(everybody)}) and a seed of zero or more."
         )
     collection = Collection(seed, steps, tuple(everybody))
-    dataset = _destination(task, destination, collection)
+    dataset = _destination(task, destination, collection, probed_spec(task))
     if driving and not dataset.spec.nu:
         raise ParameterError(
             f"Got drivers for {task}, which has no actuators: there is nothing to drive. Record "
@@ -177,15 +181,20 @@ class ChunkRecorder:
 
 
 def _destination(
-    task: str, destination: str | os.PathLike[str] | Dataset, collection: Collection
+    task: str,
+    destination: str | os.PathLike[str] | Dataset,
+    collection: Collection,
+    spec: SystemSpec,
 ) -> Dataset:
-    """Open or make the dataset that a collection goes to."""
+    """Open or make the dataset that a collection of a system goes to."""
     if isinstance(destination, Dataset):
         expect(destination.task, task, destination.path)
+        expect_system(destination.spec, spec, str(destination.path))
         return destination
     if not (Path(destination) / MANIFEST).exists():
-        return Dataset.create(destination, task, spec_of(task))
+        return Dataset.create(destination, task, spec)
     dataset = Dataset.open(destination, task)
+    expect_system(dataset.spec, spec, str(dataset.path))
     if dataset.shards and all(_chunk_of(collection, shard) is None for shard in dataset.shards):
         raise OutputError(
             f"{destination} holds other episodes already, and none of the collection "

@@ -25,6 +25,7 @@ from learned_envs.fit.model import fit_model, make_family
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.rounds import Improve, Rounds
 from learned_envs.simulation import Simulation
+from learned_envs.systems.probe import probed_spec
 from learned_envs.systems.reference import spec_of
 
 
@@ -62,6 +63,7 @@ def fit(
         ParameterError: if the family does not have an option, there are learners and no
             `learner`, rounds are given data, or the improver of a resumed fit is not this
             package's and was not named again.
+        SystemSpecError: if the real system is not what its spec says.
         OutputError: if `out` exists already and is not resumed, or cannot be written to.
         DatasetError: if the data is broken or of another environment.
         CheckpointError: if `config.start` cannot be read, or there is nothing to resume.
@@ -91,7 +93,7 @@ def fit(
             f"Got learners={config.learners} and no learner. Pass "
             "learner=learned_envs.sb3.learn_outside, or learners=0."
         )
-    family.build(spec_of(task) if dataset is None else dataset.spec)
+    family.build(probed_spec(task) if dataset is None else dataset.spec)
     if not resume:
         _make_folder(task, out, config)
 

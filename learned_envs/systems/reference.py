@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Literal
 
 import gymnasium as gym
 import mujoco
 import numpy as np
 import numpy.typing as npt
+from gymnasium.spaces import Box
 
-from learned_envs.errors import ParameterError
+from learned_envs.errors import ParameterError, SystemSpecError
 from learned_envs.registry import TaskEntry, load, task_entry, task_of
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import Body, Geom, Joint, SystemSpec, Vector
+from learned_envs.systems.symmetry import held_joints
 
 Array = npt.NDArray[Any]
 
@@ -34,15 +36,15 @@ SHAPES: dict[int, Literal["plane", "sphere", "capsule", "cylinder"]] = {
 
 
 @contextmanager
-def deprecations_swallowed() -> Iterator[None]:
-    """Drop the warnings about old MJCF that MuJoCo's C code gives for each model that it loads.
+def warnings_swallowed(word: str) -> Iterator[None]:
+    """Drop the warnings of MuJoCo's C code that hold a word.
 
     Other warnings go to the handler that was there before, or to Python's warnings.
     """
     previous = mujoco.get_mju_user_warning()
 
     def handle(message: str) -> None:
-        if "deprecated" not in message:
+        if word not in message:
             (previous or warnings.warn)(message)
 
     mujoco.set_mju_user_warning(handle)
@@ -50,6 +52,11 @@ def deprecations_swallowed() -> Iterator[None]:
         yield
     finally:
         mujoco.set_mju_user_warning(previous)
+
+
+def deprecations_swallowed() -> AbstractContextManager[None]:
+    """Drop the warnings about old MJCF that MuJoCo's C code gives for each model that it loads."""
+    return warnings_swallowed("deprecated")
 
 
 def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
@@ -70,9 +77,12 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
 def describe(env: gym.Env[Any, Any]) -> SystemSpec:
     """Return all that a model may know about the system of a Gymnasium MuJoCo environment.
 
+    The range of the control is the environment's own action space, below all wrappers.
+
     Raises:
         ParameterError: if the environment has no id or no MuJoCo model, or if its model has
             joints other than slides, hinges and free joints.
+        SystemSpecError: if its actions are not one bounded number for each of its actuators.
     """
     unwrapped: Any = env.unwrapped
     if env.spec is None or not isinstance(getattr(unwrapped, "model", None), mujoco.MjModel):
@@ -81,17 +91,20 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
             "make it by its id, such as gym.make('Hopper-v5')."
         )
     model = unwrapped.model
+    low, high = _control_range(unwrapped, env.spec.id)
+    held = held_joints(model)
+    contact, shapes = _touching(model), range(model.ngeom)
     return SystemSpec(
         reference_id=env.spec.id,
         timestep=float(model.opt.timestep),
         frame_skip=int(unwrapped.frame_skip),
-        gravity=_vector(model.opt.gravity),
+        gravity=_vector(np.zeros(3) if _disabled(model, "GRAVITY") else model.opt.gravity),
         q0=_vector(model.qpos0),
-        control_low=_vector(model.actuator_ctrlrange[:, 0]),
-        control_high=_vector(model.actuator_ctrlrange[:, 1]),
+        control_low=_vector(low),
+        control_high=_vector(high),
         bodies=tuple(_body(model, index) for index in range(model.nbody)),
-        joints=tuple(_joint(model, index) for index in range(model.njnt)),
-        geoms=tuple(_geom(model, index) for index in range(model.ngeom)),
+        joints=tuple(_joint(model, index, index in held) for index in range(model.njnt)),
+        geoms=tuple(_geom(model, index, bool(contact[index])) for index in shapes),
     )
 
 
@@ -136,7 +149,7 @@ def columns_of(data: Any, spec: SystemSpec, sensors: Sequence[Sensor]) -> dict[s
 
 
 def replay(env: gym.Env[Any, Any], qpos: Array, qvel: Array, actions: Array) -> tuple[Array, Array]:
-    """Step real MuJoCo from a state by given actions, whatever the task's rules say.
+    """Step the real environment from a state by given actions, whatever the task's rules say.
 
     Args:
         env: a reference environment.
@@ -152,10 +165,29 @@ def replay(env: gym.Env[Any, Any], qpos: Array, qvel: Array, actions: Array) -> 
     unwrapped.set_state(qpos, qvel)
     positions, velocities = [qpos], [qvel]
     for action in actions:
-        unwrapped.do_simulation(action, unwrapped.frame_skip)
+        unwrapped.step(action)
         positions.append(unwrapped.data.qpos.copy())
         velocities.append(unwrapped.data.qvel.copy())
     return np.array(positions), np.array(velocities)
+
+
+def _control_range(base: Any, name: str) -> tuple[Array, Array]:
+    """Return the ends of an environment's action space, (nu,) each."""
+    space, actuators = base.action_space, base.model.nu
+    if not isinstance(space, Box) or space.shape != (actuators,):
+        raise SystemSpecError(
+            f"{name} takes actions of {space}, expected a Box of one number for each of its "
+            f"{actuators} actuators. Let the environment take these, and wrap it if agents shall "
+            "act by others."
+        )
+    for index, (low, high) in enumerate(zip(space.low, space.high, strict=True)):
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise SystemSpecError(
+                f"{name} takes actions from {low:g} to {high:g} for its actuator "
+                f"{base.model.actuator(index).name or index!r}, expected a finite range. Give the "
+                "actuator a ctrlrange with ctrllimited, or set action_space in the environment."
+            )
+    return space.low, space.high
 
 
 def _body(model: mujoco.MjModel, index: int) -> Body:
@@ -171,7 +203,10 @@ def _body(model: mujoco.MjModel, index: int) -> Body:
     )
 
 
-def _joint(model: mujoco.MjModel, index: int) -> Joint:
+def _joint(model: mujoco.MjModel, index: int, held: bool) -> Joint:
+    unlimited = _disabled(model, "LIMIT", "CONSTRAINT") or not model.jnt_limited[index]
+    # Older versions of MuJoCo disable springs together with all other passive forces.
+    slack = _disabled(model, "SPRING", "PASSIVE")
     name, kind = model.joint(index).name, int(model.jnt_type[index])
     if kind not in JOINTS:
         raise ParameterError(
@@ -186,21 +221,39 @@ def _joint(model: mujoco.MjModel, index: int) -> Joint:
         v=int(model.jnt_dofadr[index]),
         axis=_vector(model.jnt_axis[index]),
         pos=_vector(model.jnt_pos[index]),
-        limits=_vector(model.jnt_range[index]) if model.jnt_limited[index] else None,
+        limits=None if unlimited else _vector(model.jnt_range[index]),
         armature=float(model.dof_armature[model.jnt_dofadr[index]]),
-        stiffness=float(np.ravel(model.jnt_stiffness[index])[0]),
+        stiffness=0.0 if slack else float(np.ravel(model.jnt_stiffness[index])[0]),
         spring_rest=float(model.qpos_spring[model.jnt_qposadr[index]]),
+        held=held,
     )
 
 
-def _geom(model: mujoco.MjModel, index: int) -> Geom:
+def _touching(model: mujoco.MjModel) -> Array:
+    """Return for each geom whether it collides as `Geom.touches` says, (ngeom) bool."""
+    if _disabled(model, "CONTACT", "CONSTRAINT"):
+        return np.zeros(model.ngeom, dtype=bool)
+    body = model.geom_bodyid
     # MuJoCo never collides two shapes that are both fixed to the world.
-    moving = model.body_weldid[model.geom_bodyid] != 0
-    ground = (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE) & (model.geom_bodyid == 0)
-    partners = ground if moving[index] else moving
-    compatible = (model.geom_contype[index] & model.geom_conaffinity) | (
-        model.geom_conaffinity[index] & model.geom_contype
-    )
+    moving = model.body_weldid[body] != 0
+    ground = (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE) & (body == 0)
+    meets = (model.geom_contype[:, None] & model.geom_conaffinity) != 0
+    meets |= meets.T
+    signature = (np.minimum.outer(body, body) << 16) + np.maximum.outer(body, body)
+    meets &= ~np.isin(signature, model.exclude_signature)
+    # Pairs that the MJCF lists collide whatever their masks say.
+    meets[model.pair_geom1, model.pair_geom2] = meets[model.pair_geom2, model.pair_geom1] = True
+    touching: Array = np.where(moving, (meets & ground).any(1), (meets & moving).any(1))
+    return touching
+
+
+def _disabled(model: mujoco.MjModel, *names: str) -> bool:
+    """Return whether an option of the MJCF switches off one of these parts of the physics."""
+    flags = [int(getattr(mujoco.mjtDisableBit, f"mjDSBL_{name}", 0)) for name in names]
+    return any(model.opt.disableflags & flag for flag in flags)
+
+
+def _geom(model: mujoco.MjModel, index: int, touches: bool) -> Geom:
     return Geom(
         name=model.geom(index).name,
         kind=SHAPES.get(int(model.geom_type[index]), "other"),
@@ -208,7 +261,7 @@ def _geom(model: mujoco.MjModel, index: int) -> Geom:
         pos=_vector(model.geom_pos[index]),
         quat=_vector(model.geom_quat[index]),
         size=_vector(model.geom_size[index]),
-        touches=bool((partners & (compatible != 0)).any()),
+        touches=touches,
     )
 
 

@@ -16,6 +16,9 @@ import msgspec
 
 Vector = tuple[float, ...]
 
+ROUNDING = 1e-6
+"""Directions that differ by less are one: MJCF files write them with few digits."""
+
 
 @dataclass(frozen=True)
 class Body:
@@ -58,6 +61,9 @@ class Joint:
         armature: inertia that is added on the joint's own axis.
         stiffness: of the joint's spring; 0 without one.
         spring_rest: the q at which the spring is at rest.
+        held: whether the motion depends on how far an unlimited joint has travelled along the
+            ground, or on whole turns of it: a spring, a tendon, an equality or an actuator that
+            follows positions holds it.
     """
 
     name: str
@@ -71,6 +77,7 @@ class Joint:
     armature: float = 0.0
     stiffness: float = 0.0
     spring_rest: float = 0.0
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,8 +117,8 @@ class SystemSpec:
         gravity: (3,) m/s^2.
         q0: (nq,) reference positions: where the environment's resets are centred, and the zero
             of every slide and hinge.
-        control_low: (nu,) lower end of the actuators' range.
-        control_high: (nu,) upper end of the actuators' range.
+        control_low: (nu,) lower end of the environment's own action space.
+        control_high: (nu,) upper end of it.
         bodies: the bodies, parents before children.
         joints: the joints in the order of q.
         geoms: the shapes.
@@ -162,8 +169,9 @@ class SystemSpec:
         """Indices of q that the motion does not depend on: unlimited travel along the ground.
 
         Analytical mechanics calls them cyclic. They are the horizontal slides of bodies that hang
-        on the world, and the horizontal positions of free joints. A system has none if it has
-        fixed shapes to collide with, other than the world's own planes.
+        on the world, and the horizontal positions of free joints. Neither gravity nor a plane may
+        slope along them, and nothing may hold them. A system has none if it has fixed shapes to
+        collide with, other than the world's own planes.
         """
         obstacles = any(
             geom.body in self._fixed and geom.touches and (geom.kind != "plane" or geom.body != 0)
@@ -173,18 +181,24 @@ class SystemSpec:
             return ()
         indices: list[int] = []
         for joint in self.joints:
-            if self.bodies[joint.body].parent != 0:
+            body = self.bodies[joint.body]
+            if body.parent != 0 or joint.held:
                 continue
             if joint.kind == "free":
-                indices += [joint.q, joint.q + 1]
-            elif joint.kind == "slide" and joint.limits is None and abs(joint.axis[2]) < 1e-6:
-                indices.append(joint.q)
+                if self._level((1.0, 0.0, 0.0)) and self._level((0.0, 1.0, 0.0)):
+                    indices += [joint.q, joint.q + 1]
+            elif joint.kind == "slide" and joint.limits is None:
+                axis = rotated(joint.axis, body.quat)
+                if abs(axis[2]) < ROUNDING and self._level(axis):
+                    indices.append(joint.q)
         return tuple(indices)
 
     @cached_property
     def turning(self) -> tuple[int, ...]:
-        """Indices of q that count turns: the angles of hinges without limits."""
-        return tuple(j.q for j in self.joints if j.kind == "hinge" and j.limits is None)
+        """Indices of q that count turns: the angles of hinges that nothing limits or holds."""
+        return tuple(
+            j.q for j in self.joints if j.kind == "hinge" and j.limits is None and not j.held
+        )
 
     @cached_property
     def heading(self) -> tuple[int, int, int] | None:
@@ -199,7 +213,7 @@ class SystemSpec:
         if (
             tuple(joint.kind for joint in root) != ("slide", "slide", "hinge")
             or tuple(joint.axis for joint in root) != axes
-            or root[2].limits is not None
+            or root[2].q not in self.turning
             or self.cyclic != (root[0].q, root[1].q)
             or any(self.gravity[:2])
             or not upright
@@ -207,6 +221,15 @@ class SystemSpec:
             return None
         # No free joint precedes them, so indices in q are indices in v.
         return root[0].q, root[1].q, root[2].q
+
+    def _level(self, axis: Vector) -> bool:
+        """Whether gravity and the planes that are touched are level along an axis of the world."""
+        uprights = [
+            rotated((0.0, 0.0, 1.0), geom.quat)
+            for geom in self.geoms
+            if geom.kind == "plane" and geom.touches
+        ]
+        return all(abs(_dot(axis, upright)) < ROUNDING for upright in (self.gravity, *uprights))
 
     @cached_property
     def _fixed(self) -> set[int]:
@@ -226,3 +249,25 @@ class SystemSpec:
     def from_dict(cls, data: Mapping[str, Any]) -> SystemSpec:
         """Build a spec from the data of `to_dict`, as read back from JSON."""
         return msgspec.convert(data, cls)
+
+
+def rotated(vector: Vector, quat: Vector) -> Vector:
+    """Turn a vector by a unit quaternion (w, x, y, z).
+
+    Examples:
+        >>> rotated((1.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))  # half a turn about z
+        (-1.0, 0.0, 0.0)
+    """
+    w, axis = quat[0], quat[1:]
+    # Rodrigues' formula for a quaternion: v + 2 w (a x v) + 2 a x (a x v).
+    once = _cross(axis, vector)
+    twice = _cross(axis, once)
+    return tuple(v + 2.0 * (w * o + t) for v, o, t in zip(vector, once, twice, strict=True))
+
+
+def _cross(a: Vector, b: Vector) -> Vector:
+    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))

@@ -4,6 +4,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import torch
+from gymnasium.spaces import Box
 
 from learned_envs.systems.reference import describe
 from learned_envs.systems.spec import SystemSpec
@@ -48,7 +49,7 @@ def spec_of(model: mujoco.MjModel) -> SystemSpec:
         frame_skip = 1
 
     env = Inline()
-    env.model = model
+    env.model, env.action_space = model, Box(-1, 1, (model.nu,))
     return describe(env)
 
 

@@ -4,6 +4,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
 
 from learned_envs import registry
 from learned_envs.errors import ParameterError
@@ -20,6 +21,7 @@ def model_env(xml: str) -> gym.Env:
         spec = gym.spec("Hopper-v5")
         model = mujoco.MjModel.from_xml_string(xml)
         frame_skip = 3
+        action_space = Box(-1, 1, (model.nu,))
 
     return Inline()
 
@@ -97,6 +99,101 @@ def test_travel_among_fixed_obstacles_is_not_cyclic(obstacle, cyclic):
           {}
         </worldbody></mujoco>"""
     assert reference.describe(model_env(xml.format(obstacle))).cyclic == cyclic
+
+
+@pytest.mark.parametrize(
+    ("body", "joint", "more", "cyclic"),
+    [
+        ("", "", "", (0,)),
+        ("", 'stiffness="2"', "", ()),
+        ("", "", '<actuator><position joint="j" kp="2"/></actuator>', ()),
+        ("", "", '<actuator><motor joint="j"/></actuator>', (0,)),
+        ("", "", '<equality><joint joint1="j"/></equality>', ()),
+        ("", "", '<tendon><fixed stiffness="1"><joint joint="j" coef="1"/></fixed></tendon>', ()),
+        ("", "", '<option gravity="3 0 -9"/>', ()),
+        ("", "", '<option gravity="0 3 -9"/>', (0,)),
+        ('euler="0 20 0"', "", "", ()),
+        ('euler="0 0 20"', "", "", (0,)),
+        ("", 'limited="true" range="-9 9"', "", ()),
+        ("", 'limited="true" range="-9 9"', '<option><flag limit="disable"/></option>', (0,)),
+    ],
+)
+def test_a_slide_that_something_holds_is_not_cyclic(body, joint, more, cyclic):
+    xml = f"""
+        <mujoco><worldbody>
+          <geom type="plane" size="1 1 1"/>
+          <body pos="0 0 1" {body}>
+            <joint name="j" type="slide" axis="1 0 0" {joint}/><geom size=".1"/>
+          </body>
+        </worldbody>{more}</mujoco>"""
+    assert reference.describe(model_env(xml)).cyclic == cyclic
+
+
+@pytest.mark.parametrize(("slope", "cyclic"), [("0 0 1", (0, 1)), ("1 0 9", ()), ("0 1 9", ())])
+def test_travel_up_a_slope_is_not_cyclic(slope, cyclic):
+    xml = f"""
+        <mujoco><worldbody>
+          <geom type="plane" size="1 1 1" zaxis="{slope}"/>
+          <body pos="0 0 1"><freejoint/><geom size=".1"/></body>
+        </worldbody></mujoco>"""
+    assert reference.describe(model_env(xml)).cyclic == cyclic
+
+
+@pytest.mark.parametrize(
+    ("joint", "more", "turning"),
+    [
+        ("", "", (0,)),
+        ('stiffness="2"', "", ()),
+        ('damping="2"', "", (0,)),
+        ("", '<actuator><position joint="j" kp="2"/></actuator>', ()),
+        ("", '<actuator><velocity joint="j" kv="2"/></actuator>', (0,)),
+        ('stiffness="2"', '<option><flag spring="disable"/></option>', (0,)),
+    ],
+)
+def test_a_hinge_that_something_holds_does_not_count_turns(joint, more, turning):
+    xml = f"""
+        <mujoco><worldbody><body>
+          <joint name="j" axis="0 1 0" {joint}/><geom size=".1" pos="0 0 .3"/>
+        </body></worldbody>{more}</mujoco>"""
+    if more.count("spring") and not hasattr(mujoco.mjtDisableBit, "mjDSBL_SPRING"):
+        pytest.skip("this version of MuJoCo disables springs together with damping")
+    assert reference.describe(model_env(xml)).turning == turning
+
+
+def test_what_an_option_disables_is_not_there():
+    xml = """
+        <mujoco>
+          <option><flag gravity="disable" contact="disable" limit="disable"/></option>
+          <worldbody>
+            <geom type="plane" size="1 1 1"/>
+            <body><joint limited="true" range="-1 1"/><geom size=".1"/></body>
+          </worldbody>
+        </mujoco>"""
+    spec = reference.describe(model_env(xml))
+    assert spec.gravity == (0.0, 0.0, 0.0)
+    assert not any(geom.touches for geom in spec.geoms)
+    assert spec.joints[0].limits is None
+
+
+def test_listed_pairs_collide_and_excluded_bodies_do_not():
+    xml = """
+        <mujoco>
+          <worldbody>
+            <geom name="floor" type="plane" size="1 1 1"/>
+            <body name="out"><joint type="slide"/><geom name="out" size=".1"/></body>
+            <body><joint type="slide"/>
+              <geom name="in" size=".1" contype="0" conaffinity="0"/></body>
+          </worldbody>
+          <contact>
+            <exclude body1="world" body2="out"/><pair geom1="in" geom2="floor"/>
+          </contact>
+        </mujoco>"""
+    spec = reference.describe(model_env(xml))
+    assert {geom.name: geom.touches for geom in spec.geoms} == {
+        "floor": True,
+        "out": False,
+        "in": True,
+    }
 
 
 def test_contact_masks_and_welded_bodies_decide_what_touches():

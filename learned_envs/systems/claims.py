@@ -1,0 +1,81 @@
+"""What a spec claims of a real system that can be checked without a step of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium as gym
+import mujoco
+import numpy as np
+
+from learned_envs.systems.difference import differences
+from learned_envs.systems.moment import state_bit
+from learned_envs.systems.reference import describe
+from learned_envs.systems.spec import ROUNDING, SystemSpec
+
+HIDDEN_STATE = {
+    "PLUGIN": ("plugin_state", "the state of a plugin"),
+    "HISTORY": ("history", "delayed controls or readings"),
+    "PLASTIC": ("plastic", "what plastic springs remember"),
+}
+"""What MuJoCo's physical state may hold beside q, v and activations, by the end of its name in
+`mjtState`: its array, and words for it."""
+
+
+def broken_claims(env: gym.Env[Any, Any], spec: SystemSpec) -> Iterator[str]:
+    """Yield a sentence or two for each claim of a spec that does not hold.
+
+    Args:
+        env: the environment as it was made, with its wrappers.
+        spec: what is claimed of it.
+    """
+    base: Any = env.unwrapped
+    for name, got, expected in differences(describe(env), spec):
+        if name not in ("reference_id", "leaves"):
+            yield f"{name} is {got}, the spec says {expected}. Describe the system anew."
+    if env.action_space != base.action_space:
+        yield (
+            f"It takes actions of {env.action_space}, and the environment below its wrappers "
+            f"takes {base.action_space}. Register it without the wrapper, and wrap it where "
+            "agents act."
+        )
+    yield from _state(base.model, base.data, spec)
+    yield from _start(env, base, spec)
+
+
+def _start(env: gym.Env[Any, Any], base: Any, spec: SystemSpec) -> Iterator[str]:
+    """Ask where resets are centred."""
+    before = np.array(getattr(base, "init_qpos", spec.q0))
+    env.reset(seed=0)
+    after = np.asarray(getattr(base, "init_qpos", spec.q0))
+    # Pusher-v5 keeps there what it draws at a reset.
+    away = np.abs(before - spec.q0) * (before == after)
+    if away.max(initial=0.0) > ROUNDING:
+        worst = int(away.argmax())
+        yield (
+            f"Its resets are centred at init_qpos, whose q[{worst}] is {before[worst]:g}, and the "
+            f"reference position qpos0 has {spec.q0[worst]:g}. Let the MJCF's own pose be the "
+            "start, by pos, quat and ref, instead of a keyframe."
+        )
+
+
+def _state(model: mujoco.MjModel, data: mujoco.MjData, spec: SystemSpec) -> Iterator[str]:
+    """Compare what MuJoCo counts to the state with q, v and the spec's leaves."""
+    for name, size in spec.leaves:
+        found = np.size(getattr(data, name, ()))
+        if found != size:
+            yield f"{name!r} has {found} numbers, the spec's leaves say {size}. Correct the spec."
+    named = {name for name, _ in spec.leaves}
+    if model.na and "act" not in named:
+        slow = [i for i in range(len(model.actuator_dyntype)) if model.actuator_dyntype[i]]
+        names = ", ".join(model.actuator(i).name or str(i) for i in slow)
+        yield (
+            f"The motion depends on activations of actuators ({names}), {model.na} numbers that q "
+            "and v do not hold. Use actuators without dynamics, or list "
+            f'("act", {model.na}) in the spec\'s leaves and fit a family that computes them.'
+        )
+    for part, (leaf, words) in HIDDEN_STATE.items():
+        bit = state_bit(part)
+        if bit and leaf not in named and (size := mujoco.mj_stateSize(model, bit)):
+            yield f"The motion depends on {words}, {size} numbers that q and v do not hold."

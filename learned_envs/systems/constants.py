@@ -1,0 +1,39 @@
+"""The constants of a compiled MuJoCo model that its physics depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mujoco
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+LOOKS = (
+    *("cam_", "light_", "mat_", "tex_", "text_", "skin_", "name_", "names_", "key_", "tuple_"),
+    *("site_rgba", "site_matid", "geom_rgba", "geom_matid", "geom_group", "_sizes"),
+)
+"""What the names of constants begin with that only pictures, names and keyframes are made of."""
+
+
+def constants_of(model: mujoco.MjModel) -> dict[str, Array]:
+    """Return copies of a model's constants by name; those of its options begin with "opt."."""
+    found: dict[str, Array] = {}
+    for prefix, owner in (("", model), ("opt.", model.opt)):
+        for name in dir(owner):
+            if name.startswith(("__", *LOOKS)):
+                continue
+            value = getattr(owner, name)
+            if isinstance(value, np.ndarray | int | float):
+                found[prefix + name] = np.array(value)
+    return found
+
+
+def different(before: Mapping[str, Array], after: Mapping[str, Array]) -> list[str]:
+    """Return the names of the constants that two models do not share."""
+    return [
+        name
+        for name in sorted(before.keys() | after.keys())
+        if not np.array_equal(before.get(name, np.nan), after.get(name, np.nan))
+    ]

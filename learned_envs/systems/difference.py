@@ -1,0 +1,38 @@
+"""What two specs of a system do not share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from learned_envs.systems.spec import ROUNDING, SystemSpec
+
+
+def differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]]:
+    """Return what two specs do not share: where, and what each says there.
+
+    Versions of MuJoCo compile an MJCF to numbers that differ by rounding; such numbers are one.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> from learned_envs.card import read_card
+        >>> spec = read_card("Hopper").spec
+        >>> differences(spec, replace(spec, frame_skip=2))
+        [('frame_skip', 4, 2)]
+    """
+    return list(_differences("", one.to_dict(), other.to_dict()))
+
+
+def _differences(where: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in one:
+            yield from _differences(f"{where}.{name}".lstrip("."), one[name], other[name])
+    elif isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            yield from _differences(f"{where}[{index}]", *pair)
+    elif isinstance(one, float) and isinstance(other, float):
+        if not math.isclose(one, other, rel_tol=ROUNDING, abs_tol=ROUNDING**2):
+            yield where, one, other
+    elif one != other:
+        yield where, one, other

@@ -1,0 +1,182 @@
+"""What is asked of steps that a real environment took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from learned_envs.systems.moment import Array, Moment, Subject, state_bit
+from learned_envs.systems.shapes import trees_that_meet, unseen_contacts
+
+REPEATED = 50
+"""How many of the steps are taken again for each question."""
+SAME = 1e-6
+"""Share of the spread of a step's change in v within which two results are one."""
+CONVERGED = 0.02
+"""What the solver's own start may do to nine steps in ten. Humanoid-v5, whose solver is the
+coarsest of Gymnasium's, has 1e-6."""
+NAMED = 4
+"""Joints that a message names, at most."""
+FARTHEST = 5.0
+"""Metres that a cyclic coordinate is moved at most."""
+
+OTHER_STATE = {
+    "TIME": "the time",
+    "ACT": "activations of actuators",
+    "PLUGIN": "the state of a plugin",
+    "HISTORY": "delayed controls or readings",
+    "PLASTIC": "what plastic springs remember",
+    "CTRL": "the last control",
+    "QFRC_APPLIED": "forces that are applied from outside (qfrc_applied)",
+    "XFRC_APPLIED": "forces that are applied from outside (xfrc_applied)",
+    "EQ_ACTIVE": "equality constraints that are switched (eq_active)",
+    "MOCAP_POS": "where mocap bodies are (mocap_pos)",
+    "MOCAP_QUAT": "how mocap bodies are turned (mocap_quat)",
+    "USERDATA": "user data (userdata)",
+}
+"""What of MuJoCo's state is neither q nor v, by the end of its name in `mjtState`."""
+
+
+class Questions:
+    """Takes steps of a real environment again, and compares.
+
+    Each question yields a sentence or two for each trait that is not as the spec says.
+    """
+
+    def __init__(self, subject: Subject, moments: list[Moment], seed: int) -> None:
+        self.subject, self.spec, self.moments = subject, subject.spec, moments
+        self.rng = np.random.default_rng(seed)
+        # In no order, so that what remembers the step before is not helped by it.
+        self.picked = [moments[i] for i in self.rng.permutation(len(moments))[:REPEATED]]
+        spread = np.std([moment.next_v - moment.v for moment in moments], axis=0)
+        self.scale = spread + 1e-3 * spread.max(initial=0.0) + 1e-9
+
+    def clock(self) -> Iterator[str]:
+        """Ask how long a step takes."""
+        times = {round(moment.time, 9) for moment in self.moments}
+        if times != {round(self.spec.dt, 9)}:
+            yield (
+                f"A step takes {' or '.join(f'{time:g}' for time in sorted(times))} s, the spec "
+                f"says {self.spec.dt:g} s, {self.spec.frame_skip} solver steps of "
+                f"{self.spec.timestep:g} s. Let frame_skip say how many it takes."
+            )
+
+    def state(self) -> Iterator[str]:
+        """Ask whether q, v, leaves and action determine the step."""
+        again = self.subject.again
+        if (error := self._worst(again)) <= SAME:
+            cold = float(np.quantile(self._errors(partial(again, warm=False)), 0.9))
+            if cold > CONVERGED:
+                yield (
+                    f"MuJoCo's solver is not converged: what it starts from changes v by "
+                    f"{_share(cold)}. Raise iterations in the MJCF's option."
+                )
+            return
+        noise = max(self._error(again(m), again(m)) for m in self.picked)
+        if noise > SAME:
+            yield (
+                f"Two steps from one state by one action differ by {_share(noise)}: the "
+                "environment draws noise, or remembers what was before. Leave that out of it, "
+                "and let agents meet it in a wrapper."
+            )
+            return
+        words = self._what_matters()
+        yield f"The motion depends on {words}, by {_share(error)}. Leave that out of the system."
+
+    def symmetries(self) -> Iterator[str]:
+        """Ask whether the motion is the same where the spec says so."""
+        spec = self.spec
+        limit = max(SAME, 3 * self._worst(self.subject.again))
+        for indices, change, words in (
+            (spec.cyclic, self._shifted, "wherever the system is along it"),
+            (spec.turning, self._turned, "after a whole turn of it"),
+        ):
+            errors = {place: self._worst(partial(change, place)) for place in indices}
+            if wrong := {i: error for i, error in errors.items() if error > limit}:
+                named = ", ".join([self._joint(i) for i in wrong][:NAMED])
+                yield (
+                    f"The motion should be the same {words}, and it is not, for {named}: v "
+                    f"differs by {_share(max(wrong.values()))}. Give the joint limits, so that "
+                    "models see where it is."
+                )
+        if spec.heading is not None and (error := self._worst(self._headed)) > limit:
+            yield (
+                f"The motion should be the same whatever {self._joint(spec.heading[2])} is, and it "
+                f"is not: v differs by {_share(error)}. Remove what has a direction, such as "
+                "wind, or give the joint limits."
+            )
+        if spec.cyclic and (shapes := trees_that_meet(self.subject.model)):
+            yield (
+                f"{shapes} move apart from each other and can collide, so the motion depends on "
+                f"where {', '.join(map(self._joint, spec.cyclic))} is, which models do not see. "
+                "Give the joint limits, or exclude the contact."
+            )
+
+    def contacts(self) -> Iterator[str]:
+        """Ask whether contacts are between shapes that a model sees."""
+        pairs = (pair for moment in self.moments for pair in moment.contacts)
+        if unseen := unseen_contacts(self.subject.model, self.spec, pairs):
+            yield (
+                f"{unseen} are shown by no feature. Models see spheres, capsules and cylinders "
+                "that touch the first plane of the world: use those."
+            )
+
+    def _what_matters(self) -> str:
+        """Say what a step depends on beside q, v, leaves and action."""
+        again = self.subject.again
+        for part, words in OTHER_STATE.items():
+            bit = state_bit(part)
+            if bit and self._worst(partial(again, restored=bit)) <= SAME:
+                return words
+        if self._worst(partial(again, outside=True)) <= SAME:
+            return "a wrapper of the environment"
+        return (
+            "more than q, v and the action: on what Python code remembers, such as a delay, a "
+            "filter or a constant of the episode"
+        )
+
+    def _errors(self, result: Callable[[Moment], Array]) -> list[float]:
+        return [self._error(result(moment), moment.next_v) for moment in self.picked]
+
+    def _worst(self, result: Callable[[Moment], Array]) -> float:
+        return max(self._errors(result))
+
+    def _error(self, one: Array, other: Array) -> float:
+        # What is not finite is as wrong as can be.
+        return float(np.nan_to_num(np.abs(one - other) / self.scale, nan=np.inf).max(initial=0.0))
+
+    def _joint(self, place: int) -> str:
+        """Name the joint that a place in q belongs to."""
+        joint = max((j for j in self.spec.joints if j.q <= place), key=lambda j: j.q)
+        return f"q[{place}] of joint {joint.name!r}"
+
+    def _shifted(self, place: int, moment: Moment) -> Array:
+        q = moment.q.copy()
+        q[place] += self.rng.uniform(-FARTHEST, FARTHEST)
+        return self.subject.again(moment, q)
+
+    def _turned(self, place: int, moment: Moment) -> Array:
+        q = moment.q.copy()
+        q[place] += 2 * np.pi * self.rng.integers(1, 4)
+        return self.subject.again(moment, q)
+
+    def _headed(self, moment: Moment) -> Array:
+        assert self.spec.heading is not None
+        x, y, turn = self.spec.heading
+        angle = self.rng.uniform(-np.pi, np.pi)
+        q, v = moment.q.copy(), moment.v.copy()
+        q[turn] += angle
+        v[[x, y]] = _rotation(angle) @ v[[x, y]]
+        after = self.subject.again(moment, q, v)
+        after[[x, y]] = _rotation(-angle) @ after[[x, y]]
+        return after
+
+
+def _share(error: float) -> str:
+    return f"{error:.2g} of the spread of a step's change"
+
+
+def _rotation(angle: float) -> Array:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

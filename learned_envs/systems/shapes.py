@@ -1,0 +1,74 @@
+"""Which shapes of a real system meet, and what messages call them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import mujoco
+import numpy as np
+
+from learned_envs.systems.spec import SystemSpec
+
+SHOWN = ("sphere", "capsule", "cylinder")
+"""Shapes whose contact with the ground models see."""
+
+UNSEEN = 0.05
+"""Share of the contacts that may be without features. Gymnasium's environments have none, but for
+those of a body with itself."""
+
+Pair = tuple[int, int]
+
+
+def unseen_contacts(model: mujoco.MjModel, spec: SystemSpec, contacts: Iterable[Pair]) -> str:
+    """Say which contacts no feature of models shows; nothing if they are few.
+
+    Contacts between shapes of one tree of bodies are left out: q says where these are.
+
+    Args:
+        model: MuJoCo's.
+        spec: says which shapes models see.
+        contacts: pairs of geoms; -1 is a flexible body.
+    """
+    ground = [
+        index
+        for index, geom in enumerate(spec.geoms)
+        if geom.kind == "plane" and geom.body == 0 and geom.touches
+    ][:1]
+    shown = {i for i, geom in enumerate(spec.geoms) if geom.touches and geom.kind in SHOWN}
+    unseen: Counter[Pair] = Counter()
+    total = 0
+    for pair in contacts:
+        if min(pair) >= 0 and _tree(model, pair[0]) == _tree(model, pair[1]):
+            continue
+        total += 1
+        if not any(one in ground and other in shown for one, other in (pair, pair[::-1])):
+            unseen[pair] += 1
+    if unseen.total() <= UNSEEN * total:
+        return ""
+    often = [" with ".join(_named(model, g) for g in pair) for pair, _ in unseen.most_common(3)]
+    return f"{unseen.total()} of {total} contacts, {', '.join(often)},"
+
+
+def trees_that_meet(model: mujoco.MjModel) -> str:
+    """Name two shapes of bodies that move apart from each other and can collide, if there are."""
+    trees = np.array([_tree(model, geom) for geom in range(model.ngeom)])
+    meets = (model.geom_contype[:, None] & model.geom_conaffinity) != 0
+    apart = (trees[:, None] != trees) & (trees[:, None] > 0) & (trees > 0)
+    for one, other in np.argwhere((meets | meets.T) & apart):
+        return f"{_named(model, one)} and {_named(model, other)}"
+    return ""
+
+
+def _tree(model: mujoco.MjModel, geom: int) -> int:
+    """Return the body below the world that a geom hangs on; 0 for what is fixed to the world."""
+    body = model.geom_bodyid[geom]
+    return int(model.body_rootid[body]) if model.body_weldid[body] else 0
+
+
+def _named(model: mujoco.MjModel, geom: int) -> str:
+    if geom < 0:
+        return "a flexible body"
+    name, body = model.geom(geom).name, model.body(model.geom_bodyid[geom]).name
+    kind = mujoco.mjtGeom(model.geom_type[geom]).name.removeprefix("mjGEOM_").lower()
+    return f"{kind} {name!r}" if name else f"{kind} of {body!r}"

@@ -1,0 +1,202 @@
+"""The probe names every trait that a spec does not know, and says nothing where all is well."""
+
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import traits
+from gymnasium.wrappers import RescaleAction
+from traits import make, mjcf, sled
+
+from learned_envs import registry
+from learned_envs.errors import LearnedEnvsError, SystemSpecError
+from learned_envs.systems.probe import probe, probed_spec
+from learned_envs.systems.probe import traits as found
+from learned_envs.systems.reference import describe
+
+OTHERS = ["Pusher-v5", "Ant-v5", "Humanoid-v5", "HumanoidStandup-v5"]
+
+
+@pytest.mark.parametrize("task", registry.TASKS)
+def test_nothing_is_said_of_our_tasks(task):
+    probed_spec(task)
+
+
+@pytest.mark.parametrize("env_id", OTHERS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_nothing_is_said_of_gymnasiums_other_systems(env_id, seed):
+    env = gym.make(env_id)
+    assert found(env, describe(env), seed) == []
+
+
+FINE = {
+    "a motor": mjcf(),
+    "positions that a hinge follows": mjcf(
+        actuator='<position joint="j" kp="20" ctrlrange="-1 1" ctrllimited="true"/>'
+    ),
+    "a tendon": mjcf(
+        world='<site name="s" pos=".5 0 1"/>',
+        child='<site name="e" pos=".1 0 -.4"/>',
+        tail='<tendon><spatial stiffness="40"><site site="s"/><site site="e"/></spatial></tendon>',
+    ),
+    "an equality": mjcf(
+        child='<body pos="0 0 -.5"><joint name="k" axis="0 1 0"/><geom size=".1"/></body>',
+        tail='<equality><joint joint1="k" joint2="j"/></equality>',
+    ),
+    "a capsule on the ground": mjcf(body='pos="0 0 .45"'),
+    "gravity compensated": mjcf(body='pos="0 0 1" gravcomp="1"'),
+    "a fluid": mjcf(option='density="1000" viscosity=".1"'),
+    "wind": mjcf(option='density="1.2" wind="5 0 0"'),
+    "a sled": sled(),
+    "a sled in wind": sled(option='density="1.2" wind="5 0 0"'),
+    "a sled on a spring": sled(joint='type="slide" axis="1 0 0" stiffness="20"'),
+    "a sled on a slope": sled(option='gravity="3 0 -9.81"'),
+    "weak motors": mjcf(actuator=traits.MOTOR.replace("/>", ' gear="5" forcerange="-1 1"/>')),
+}
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_nothing_is_said_of_what_a_spec_can_say(name):
+    env = make(FINE[name])
+    assert found(env, describe(env)) == []
+
+
+TREE = '<body name="o" pos="2 0 .2"><freejoint/><geom name="other" size=".1"/></body>'
+WALL = '<geom name="wall" type="plane" pos=".3 0 0" zaxis="-1 0 0" size="2 2 .1"/>'
+TABLE = '<geom name="table" type="box" size="1 1 .05" pos="0 0 -.03"/>'
+STOPPED = """
+<body pos="0 0 -.3">
+  <joint name="k" axis="0 1 0" range="-.1 .1" limited="true"/>
+  <geom type="capsule" fromto="0 0 0 .2 0 0" size=".05"/>
+</body>"""
+
+
+def low(**parts: str) -> str:
+    """Return the MJCF of an arm that reaches the ground."""
+    return mjcf(body='pos="0 0 .45"', **parts)
+
+
+def driven(actuator: str) -> str:
+    return mjcf(actuator=f'<{actuator} name="m" joint="j" ctrlrange="0 1" ctrllimited="true"/>')
+
+
+TRAITS = {
+    "box": (low(shape='<geom type="box" pos="0 0 -.25" size=".04 .04 .25"/>'), "box of 'a'"),
+    "mesh": (low(shape='<geom type="mesh" mesh="tetrahedron"/>'), "mesh of"),
+    "ellipsoid": (
+        low(shape='<geom type="ellipsoid" pos="0 0 -.3" size=".1 .1 .2"/>'),
+        "ellipsoid of",
+    ),
+    "a wall": (low(world=WALL), "plane 'wall'"),
+    "a table": (sled(world=TABLE), "box 'table'"),
+    "two trees": (sled(world=TREE), "move apart from each other and can collide"),
+    "a filter": (driven('general dyntype="filter" dynprm="0.3"'), "actuators .m"),
+    "an integrator": (driven('intvelocity kp="5" actrange="-1 1"'), "actuators .m"),
+    "a muscle": (driven('muscle lengthrange="-3 3"'), "actuators .m"),
+    "a lazy solver": (low(option='iterations="1" solver="PGS"', child=STOPPED), "not converged"),
+}
+
+
+@pytest.mark.parametrize("name", TRAITS)
+def test_traits_of_models_are_named(name):
+    xml, words = TRAITS[name]
+    env = make(xml)
+    with pytest.raises(SystemSpecError, match=words):
+        probe(env, describe(env))
+
+
+MOCAP = '<body name="c" mocap="true" pos="0 0 .5"><geom type="sphere" size=".1"/></body>'
+
+CODE = {
+    "Drifting": (mjcf(), r"opt\.gravity"),
+    "Noisy": (mjcf(), "draws noise"),
+    "Late": (mjcf(), "remembers"),
+    "Episodic": (mjcf(), "constant of the episode"),
+    "Incremental": (mjcf(), "the last control"),
+    "Gusty": (mjcf(), "draws noise"),
+    "Tidal": (mjcf(), "the time"),
+    "Magnetic": (sled(), "q.0. of joint 'j'"),
+    "Hasty": (mjcf(), "A step takes 0.04 s, the spec says 0.02 s"),
+    "Keyframed": (mjcf(), "init_qpos"),
+    "Moved": (mjcf(world=MOCAP), "mocap"),
+}
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_traits_of_environments_are_named(name):
+    xml, words = CODE[name]
+    env = make(xml, getattr(traits, name))
+    with pytest.raises(SystemSpecError, match=words):
+        probe(env, describe(env))
+
+
+def test_actions_are_the_environments_own():
+    env = make(mjcf(actuator=traits.MOTOR.replace("-1 1", "-3 3")), traits.Rescaled)
+    spec = describe(env)
+    assert (spec.control_low, spec.control_high) == ((-1.0,), (1.0,))
+    assert found(env, spec) == []
+
+
+@pytest.mark.parametrize(
+    "actuator", ['<motor name="m" joint="j"/>', '<motor name="m" joint="j" ctrllimited="false"/>']
+)
+def test_an_actuator_without_a_range_is_refused_by_name(actuator):
+    with pytest.raises(SystemSpecError, match=r"from 0 to 0 for its actuator .m."):
+        describe(make(mjcf(actuator=actuator)))
+
+
+def test_an_infinite_range_is_refused_by_name():
+    env = make(mjcf())
+    env.unwrapped.action_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
+    with pytest.raises(SystemSpecError, match="finite range"):
+        describe(env)
+
+
+def test_actions_of_another_kind_are_refused():
+    env = make(mjcf())
+    env.unwrapped.action_space = gym.spaces.Discrete(3)
+    with pytest.raises(SystemSpecError, match="Discrete"):
+        describe(env)
+
+
+def test_a_wrapper_that_changes_actions_is_named():
+    env = RescaleAction(make(mjcf(actuator=traits.MOTOR.replace("-1 1", "-3 3"))), -1, 1)
+    with pytest.raises(SystemSpecError, match="below its wrappers"):
+        probe(env, describe(env))
+
+
+def test_a_wrapper_that_changes_the_motion_is_named():
+    class Braking(gym.Wrapper):
+        def step(self, action):
+            self.unwrapped.data.qvel *= 0.9
+            return super().step(action)
+
+    env = Braking(make(mjcf()))
+    with pytest.raises(SystemSpecError, match="a wrapper of the environment"):
+        probe(env, describe(env))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"gravity": (0.0, 0.0, -1.0)}, {"frame_skip": 3}, {"control_high": (2.0,)}, {"q0": (0.3,)}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_spec_of_another_system_is_refused_by_what_differs(change):
+    env = make(mjcf())
+    with pytest.raises(SystemSpecError, match=next(iter(change))):
+        probe(env, replace(describe(env), **change))
+
+
+def test_a_leaf_that_the_spec_lists_is_part_of_the_state():
+    env = make(TRAITS["a filter"][0])
+    assert found(env, replace(describe(env), leaves=(("act", 1),))) == []
+    with pytest.raises(SystemSpecError, match="leaves say 2"):
+        probe(env, replace(describe(env), leaves=(("act", 2),)))
+
+
+def test_an_error_says_all_that_is_wrong():
+    xml = TRAITS["box"][0]
+    env = make(xml, traits.Late)
+    with pytest.raises(LearnedEnvsError, match=r"(?s)remembers.*box of"):
+        probe(env, describe(env))
