@@ -249,15 +249,14 @@ class ExportMinari:
     data: Annotated[Positional[Path], arg(metavar="DATA")]
     """A dataset of this package."""
     out: Path
-    """A folder that does not exist yet; MinariDataset(OUT/data) opens what is written."""
+    """A folder that does not exist yet, or an id: mujoco/hopper/mine-v0 or minari:mine-v0."""
 
     def run(self) -> None:
         """Write it."""
         from learned_envs.data.dataset import Dataset
         from learned_envs.data.minari import export_minari
 
-        export_minari(Dataset.open(self.data), self.out)
-        print(f"wrote {self.out}")
+        print(f"wrote {export_minari(Dataset.open(self.data), self.out)}")
 
 
 def _learners(task: str, asked: int) -> int:

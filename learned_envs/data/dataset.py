@@ -88,7 +88,7 @@ class Dataset:
             DatasetError: if it is missing, broken, of a newer format or of another task.
         """
         path = Path(path)
-        if not os.path.isfile(path / MANIFEST):  # noqa: PTH113, because Path's raises on some names
+        if not _is_file(path / MANIFEST):
             got = "a directory without one" if os.path.isdir(path) else "nothing there"  # noqa: PTH112
             raise DatasetError(
                 f"No dataset at {path}: expected a directory with {MANIFEST}, got {got}. Record "
@@ -204,7 +204,7 @@ class Dataset:
 
 def recognises(path: Path) -> bool:
     """Return whether a dataset of this package lies at a path."""
-    return (path / MANIFEST).is_file()
+    return _is_file(path / MANIFEST)
 
 
 def open_source(path: Path, task: str | None, spec: MakeSpec | None) -> Dataset:
@@ -216,3 +216,8 @@ def _is_ours(entry: Path) -> bool:
     """Whether a file is a shard or the manifest, whole or half written, or a lock."""
     name = entry.name.removesuffix(UNFINISHED)
     return name in (MANIFEST, LOCK) or (name.startswith(SHARD) and name.endswith(SUFFIX))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file. `Path.is_file` raises if the file system refuses the name."""
+    return os.path.isfile(path)  # noqa: PTH113

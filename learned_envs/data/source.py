@@ -64,8 +64,9 @@ class ImportedDataset:
         path: where they were read from.
         task: name of the task.
         spec: the system.
-        digest: sha256 of the file that they were read from.
+        digest: sha256 of what they were read from.
         recording: the episodes.
+        note: a sentence on what was rebuilt and what was left out; empty if all is as it was.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class ImportedDataset:
     spec: SystemSpec
     digest: str
     recording: Recording
+    note: str = ""
 
     @property
     def steps(self) -> int:
@@ -102,7 +104,7 @@ class Format(Protocol):
     """What a module of `FORMATS` offers."""
 
     def recognises(self, path: Path) -> bool:
-        """Return whether what lies at a path is of this format."""
+        """Return whether what lies at a path, or bears that name, is of this format."""
 
     def open_source(self, path: Path, task: str | None, spec: MakeSpec | None) -> Source:
         """Open it; see [`open_dataset`][learned_envs.data.source.open_dataset]."""
@@ -114,7 +116,7 @@ def open_dataset(
     """Open what lies at `path`, in whichever of the `FORMATS` it is.
 
     Args:
-        path: the directory.
+        path: the directory, or a name that a format knows, such as an id of Minari.
         task: the task that it must be of; None takes any.
         spec: makes the system's spec, which formats other than this package's do not hold.
 

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save
 
 from learned_envs.data.dataset import Dataset
 from learned_envs.data.manifest import MANIFEST
+from learned_envs.data.source import open_dataset
 from learned_envs.errors import DatasetError
 from learned_envs.systems.reference import spec_of
 
@@ -212,3 +213,11 @@ def test_files_that_may_not_be_read(dataset):
         (dataset.path / name).chmod(0)
         assert opens_equal_or_refuses(dataset, None)
         (dataset.path / name).chmod(0o600)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "x" * 300 + "-v0"])
+def test_names_that_a_file_system_refuses(tmp_path, name):
+    with pytest.raises(DatasetError):
+        open_dataset(tmp_path / name, "Hopper", lambda: spec_of("Hopper"))
+    with pytest.raises(DatasetError):
+        open_dataset(name, "Hopper", lambda: spec_of("Hopper"))
