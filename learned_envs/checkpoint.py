@@ -10,14 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from learned_envs import registry
-from learned_envs.card import FILE_NAME, FORMAT, broken, find_checkpoint, read_card, write_card
+from learned_envs.card import (
+    FILE_NAME,
+    FORMAT,
+    Card,
+    broken,
+    find_checkpoint,
+    read_card,
+    write_card,
+)
 from learned_envs.dynamics.ensemble import Ensemble
+from learned_envs.dynamics.network import shapes_alone
 from learned_envs.errors import CheckpointError, DeviceError, UnknownNameError
 from learned_envs.files import write_whole
+from learned_envs.tasks.task import Task, Transition
 
 __all__ = [
     "FILE_NAME",
@@ -105,33 +115,95 @@ def load_checkpoint(
     device = find_device(device)
     card = read_card(path, task)
     try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise broken(path, str(error)) from error
+        with shapes_alone():
+            dynamics = _model_of(card)
+        tensors = _read_tensors(path, dynamics)
+    except CheckpointError:
+        raise
+    except UnknownNameError as error:
+        raise broken(path, f"its card names what is not known here ({error})") from error
+    # A card can say anything, and what a family makes of it can fail in any way.
+    except Exception as error:
+        raise broken(path, f"its tensors do not fit its card ({error})") from error
     if digest(tensors) != card.sha256:
         raise broken(path, "its tensors do not match its checksum")
     if bad := non_finite(tensors):
         raise broken(path, f"its tensors {_some(bad)} are not finite")
-    config: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in card.config.items()
-    }
+    expected = dynamics.state_dict()
+    dynamics.load_state_dict(
+        # Copies, because what was read may be a map of the file, which others may overwrite.
+        {name: tensor.to(expected[name].dtype, copy=True) for name, tensor in tensors.items()},
+        assign=True,
+    )
     try:
-        family = registry.family_class(card.family)(**config)
-        dynamics = Ensemble(family, card.spec, card.members, card.sensors)
-        dynamics.load_state_dict(tensors)
+        task_class = registry.task_class(card.task)
     except UnknownNameError as error:
-        raise broken(path, f"its card names what is not known here ({error})") from error
-    except (RuntimeError, TypeError, KeyError, ValueError) as error:
-        raise broken(path, f"its tensors do not fit its card ({error})") from error
-    observed = [(s.name, s.size) for s in registry.task_class(card.task).sensors]
+        raise CheckpointError(
+            f"{path} holds weights of a task that is not known here ({error}) Import the module "
+            "that registers it before."
+        ) from error
+    observed = [(s.name, s.size) for s in task_class.sensors]
     predicted = [(s.name, s.size) for s in card.sensors]
     if predicted != observed:
         raise CheckpointError(
             f"{path} holds a model that predicts the sensors {predicted}, expected {observed}, "
             f"which {card.task} needs. Fit {card.task} again."
         )
+    _try_task(path, task_class, dynamics)
     return dynamics.to(device).eval().requires_grad_(False), card.plain
+
+
+def _model_of(card: Card) -> Ensemble:
+    """Make the model that a card tells of, without its weights."""
+    config: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in card.config.items()
+    }
+    family = registry.family_class(card.family)(**config)
+    return Ensemble(family, card.spec, card.members, card.sensors)
+
+
+def _read_tensors(path: Path, dynamics: Ensemble) -> dict[str, torch.Tensor]:
+    """Read the tensors of a file, after its header says that they are those of the model.
+
+    Raises:
+        CheckpointError: if they are not, or cannot be read.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in dynamics.state_dict().items()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        if differing := sorted(
+            name for name in found.keys() | expected if found.get(name) != expected.get(name)
+        ):
+            name = differing[0]
+            raise broken(
+                path,
+                f"its tensors do not fit its card: {_some(differing)}; {name} has the shape "
+                f"{found.get(name)}, expected {expected.get(name)}",
+            )
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise broken(path, str(error)) from error
+
+
+def _try_task(path: Path, task_class: type[Task], dynamics: Ensemble) -> None:
+    """Ask a task about a start of the card's system.
+
+    Raises:
+        CheckpointError: if it fails, because the system is not one of the task.
+    """
+    try:
+        task = task_class.create(dynamics.spec, {})
+        state = task.initial_state(1, torch.Generator().manual_seed(0))
+        readings = {sensor.name: torch.zeros(1, sensor.size) for sensor in dynamics.sensors}
+        action, still = torch.zeros(1, dynamics.spec.nu), torch.zeros(1, dynamics.spec.nv)
+        task.observation(state, readings)
+        task.reward_terms(Transition(state, action, state, still, readings))
+        task.terminated(state)
+    except Exception as error:
+        name = task_class.__name__
+        raise broken(path, f"its card's system is none that {name} knows ({error})") from error
 
 
 def find_device(name: str | torch.device | None) -> torch.device:

@@ -4,15 +4,45 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from learned_envs.errors import UnknownNameError
+from msgspec import Meta
+
+from learned_envs.errors import ParameterError, UnknownNameError
 
 BETTER = 0.9
 """A model is better than holding if its error is at most this share of that one's."""
 
 LEAST_ERROR = 1e-12
 """Below it, an error is zero but for rounding."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a model was fitted to.
+
+    Attributes:
+        sha256: tells this data from any other.
+        steps: how many real steps it holds.
+        sources: how many steps each actor took, by name.
+    """
+
+    sha256: str
+    steps: Annotated[int, Meta(ge=1)]
+    sources: dict[str, Annotated[int, Meta(ge=0)]]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """How far a training was when its weights were the best so far.
+
+    Attributes:
+        update: gradient steps until then.
+        score: error of rollouts on held-out data; lower is better.
+    """
+
+    update: Annotated[int, Meta(ge=0)]
+    score: float
 
 
 @dataclass(frozen=True)
@@ -39,6 +69,23 @@ class RolloutErrors:
     horizons: tuple[int, ...]
     trajectories: int
     curves: tuple[Curve, ...]
+
+    def __post_init__(self) -> None:
+        """Check that there are horizons, and for each of them a figure in every curve.
+
+        Raises:
+            ParameterError: if not.
+        """
+        count = len(self.horizons)
+        lengths = {len(values) for curve in self.curves for values in (curve.median, curve.mean)}
+        names = {curve.name for curve in self.curves}
+        if not count or min(self.horizons) < 1 or lengths - {count}:
+            raise ParameterError(
+                f"Got curves of {sorted(lengths)} errors at the horizons {self.horizons!r:.200}, "
+                "expected one at each, and at least one horizon of 1 or more."
+            )
+        if len(names) < len(self.curves):
+            raise ParameterError("Got two curves of one name, expected one for each predictor.")
 
     def curve(self, name: str) -> Curve:
         """Return the curve of the predictor of that name.
@@ -89,12 +136,12 @@ class Returns:
     Cards of 0.1.0 have the first four, and name the agent by a string.
     """
 
-    inside: list[float]
-    outside: list[float]
+    inside: Annotated[list[float], Meta(min_length=1)]
+    outside: Annotated[list[float], Meta(min_length=1)]
     seeds: list[int] = field(default_factory=list)
     agent: dict[str, Any] | str = ""
     episodes: int | None = None
-    trained_outside: list[float] | None = None
+    trained_outside: Annotated[list[float], Meta(min_length=1)] | None = None
     random: float | None = None
     minutes: dict[str, float] | None = None
     score: float | None = None

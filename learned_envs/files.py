@@ -1,4 +1,4 @@
-"""How files get to a disk: whole, or not at all."""
+"""How files get to a disk, whole or not at all, and what is seen of one before it is read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from learned_envs.errors import LearnedEnvsError, OutputError
 
 UNFINISHED = ".tmp"
 """Ends the name of a half-written file. If a kill leaves one, the next try replaces it."""
+
+LONGEST_HEADER = 16 * 2**20
+"""Bytes of the header of a safetensors file; the longest of the package has some 20,000."""
 
 
 @contextmanager
@@ -41,16 +44,21 @@ def write_whole(file: Path, data: bytes, advice: str = "free space or give anoth
         advice: what to do if it cannot be written.
 
     Raises:
-        OutputError: if it cannot be written; what was there before still is.
+        OutputError: if it cannot be written; what was there before still is, and nothing else.
     """
     unfinished = file.with_name(file.name + UNFINISHED)
+    made: list[Path] = []
     try:
+        made = [folder for folder in file.parents if not folder.exists()]
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_bytes(data)
         unfinished.replace(file)
     except OSError as error:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
         raise OutputError(
             f"Cannot write {file}: {error}. What was there before is kept; {advice}."
         ) from error
@@ -77,3 +85,16 @@ def write_folder(folder: Path, files: Mapping[str, bytes | None]) -> None:
                 write_whole(home / name, data)
         if home != folder:
             home.rename(folder)
+
+
+def check_header(path: Path) -> None:
+    """Check that a safetensors file begins with a header of a size that can be.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it has none, or one that is too long.
+    """
+    with path.open("rb") as file:
+        told = int.from_bytes(file.read(8), "little")
+    if told > min(LONGEST_HEADER, path.stat().st_size):
+        raise ValueError(f"its header has {told:,} bytes, expected at most {LONGEST_HEADER:,}")

@@ -1,5 +1,8 @@
 """Plain data, as JSON holds it, and the types that it is read into.
 
+Bounds stand in the types: `Annotated[int, Meta(ge=1)]`. They hold for what is read, and
+[`check`][learned_envs.schema.check] holds what Python or the command line made against them.
+
 What is stored has a number, its format. A table of migrations brings an older format to the newest
 step by step: format -> what turns plain data of this format into the next.
 """
@@ -7,9 +10,41 @@ step by step: format -> what turns plain data of this format into the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
+from msgspec import Meta
+
+from learned_envs.errors import ParameterError
+
+MOST_CHARACTERS = 4_000_000
+"""Of JSON that is read; the largest card of the package has some 20,000."""
+
+DEEPEST = 50
+"""How many objects and arrays of JSON may lie in one another."""
+
+LARGEST = 1e30
+"""The largest number of a setting, which has to be finite in float32 with some room."""
+
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+"""The name of something."""
+
+Count = Annotated[int, Meta(ge=1, le=10**12)]
+"""How many there are, and at least one."""
+
+Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""What decides everything that is drawn."""
+
+Positive = Annotated[float, Meta(gt=0, le=LARGEST)]
+"""A number above zero."""
+
+NotNegative = Annotated[float, Meta(ge=0, le=LARGEST)]
+"""A number that is zero or more."""
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+"""A part of a whole."""
 
 Plain = dict[str, Any]
 Migration = Callable[[Plain], Plain]
@@ -43,6 +78,67 @@ def strict(plain: object, kind: type[T]) -> T:
     if unknown := [*_unknown(plain, msgspec.to_builtins(read))]:
         raise msgspec.ValidationError(f"Object contains the unknown {', '.join(unknown)}")
     return read
+
+
+def decoded(text: str | bytes) -> Any:
+    """Read JSON that may come from anywhere: its size and its depth are bounded.
+
+    Raises:
+        msgspec.MsgspecError: if it is not JSON, too large or too deep, or has a number that is not
+            finite.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise msgspec.ValidationError(
+            f"Got {len(text):,} characters of JSON, expected at most {MOST_CHARACTERS:,}"
+        )
+    too_deep = msgspec.ValidationError(
+        f"Got JSON that is nested deeper than {DEEPEST} objects and arrays"
+    )
+    try:
+        plain = msgspec.json.decode(text)
+    except RecursionError:
+        raise too_deep from None
+    level = [plain]
+    for _ in range(DEEPEST + 1):
+        containers = [value for value in level if isinstance(value, (dict, list))]
+        if not containers:
+            return plain
+        level = [
+            value
+            for each in containers
+            for value in (each.values() if isinstance(each, dict) else each)
+        ]
+    raise too_deep
+
+
+def check(settings: Any, owner: str = "") -> None:
+    """Check the fields of a dataclass, and of those in it, against their types and bounds.
+
+    Args:
+        settings: a dataclass. What it holds is as it was made; nothing is converted.
+        owner: what the message says that the fields are of.
+
+    Raises:
+        ParameterError: if a value is of another type than its field's, or out of its bounds.
+    """
+    kind: type = type(settings)
+    hints = _hints(kind)
+    for own in fields(settings):
+        value = getattr(settings, own.name)
+        if is_dataclass(value):
+            check(value, owner)
+            continue
+        try:
+            msgspec.convert(value, hints[own.name])
+        except msgspec.ValidationError as error:
+            whose = f" for {owner}" if owner else ""
+            usual = "" if own.default is MISSING else f", such as {own.default!r}"
+            raise ParameterError(f"Got {own.name}={value!r:.200}{whose}. {error}{usual}.") from None
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 class _Numbered(msgspec.Struct):

@@ -9,7 +9,7 @@ import torch
 from cards import rewrite, stored
 
 from learned_envs import catalogue, registry
-from learned_envs.card import read_card
+from learned_envs.card import FORMAT, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
@@ -130,7 +130,7 @@ class TestLayouts:
         path = registry.shipped_weights(task)
         names = stored(path)["sensors"]
         sensors = [{"name": name, "size": 1} for name in names]
-        assert load_checkpoint(task)[1] == {**stored(path), "format": 2, "sensors": sensors}
+        assert load_checkpoint(task)[1] == {**stored(path), "format": FORMAT, "sensors": sensors}
 
 
 NOTES = {"note": "the good one", "plain": 3, "format of mine": {"deep": [1, None]}}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from learned_envs.kinematics import Kinematics
+from learned_envs.schema import Word, check
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -35,6 +38,16 @@ class Prediction:
     disagreement: Tensor | None = None
 
 
+Width = Annotated[int, Meta(ge=1, le=16_384)]
+"""Of a layer."""
+
+Hidden = Annotated[tuple[Width, ...], Meta(max_length=64)]
+"""Widths of layers."""
+
+Substeps = Annotated[int, Meta(ge=1, le=100)]
+"""Integrator steps in one environment step."""
+
+
 @dataclass(frozen=True)
 class Family(ABC):
     """The configuration of a model family: its registry entry and what a card stores.
@@ -42,10 +55,18 @@ class Family(ABC):
     A family is one file: a frozen dataclass of plain values that builds its model.
     """
 
-    hidden: tuple[int, ...] = (192, 192, 192)
+    hidden: Hidden = (192, 192, 192)
     """Widths of the hidden layers of its networks."""
-    activation: str = "silu"
+    activation: Word = "silu"
     """Either silu, which layer normalisation follows, or tanh, without it."""
+
+    def __post_init__(self) -> None:
+        """Check every option against its type and its bounds, which its annotation has.
+
+        Raises:
+            ParameterError: if one is of another type, or out of bounds.
+        """
+        check(self, type(self).__name__)
 
     @abstractmethod
     def build(self, spec: SystemSpec, members: int | None = None) -> Dynamics:

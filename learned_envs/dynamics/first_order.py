@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learned_envs.dynamics.dynamics import Family
+from learned_envs.dynamics.dynamics import Family, Substeps
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.field import FieldDynamics
 from learned_envs.dynamics.integrator import GENERAL
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.schema import Word
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -26,9 +27,9 @@ class FirstOrder(Family):
 
     contact_geometry: bool = True
     """Show the network the heights and velocities of the contact points."""
-    substeps: int = 1
+    substeps: Substeps = 1
     """Integrator steps in one environment step."""
-    integrator: str = "midpoint"
+    integrator: Word = "midpoint"
     """A key of `GENERAL` integrators."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> FirstOrderDynamics:

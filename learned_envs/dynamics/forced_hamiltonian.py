@@ -13,6 +13,7 @@ from torch import Tensor
 
 from learned_envs.dynamics.hamiltonian import Hamiltonian, HamiltonianDynamics
 from learned_envs.dynamics.mechanics import Forces
+from learned_envs.schema import Word
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -21,7 +22,7 @@ from learned_envs.systems.spec import SystemSpec
 class ForcedHamiltonian(Hamiltonian):
     """A learned Hamiltonian, learned damping and a learned gain of the control."""
 
-    integrator: str = "midpoint"
+    integrator: Word = "midpoint"
     """A key of `GENERAL` integrators."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> ForcedHamiltonianDynamics:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from learned_envs.dynamics.dynamics import Family, Prediction
+from learned_envs.dynamics.dynamics import Family, Prediction, Substeps
 from learned_envs.dynamics.field import FieldDynamics
 from learned_envs.dynamics.integrator import GENERAL
 from learned_envs.dynamics.mechanics import PositiveMatrix, Posture, apart, gradients
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.schema import Word
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -28,9 +29,9 @@ class Hamiltonian(Family):
 
     mechanical: bool = True
     """Whether H = p^T M^-1(q) p / 2 + V(q). If not, it is any H(q, p)."""
-    substeps: int = 1
+    substeps: Substeps = 1
     """Integrator steps in one environment step."""
-    integrator: str = "implicit_midpoint"
+    integrator: Word = "implicit_midpoint"
     """A key of `GENERAL` integrators."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> HamiltonianDynamics:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learned_envs.dynamics.dynamics import Family, Prediction
+from learned_envs.dynamics.dynamics import Family, Prediction, Substeps
 from learned_envs.dynamics.field import FieldDynamics
 from learned_envs.dynamics.mechanics import (
     Forces,
@@ -23,6 +23,7 @@ from learned_envs.dynamics.mechanics import (
 )
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.schema import Word
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -31,9 +32,9 @@ from learned_envs.systems.spec import SystemSpec
 class Lagrangian(Family):
     """A learned inertia and potential, learned damping and a learned gain of the control."""
 
-    substeps: int = 1
+    substeps: Substeps = 1
     """Integrator steps in one environment step."""
-    integrator: str = "constant_acceleration"
+    integrator: Word = "constant_acceleration"
     """A key of `INTEGRATORS`."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> LagrangianDynamics:

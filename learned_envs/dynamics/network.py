@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
 
 import torch
@@ -14,6 +16,23 @@ from learned_envs.errors import UnknownNameError
 
 EPSILON = 1e-5
 """Added to the variance by layer normalisation: torch's default."""
+
+
+_shapes_alone: ContextVar[bool] = ContextVar("_shapes_alone", default=False)
+
+
+@contextmanager
+def shapes_alone() -> Iterator[None]:
+    """Make networks whose weights have shapes and no memory yet.
+
+    So a model can be compared with a file, or be counted, however large it is. Its state is loaded
+    with `assign=True`.
+    """
+    token = _shapes_alone.set(True)
+    try:
+        yield
+    finally:
+        _shapes_alone.reset(token)
 
 
 class Linear(nn.Module):
@@ -27,12 +46,15 @@ class Linear(nn.Module):
         super().__init__()
         lead = () if members is None else (members,)
         bound = 1 / math.sqrt(inputs)
-        self.weight = nn.Parameter(torch.empty(*lead, inputs, outputs).uniform_(-bound, bound))
-        bias = torch.empty(*lead, 1, outputs).uniform_(-bound, bound)
+        device = "meta" if _shapes_alone.get() else None
+        weight = torch.empty(*lead, inputs, outputs, device=device)
+        self.weight = nn.Parameter(weight.uniform_(-bound, bound))
+        bias = torch.empty(*lead, 1, outputs, device=device).uniform_(-bound, bound)
         if offset:
             self.bias = nn.Parameter(bias)
         else:
-            self.register_buffer("bias", torch.zeros_like(bias), persistent=False)
+            zeros = torch.zeros(bias.shape, dtype=bias.dtype)
+            self.register_buffer("bias", zeros, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (*batch, inputs), or (members or 1, *batch, inputs), to as many outputs."""

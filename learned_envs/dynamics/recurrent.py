@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
+from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction, Width
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.network import MLP, Linear
 from learned_envs.dynamics.output_scaler import OutputScaler
@@ -26,7 +26,7 @@ class Recurrent(Family):
 
     contact_geometry: bool = False
     """Show the network the heights and velocities of the contact points."""
-    memory: int = 128
+    memory: Width = 128
     """Size of what is remembered."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> RecurrentDynamics:

@@ -16,6 +16,7 @@ from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.forced_hamiltonian import ForcedHamiltonian, ForcedHamiltonianDynamics
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.schema import NotNegative
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -26,7 +27,7 @@ class ResidualPathway(ForcedHamiltonian):
 
     contact_geometry: bool = True
     """Show the free path the heights and velocities of the contact points."""
-    free_prior: float = 100.0
+    free_prior: NotNegative = 100.0
     """Weight decay of the free path, in multiples of that of the Hamiltonian path."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> ResidualPathwayDynamics:

@@ -7,16 +7,19 @@ Hao et al., "Neural Motion Simulator: Pushing the Limit of World Models in Reinf
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
-from learned_envs.dynamics.dynamics import Family
+from learned_envs.dynamics.dynamics import Family, Substeps
 from learned_envs.dynamics.feature import LIMIT_TIMES, Features
 from learned_envs.dynamics.field import FieldDynamics
 from learned_envs.dynamics.mechanics import PositiveMatrix, Posture
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.schema import Word
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -29,11 +32,11 @@ class RigidBodyResidual(Family):
     """Show the correctors the heights and velocities of the contact points."""
     joint_limits: bool = True
     """Show the correctors how far limited joints are from their limits, now and after a step."""
-    correctors: int = 2
+    correctors: Annotated[int, Meta(ge=0, le=64)] = 2
     """How many there are."""
-    substeps: int = 1
+    substeps: Substeps = 1
     """Integrator steps in one environment step."""
-    integrator: str = "constant_acceleration"
+    integrator: Word = "constant_acceleration"
     """A key of `INTEGRATORS`."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> RigidBodyResidualDynamics:

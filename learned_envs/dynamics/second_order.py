@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learned_envs.dynamics.dynamics import Family
+from learned_envs.dynamics.dynamics import Family, Substeps
 from learned_envs.dynamics.feature import LIMIT_TIMES, Features
 from learned_envs.dynamics.field import FieldDynamics
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
+from learned_envs.schema import Word
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -31,9 +32,9 @@ class SecondOrder(Family):
     position_correction: bool = True
     """Let the network correct the rate of position, because contact changes the acceleration
     faster than the integrator follows."""
-    substeps: int = 1
+    substeps: Substeps = 1
     """Integrator steps in one environment step."""
-    integrator: str = "constant_acceleration"
+    integrator: Word = "constant_acceleration"
     """A key of `INTEGRATORS`."""
 
     def build(self, spec: SystemSpec, members: int | None = None) -> SecondOrderDynamics:

@@ -9,39 +9,58 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from tyro.conf import arg
 
 from learned_envs.errors import ParameterError
-from learned_envs.schema import strict
+from learned_envs.schema import (
+    Count,
+    NotNegative,
+    Positive,
+    Seed,
+    Share,
+    Word,
+    check,
+    decoded,
+    strict,
+)
+
+Members = Annotated[int, Meta(ge=1, le=1000)]
+"""How many models an ensemble has."""
+
+Horizons = Annotated[
+    tuple[Annotated[int, Meta(ge=1, le=100_000)], ...], Meta(min_length=1, max_length=1000)
+]
+"""Steps that are predicted in a row, at least one of them, stage by stage."""
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How a model is trained."""
 
-    members: int = 3
+    members: Members = 3
     """Models in the ensemble; if the fit starts from a checkpoint, as many as that has."""
-    updates: int = 30_000
+    updates: Count = 30_000
     """Gradient steps."""
-    batch_size: int = 256
+    batch_size: Annotated[int, Meta(ge=1, le=10**6)] = 256
     """Windows in one gradient step, for each member."""
-    horizons: tuple[int, ...] = (2, 4, 8, 16)
+    horizons: Horizons = (2, 4, 8, 16)
     """Steps that are predicted in a row; each horizon in turn has an equal share of the updates."""
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     """Peak of its cosine schedule."""
-    weight_decay: float = 1e-4
+    weight_decay: NotNegative = 1e-4
     """AdamW's weight decay."""
-    gradient_norm: float = 1.0
+    gradient_norm: Positive = 1.0
     """Gradients are clipped to this norm."""
-    held_out: float = 0.05
+    held_out: Annotated[float, Meta(gt=0, lt=1)] = 0.05
     """Share of the episodes that is held out, for early stopping and evaluation."""
-    check_every: int = 500
+    check_every: Count = 500
     """Updates between checks on held-out episodes; the best weights are kept."""
-    patience: int = 40
+    patience: Count = 40
     """Training stops after so many checks without a better one."""
     compile: bool = False
     """Compile the rollout with torch.compile; if that fails, it runs eagerly."""
-    seed: int = 0
+    seed: Seed = 0
     """Two runs with the same seed on the same machine give the same weights."""
 
     def check(self) -> None:
@@ -52,16 +71,7 @@ class TrainingConfig:
         Raises:
             ParameterError: if they do not.
         """
-        counts = ("members", "updates", "batch_size", "check_every", "patience")
-        for name in counts:
-            _expect(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("learning_rate", "gradient_norm"):
-            _expect(name, getattr(self, name), getattr(self, name) > 0, "more than 0")
-        _expect("weight_decay", self.weight_decay, self.weight_decay >= 0, "at least 0")
-        _expect("held_out", self.held_out, 0 < self.held_out < 1, "between 0 and 1")
-        _expect("seed", self.seed, 0 <= self.seed < 2**31, "from 0 to 2147483647")
-        sensible = bool(self.horizons) and min(self.horizons) >= 1
-        _expect("horizons", self.horizons, sensible, "at least one, each at least 1")
+        check(self)
 
     def predictions(self, updates: int) -> int:
         """Return how many steps the first `updates` updates predict; their time grows with it.
@@ -81,23 +91,23 @@ class TrainingConfig:
 class RoundsConfig:
     """How a model and the agent that learns in it are improved in turn."""
 
-    count: Annotated[int, arg(name="rounds")] = 0
+    count: Annotated[int, Meta(ge=0, le=10_000), arg(name="rounds")] = 0
     """Rounds of recording, fitting, training an agent inside and trying it outside; 0 fits once."""
-    steps_per_round: int = 20_000
+    steps_per_round: Annotated[int, Meta(ge=2, le=10**9)] = 20_000
     """Real steps of a round, including the agent's trial."""
-    updates_per_round: int = 2_000
+    updates_per_round: Count = 2_000
     """Gradient steps of the model in a round, instead of --updates."""
-    algorithm: str = "ppo"
+    algorithm: Word = "ppo"
     """What trains the agent: ppo, sac, td3, or the module:callable of your own improver."""
-    agent_steps: int = 300_000
+    agent_steps: Count = 300_000
     """Steps inside that the agent learns from in a round."""
-    penalty: float = 1.0
+    penalty: NotNegative = 1.0
     """Reward that the agent loses for each unit of disagreement."""
-    start_fraction: float = 0.5
+    start_fraction: Share = 0.5
     """Share of the agent's episodes inside that begin from recorded states."""
     fresh: bool = False
     """Begin each round with a new agent."""
-    agreement: float = 0.1
+    agreement: NotNegative = 0.1
     """Share within which returns inside and outside agree, and an agent is no better than others.
     If both hold for two rounds, try a new agent. If that is no better either, stop."""
 
@@ -107,33 +117,26 @@ class RoundsConfig:
         Raises:
             ParameterError: if they do not.
         """
-        _expect("rounds", self.count, self.count >= 0, "at least 0")
-        _expect("steps_per_round", self.steps_per_round, self.steps_per_round >= 2, "at least 2")
-        for name in ("updates_per_round", "agent_steps"):
-            _expect(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("penalty", "agreement"):
-            _expect(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
-        share = self.start_fraction
-        _expect("start_fraction", share, 0 <= share <= 1, "from 0 to 1")
+        check(self)
 
 
 @dataclass(frozen=True)
 class FitConfig:
     """How a model is made from real MuJoCo."""
 
-    family: str = "second_order"
+    family: Word = "second_order"
     """Name of the model's family."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the family, by name."""
-    data: str | None = None
+    data: Annotated[str, Meta(min_length=1)] | None = None
     """A dataset to learn from, ours or Minari's; if None, real steps are recorded."""
-    steps: int = 1_000_000
+    steps: Annotated[int, Meta(ge=1, le=10**10)] = 1_000_000
     """Real steps to record if no data is given."""
-    learners: int = 0
+    learners: Annotated[int, Meta(ge=0, le=1000)] = 0
     """Agents that are recorded while they learn outside, beside a random actor."""
-    start: str | None = None
+    start: Annotated[str, Meta(min_length=1)] | None = None
     """A checkpoint to start from, or "shipped"; None starts anew."""
-    disagreement_quantile: float = 0.999
+    disagreement_quantile: Annotated[float, Meta(gt=0, le=1)] = 0.999
     """Episodes are cut above this quantile of the members' disagreement on held-out steps."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How the model is trained."""
@@ -141,13 +144,11 @@ class FitConfig:
     """How the model and its agent are improved in turn, if they are."""
 
     def __post_init__(self) -> None:
-        _expect("learners", self.learners, self.learners >= 0, "at least 0")
-        least = 1 + self.learners
-        _expect("steps", self.steps, self.steps >= least, f"at least {least}, one for each actor")
-        quantile = self.disagreement_quantile
-        _expect("disagreement_quantile", quantile, 0 < quantile <= 1, "above 0 and at most 1")
-        self.training.check()
-        self.rounds.check()
+        check(self)
+        if self.steps < (least := 1 + self.learners):
+            raise ParameterError(
+                f"Got steps={self.steps}, expected at least {least}, one for each actor."
+            )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FitConfig:
@@ -180,7 +181,7 @@ class FitFile:
         Raises:
             msgspec.MsgspecError: if it is no such file, or has an unknown setting.
         """
-        plain = msgspec.json.decode(text, type=dict[str, Any])
+        plain = msgspec.convert(decoded(text), dict[str, Any])
         if isinstance(config := plain.get("config"), dict):
             plain["config"] = _migrated(config)
         return strict(plain, cls)
@@ -189,16 +190,13 @@ class FitFile:
 def _migrated(data: Mapping[str, Any]) -> dict[str, Any]:
     """Bring settings of older versions to what they are now."""
     rounds = data.get("rounds")
-    if rounds is None and data.get("family") == "second_order" and data.get("start") is None:
+    options = data.get("options", {})
+    first = rounds is None and data.get("family") == "second_order" and data.get("start") is None
+    if first and isinstance(options, dict):
         # A fit of the first release, whose models see no joint limits.
-        return {**data, "options": {"joint_limits": False, **data.get("options", {})}}
+        return {**data, "options": {"joint_limits": False, **options}}
     if isinstance(rounds, dict) and "rounds" in rounds:
         # The number of rounds was called `rounds` too.
         rest = {name: value for name, value in rounds.items() if name != "rounds"}
         return {**data, "rounds": {"count": rounds["rounds"], **rest}}
     return {**data}
-
-
-def _expect(name: str, value: object, good: bool, expected: str) -> None:
-    if not good:
-        raise ParameterError(f"Got {name}={value!r}, expected {expected}.")

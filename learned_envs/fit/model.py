@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from learned_envs.data.source import Source
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.ensemble import Ensemble
+from learned_envs.dynamics.network import shapes_alone
 from learned_envs.errors import ParameterError
 from learned_envs.evaluation.evaluation import evaluate, sensor_errors
 from learned_envs.fit.config import FitConfig
@@ -23,9 +25,15 @@ from learned_envs.fit.folder import FILE_NAME, PLOT_FILE
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.training import train
 from learned_envs.simulation import Simulation
+from learned_envs.systems.sensor import Sensor
+from learned_envs.systems.size import check_size
+from learned_envs.systems.spec import SystemSpec
 
 THRESHOLD_STATES = 100_000
 """The most held-out transitions that the threshold of disagreement is set from."""
+
+MOST_WEIGHTS = 2**28
+"""Of all members together: 1 GB of them, and 4 GB while they are trained."""
 
 
 def fit_model(
@@ -103,7 +111,8 @@ def make_family(config: FitConfig) -> Family:
 
     Raises:
         UnknownNameError: if there is no such family.
-        ParameterError: if it has no such option, or the option is of another type.
+        ParameterError: if it has no such option, or the option is of another type or out of its
+            bounds.
     """
     cls = registry.family_class(config.family)
     options: dict[str, Any] = {
@@ -115,13 +124,27 @@ def make_family(config: FitConfig) -> Family:
         raise ParameterError(
             f"{config.family} has no option {', '.join(unknown)}. It has {', '.join(known)}."
         )
-    for name, value in options.items():
-        if type(value) is not type(default := known[name].default):
-            raise ParameterError(
-                f"Got {name}={value!r} for {config.family}, expected {type(default).__name__}, "
-                f"such as {default!r}."
-            )
     return cls(**options)
+
+
+def check_model(
+    family: Family, spec: SystemSpec, members: int, sensors: Sequence[Sensor] = ()
+) -> None:
+    """Check that a model can be made, before anything is recorded or trained for it.
+
+    Raises:
+        ParameterError: if the family cannot model the system, or the model would be too large.
+        UnknownNameError: if one of the family's options names what does not exist.
+    """
+    check_size(spec)
+    with shapes_alone():
+        dynamics = Ensemble(family, spec, members, sensors)
+    weights = sum(parameter.numel() for parameter in dynamics.parameters())
+    if weights > MOST_WEIGHTS:
+        raise ParameterError(
+            f"Got a model of {weights:,} weights, of {members} members of {family}, expected at "
+            f"most {MOST_WEIGHTS:,}. Take fewer members or narrower layers."
+        )
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from learned_envs.data.recording import Array, Recording
 from learned_envs.errors import CheckpointError, TrainingError
 from learned_envs.files import write_whole
 from learned_envs.fit.folder import ROUNDS_FILE
+from learned_envs.schema import decoded
 
 EPISODES_INSIDE = 20
 """Episodes whose mean return is a round's return inside."""
@@ -81,8 +82,11 @@ def read_history(folder: Path) -> list[Round]:
     if not path.exists():
         return []
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Round])
-    except (msgspec.MsgspecError, OSError, RecursionError) as error:
+        history = msgspec.convert(decoded(path.read_bytes()), list[Round])
+        if [round.number for round in history] != list(range(1, len(history) + 1)):
+            raise msgspec.ValidationError("its rounds are not numbered from 1 on")
+        return history
+    except (msgspec.MsgspecError, OSError) as error:
         raise CheckpointError(
             f"{path} does not hold the figures of rounds ({error}). Restore it from a copy, or "
             "delete the folder and fit again."

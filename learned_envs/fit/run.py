@@ -21,7 +21,7 @@ from learned_envs.evaluation.report import Report
 from learned_envs.files import write_whole
 from learned_envs.fit.config import FitConfig, FitFile, RoundsConfig
 from learned_envs.fit.folder import CONFIG_FILE, DATA_FOLDER
-from learned_envs.fit.model import fit_model, make_family
+from learned_envs.fit.model import check_model, fit_model, make_family
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.rounds import Improve, Rounds
 from learned_envs.simulation import Simulation
@@ -93,7 +93,14 @@ def fit(
             f"Got learners={config.learners} and no learner. Pass "
             "learner=learned_envs.sb3.learn_outside, or learners=0."
         )
-    family.build(probed_spec(task) if dataset is None else dataset.spec)
+    spec = probed_spec(task) if dataset is None else dataset.spec
+    members = config.training.members if start is None else read_card(start).members
+    check_model(family, spec, members, registry.task_class(task).sensors)
+    if members == 1 and config.rounds.count and config.rounds.penalty:
+        raise ParameterError(
+            f"Got penalty={config.rounds.penalty} for a model of one member, which has nobody to "
+            "disagree with. Pass --penalty 0, or fit more members."
+        )
     if not resume:
         _make_folder(task, out, config)
 

@@ -161,5 +161,5 @@ def test_rounds_stop_where_a_new_agent_is_no_better_than_a_settled_one(outside, 
 
 def rounds_of(returns):
     return [
-        Round(i, i, 0.0, inside, outside, 1, 0.0) for i, (inside, outside) in enumerate(returns)
+        Round(i, i, 0.0, inside, outside, 1, 0.0) for i, (inside, outside) in enumerate(returns, 1)
     ]

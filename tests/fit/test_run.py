@@ -230,7 +230,10 @@ def test_settings_that_were_damaged(fitted, tmp_path):
             {"training": {"updates": 3, "wings": 2}, "tail": 1},
             r"config\.training\.wings, config\.tail",
         ),
-        ({"training": {"updates": 0}}, "updates=0"),
+        ({"training": {"updates": 0}}, r"\$\.config\.training\.updates"),
+        ({"options": 5}, r"\$\.config\.options"),
+        ({"training": {"learning_rate": 1e39}}, "learning_rate"),
+        ({"options": {"x": [[[[]]]] * 3}, "learners": -1}, "learners"),
     ]:
         text = json.dumps({"task": TASK, "config": changes})
         (tmp_path / module.CONFIG_FILE).write_text(text)
