@@ -161,7 +161,8 @@ class Collect:
     planners: int = 0
     """Planners that are recorded while they search in MuJoCo, for models to plan with."""
     agent: Annotated[tuple[Path, ...], arg(metavar="PATH ...")] = ()
-    """Trained agents to record: zips of SB3's PPO, SAC or TD3, or folders with an agent.zip."""
+    """Trained agents to record: folders with an agent.safetensors, or zips of SB3's PPO, SAC or
+    TD3. A zip can run code: give only those that you trust."""
     add: bool = False
     """Add to the dataset that is there; most episodes then start near its states."""
     seed: int = 0

@@ -13,8 +13,10 @@ import pytest
 from fixtures.make import INTERRUPTED, TASK, UPDATES, predictions, small_improver
 
 from learned_envs.data.dataset import Dataset
+from learned_envs.errors import CheckpointError
 from learned_envs.fit import fit
 from learned_envs.fit.observer import Observer
+from learned_envs.sb3 import Agent
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VERSIONS = sorted(path.parent.name for path in FIXTURES.glob("*/expected.json"))
@@ -67,6 +69,7 @@ def test_a_fit_goes_on_where_it_was_stopped(version: str, tmp_path: Path) -> Non
 def test_rounds_go_on_where_they_were_stopped(version: str, tmp_path: Path) -> None:
     out = Path(shutil.copytree(FIXTURES / version / "rounds", tmp_path / "rounds"))
     (first,) = json.loads((out / "rounds.json").read_text())
+    trust_agents(out)
     seen: list[int] = []
     improved: list[Any] = []
     observer = Observer(
@@ -78,4 +81,17 @@ def test_rounds_go_on_where_they_were_stopped(version: str, tmp_path: Path) -> N
     assert seen == list(range(INTERRUPTED + 1, UPDATES + 1))
     assert [round.number for round in improved] == [2]
     assert card["rounds"][0] == first
-    assert (out / "agent" / "agent.zip").is_file()
+    assert (out / "agent" / "agent.safetensors").is_file()
+
+
+def test_rounds_refuse_an_agent_that_could_run_code(tmp_path: Path) -> None:
+    out = Path(shutil.copytree(FIXTURES / "2026-11-25" / "rounds", tmp_path / "rounds"))
+    with pytest.raises(CheckpointError, match=r"round-01/agent holds an agent\.zip"):
+        fit(TASK, out, improver=small_improver, resume=True, device="cpu")
+
+
+def trust_agents(out: Path) -> None:
+    """Do what the error says to do about an agent that was stored as a pickle."""
+    for archive in out.glob("round-*/agent/agent.zip"):
+        Agent.load(archive).save(archive.parent)
+        assert not archive.exists()

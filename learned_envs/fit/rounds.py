@@ -76,7 +76,8 @@ class Improve(Protocol):
             checkpoint: the model's.
             starts: recorded states, q (n, nq) and v (n, nv), that its episodes may begin from.
             previous: the folder of the last round's agent; None to begin with a new one.
-            out: the folder that the agent is left in.
+            out: the folder that the agent is left in. What lies there, and whether reading it can
+                run code, is up to who trains it.
             seed: determines the training.
             on_progress: called with the steps that the agent has taken so far.
 

@@ -1,299 +1,193 @@
-"""SB3 agents: how they are trained, saved and loaded, and how they act."""
+"""An SB3 agent as a policy: how it acts, and how it is kept."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
-from stable_baselines3 import PPO, SAC, TD3
+from gymnasium.spaces import Box, Space
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.save_util import load_from_zip_file
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor, VecNormalize
 
-from learned_envs.errors import CheckpointError
+from learned_envs.errors import CheckpointError, ParameterError, ShapeError
 from learned_envs.files import write_folder
+from learned_envs.sb3.agent_file import read_agent, to_bytes
+from learned_envs.sb3.archive import ARCHIVE, STATISTICS, read_archive
+from learned_envs.sb3.normalisation import Array, Normalisation
 
-Array = npt.NDArray[Any]
-
-AGENT_FILE = "agent.zip"
-"""The name of SB3's archive in an agent's folder."""
-
-STATISTICS_FILE = "observations.npz"
-"""The name of the statistics that observations are normalised by."""
-
-ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
-    "stable_baselines3.common.policies": PPO,
-    "stable_baselines3.sac.policies": SAC,
-    "stable_baselines3.td3.policies": TD3,
-}
-"""Who loads an agent, by the module of the policy that its archive names. A2C has PPO's policy and
-DDPG has TD3's, so their agents are loaded as these and act the same."""
-
-
-@dataclass(frozen=True)
-class AgentConfig:
-    """A PPO agent, as the demo, the benchmarks and a collection train it.
-
-    >>> AgentConfig.of("Hopper").steps
-    2000000
-    >>> AgentConfig.of("HalfCheetah") == AgentConfig()
-    True
-    """
-
-    n_envs: int = 64
-    """Environments stepped at once."""
-    n_steps: int = 64
-    """Steps of each between two rounds of learning."""
-    batch_size: int = 256
-    """Transitions in one gradient step."""
-    n_epochs: int = 6
-    """Passes over the transitions of a round."""
-    learning_rate: float = 3e-4
-    """Adam's learning rate."""
-    gamma: float = 0.99
-    """Discount."""
-    gae_lambda: float = 0.95
-    """GAE's lambda: smaller values give the advantages more bias and less variance."""
-    log_std_init: float = -0.5
-    """Logarithm of the first standard deviation of actions."""
-    use_sde: bool = False
-    """Explore by noise that depends on the state (gSDE) and stays for a while."""
-    sde_sample_freq: int = -1
-    """Steps after which that noise is drawn anew; -1: once a round of learning."""
-    steps: int = 1_000_000
-    """Environment steps of a whole training."""
-
-    def algorithm(self, envs: VecEnv, seed: int | None) -> PPO:
-        """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
-        return PPO(
-            "MlpPolicy",
-            envs,
-            n_steps=self.n_steps,
-            batch_size=self.batch_size,
-            n_epochs=self.n_epochs,
-            learning_rate=self.learning_rate,
-            gamma=self.gamma,
-            gae_lambda=self.gae_lambda,
-            policy_kwargs={"log_std_init": self.log_std_init},
-            use_sde=self.use_sde,
-            sde_sample_freq=self.sde_sample_freq,
-            seed=seed,
-            device="cpu",
-        )
-
-    @classmethod
-    def of(cls, task: str) -> AgentConfig:
-        """Return the agent of a task: its own settings if it has any, or the default."""
-        return AGENTS.get(task, cls())
-
-
-AGENTS = {
-    "InvertedPendulum": AgentConfig(steps=200_000),
-    "InvertedDoublePendulum": AgentConfig(steps=700_000),
-    "Reacher": AgentConfig(steps=500_000),
-    # Only an agent that looks far ahead learns to swim with both joints, because a stroke pays
-    # late. With noise drawn anew at each step, one run in three to six finds only a lesser one.
-    "Swimmer": AgentConfig(
-        n_envs=8,
-        n_steps=1024,
-        learning_rate=6e-4,
-        gamma=0.9999,
-        gae_lambda=0.98,
-        log_std_init=-1.0,
-        use_sde=True,
-        sde_sample_freq=8,
-        steps=750_000,
-    ),
-    # In one run of three it learns no more than to stand in the first million steps.
-    "Hopper": AgentConfig(steps=2_000_000),
-}
-"""Agents of the tasks that take fewer steps than the default, or other settings."""
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """What SB3's VecNormalize learned of observations; an agent's zip does not hold it.
-
-    >>> normalise = Normalisation(np.zeros(2), np.ones(2), clip=10.0, epsilon=0.0)
-    >>> normalise(np.array([0.5, 99.0]))
-    array([ 0.5, 10. ], dtype=float32)
-
-    Attributes:
-        mean, variance: (n) each.
-        clip: bound on a normalised observation.
-        epsilon: added to the variance.
-    """
-
-    mean: Array
-    variance: Array
-    clip: float
-    epsilon: float
-
-    @classmethod
-    def of(cls, envs: VecNormalize) -> Normalisation:
-        """Copy what the wrapper has learned so far."""
-        seen: Any = envs.obs_rms
-        return cls(seen.mean.copy(), seen.var.copy(), envs.clip_obs, envs.epsilon)
-
-    def restore(self, envs: VecNormalize, count: int) -> None:
-        """Let the wrapper go on from these statistics, as if `count` observations gave them."""
-        seen: Any = envs.obs_rms
-        seen.mean, seen.var, seen.count = self.mean.copy(), self.variance.copy(), count
-
-    def __call__(self, observation: Array) -> Array:
-        """Normalise observations, (*batch, n)."""
-        standard = (observation - self.mean) / np.sqrt(self.variance + self.epsilon)
-        return np.asarray(np.clip(standard, -self.clip, self.clip), dtype=np.float32)
+AGENT_FILE = "agent.safetensors"
+"""The name of the file in an agent's folder."""
 
 
 class Agent:
-    """An SB3 model and the statistics that normalise what it observes: a policy."""
+    """An SB3 model and the statistics that normalise what it observes: a policy.
+
+    Attributes:
+        model: SB3's algorithm.
+        normalisation: None if it observes as it is.
+    """
 
     def __init__(self, model: BaseAlgorithm, normalisation: Normalisation | None = None) -> None:
+        """Take a model.
+
+        Raises:
+            ParameterError: if it does not observe and act in vectors, or the statistics are of
+                other observations.
+        """
+        for kind, space in (("observe", model.observation_space), ("act", model.action_space)):
+            if not isinstance(space, Box) or len(space.shape) != 1:
+                raise ParameterError(f"Got an agent that can {kind} in {space}, expected Box(n).")
+        observed = model.observation_space.shape
+        if normalisation is not None and np.shape(normalisation.mean) != observed:
+            raise ParameterError(
+                f"Got statistics of observations of the shape {np.shape(normalisation.mean)}, and "
+                f"an agent that observes {observed}. Give it the statistics that it learned with."
+            )
         self.model = model
         self.normalisation = normalisation
 
     def __call__(self, observation: Array) -> Array:
-        """Act deterministically on observations (n) or (batch, n)."""
+        """Act deterministically on observations (n) or (batch, n).
+
+        Raises:
+            ShapeError: if they have another size than those that the agent knows.
+        """
+        expected = self.model.observation_space.shape
+        if np.shape(observation)[-1:] != expected:
+            raise ShapeError(
+                f"Got observations of the shape {np.shape(observation)}, expected {expected} for "
+                "each. The agent learned in another environment."
+            )
         if self.normalisation is not None:
             observation = self.normalisation(observation)
         return self.model.predict(observation, deterministic=True)[0]
 
-    def save(self, folder: str | Path) -> None:
-        """Write the agent's files into `folder`; an agent that was there is replaced.
+    def check_spaces(self, observation_space: Space[Any], action_space: Space[Any]) -> None:
+        """Refuse an environment of other spaces than the agent's.
 
         Raises:
-            OutputError: if they cannot be written.
+            ParameterError: if shapes, bounds or dtypes differ.
         """
-        archive, statistics = io.BytesIO(), io.BytesIO()
-        self.model.save(archive)
-        if (seen := self.normalisation) is not None:
-            np.savez(statistics, **vars(seen))
-        files = {
-            AGENT_FILE: archive.getvalue(),
-            STATISTICS_FILE: None if seen is None else statistics.getvalue(),
-        }
-        write_folder(Path(folder), files)
+        differences = [
+            *_differences("observations", self.model.observation_space, observation_space),
+            *_differences("actions", self.model.action_space, action_space),
+        ]
+        if differences:
+            raise ParameterError(
+                f"This agent learned in another environment: {'; '.join(differences)}. Use an "
+                "agent that learned with the task's own spaces."
+            )
+
+    def save(self, folder: str | Path) -> None:
+        """Write the agent into `folder`; an agent that was there is replaced.
+
+        The file holds no code: parameters, the optimizers' states, settings as plain values, and
+        the statistics. For SB3's own zip, without the statistics, use `agent.model.save(path)`.
+
+        Raises:
+            ParameterError: if it is not finite, or of a kind that is not stored: PPO, SAC and TD3
+                are, with an MlpPolicy and settings that are plain values.
+            OutputError: if it cannot be written.
+        """
+        # What an earlier version left would be of another agent.
+        earlier = dict.fromkeys((ARCHIVE, STATISTICS))
+        content = to_bytes(self.model, self.normalisation)
+        write_folder(Path(folder), {AGENT_FILE: content, **earlier})
 
     @classmethod
     def load(cls, path: str | Path) -> Agent:
         """Read a folder that `save` wrote, or the zip of an SB3 agent: PPO, SAC or TD3.
 
-        SB3's archives hold pickles. Load only those that you trust.
+        What `save` wrote is data, and nothing of it is run. SB3's zips hold pickles, which can run
+        any code: load only those that you trust. A zip that lies in a folder is not loaded unless
+        `path` names it.
 
         Raises:
             CheckpointError: if there is no agent, or one that cannot be read.
         """
         path = Path(path)
-        archive = path / AGENT_FILE if path.is_dir() else path
-        if not archive.is_file():
-            raise CheckpointError(
-                f"There is no agent at {path}. Expected the zip of an SB3 agent, or a "
-                f"folder with {AGENT_FILE}."
-            )
+        file = _find(path)
         try:
-            data = load_from_zip_file(archive, device="cpu")[0] or {}
-            algorithm = ALGORITHMS[data["policy_class"].__module__]
-            model = algorithm.load(archive, device="cpu")
-        except (ValueError, KeyError, AttributeError, EOFError) as error:
-            raise CheckpointError(
-                f"{archive} is not an agent that can be read ({error!r}). Expected what an SB3 "
-                "PPO, SAC or TD3 model's `save` wrote."
-            ) from error
-        statistics = archive.with_name(STATISTICS_FILE)
-        normalisation = None
-        # A zip of another name may lie beside the statistics of another agent.
-        if archive.name == AGENT_FILE and statistics.is_file():
-            with np.load(statistics) as seen:
-                normalisation = Normalisation(
-                    seen["mean"], seen["variance"], float(seen["clip"]), float(seen["epsilon"])
-                )
-        return cls(model, normalisation)
+            read = read_archive if zipfile.is_zipfile(file) else read_agent
+            return cls(*read(file))
+        except ParameterError as error:
+            raise CheckpointError(f"{path} is not an agent that can be used. {error}") from error
 
 
 @dataclass(frozen=True)
 class SavedAgent:
-    """A policy that loads its agent when it is first called, so that processes can be sent it."""
+    """A policy that loads its agent when it is first called, so that processes can be sent it.
+
+    Attributes:
+        path: what `Agent.load` reads.
+    """
 
     path: Path
 
     def __call__(self, observation: Array) -> Array:
-        """Act on one observation (n)."""
+        """Act on observations (n) or (batch, n)."""
         return self._agent(observation)
+
+    def check_spaces(self, observation_space: Space[Any], action_space: Space[Any]) -> None:
+        """Load the agent, and refuse an environment of other spaces.
+
+        Raises:
+            CheckpointError: if there is no agent, or one that cannot be read.
+            ParameterError: if shapes, bounds or dtypes differ.
+        """
+        try:
+            self._agent.check_spaces(observation_space, action_space)
+        except ParameterError as error:
+            raise ParameterError(f"{self.path}: {error}") from error
+
+    def __reduce__(self) -> tuple[type[SavedAgent], tuple[Path]]:
+        """Send the path alone to another process."""
+        return SavedAgent, (self.path,)
 
     @cached_property
     def _agent(self) -> Agent:
         return Agent.load(self.path)
 
 
-class Learnable(Protocol):
-    """What `train_agent` needs to know of an algorithm and its settings."""
-
-    @property
-    def n_envs(self) -> int:
-        """Environments stepped at once."""
-
-    @property
-    def gamma(self) -> float:
-        """Discount."""
-
-    def algorithm(self, envs: VecEnv, seed: int | None) -> BaseAlgorithm:
-        """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
-
-
-def train_agent(
-    envs: VecEnv,
-    steps: int,
-    config: Learnable | None = None,
-    seed: int | None = None,
-    callback: BaseCallback | None = None,
-    start: Agent | None = None,
-) -> Agent:
-    """Train an agent with normalised observations and rewards.
-
-    Args:
-        envs: as many environments as `config.n_envs` says.
-        steps: environment steps to train for, rounded up to whole rounds of learning.
-        config: the algorithm; if None, the PPO of [`AgentConfig`][learned_envs.sb3.AgentConfig].
-        seed: seeds the agent and its environments.
-        callback: SB3's callback.
-        start: an agent of the same settings to train further, instead of a new one.
-    """
-    config = config or AgentConfig()
-    normalised = VecNormalize(envs, gamma=config.gamma)
-    model = config.algorithm(normalised, seed)
-    if start is not None:
-        parameters: Any = start.model.get_parameters()
-        model.set_parameters(parameters)
-        if start.normalisation is not None:
-            start.normalisation.restore(normalised, count=steps)
-    model.learn(steps, callback=callback)
-    return Agent(model, Normalisation.of(normalised))
+def _find(path: Path) -> Path:
+    """Return the file that holds the agent of a path."""
+    if path.is_file():
+        return path
+    if (path / AGENT_FILE).is_file():
+        return path / AGENT_FILE
+    if (path / ARCHIVE).is_file():
+        raise CheckpointError(
+            f"{path} holds an {ARCHIVE} of an earlier version. It can run code when it is loaded, "
+            "so it is not read from a folder. If you trust it, write it anew: "
+            f"Agent.load({str(path / ARCHIVE)!r}).save({str(path)!r})"
+        )
+    hint = f" Did you mean {path / 'agent'}?" if (path / "agent" / AGENT_FILE).is_file() else ""
+    raise CheckpointError(
+        f"There is no agent at {path}.{hint} Expected a folder with {AGENT_FILE}, or the zip of an "
+        "SB3 agent."
+    )
 
 
-def learn_outside(
-    task: str, make_env: Callable[[], gym.Env[Any, Any]], steps: int, seed: int
-) -> None:
-    """Train a task's agent in real environments: a driver, recorded while it learns.
+def _differences(what: str, own: Space[Any], other: Space[Any]) -> list[str]:
+    """Say how two spaces differ; nothing if they are equal."""
+    if not (isinstance(own, Box) and isinstance(other, Box)):
+        return [] if own == other else [f"its {what} are {own}, those here are {other}"]
+    if own.shape != other.shape:
+        return [f"its {what} have the shape {own.shape}, those here {other.shape}"]
+    said = []
+    if not (np.array_equal(own.low, other.low) and np.array_equal(own.high, other.high)):
+        ours, theirs = _bounds(own), _bounds(other)
+        said.append(f"its {what} lie in {ours}, those here in {theirs}")
+    if own.dtype != other.dtype:
+        said.append(f"its {what} are {own.dtype}, those here {other.dtype}")
+    return said
 
-    Args:
-        task: name of the task; its agent is `AgentConfig.of(task)`.
-        make_env: makes one environment that is recorded.
-        steps: environment steps, rounded down to whole rounds of learning; one round at least.
-        seed: seeds the agent and its environments.
-    """
-    config = AgentConfig.of(task)
-    round_steps = config.n_envs * config.n_steps
-    envs = DummyVecEnv([make_env] * config.n_envs)
-    try:
-        train_agent(VecMonitor(envs), max(steps // round_steps, 1) * round_steps, config, seed)
-    finally:
-        envs.close()
+
+def _bounds(space: Box) -> str:
+    low, high = (np.unique(end) for end in (space.low, space.high))
+    if low.size == high.size == 1:
+        return f"[{low[0]:g}, {high[0]:g}]"
+    return f"[{space.low.tolist()}, {space.high.tolist()}]"

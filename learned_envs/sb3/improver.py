@@ -14,8 +14,10 @@ from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
 from learned_envs.fit.config import RoundsConfig
-from learned_envs.sb3.agent import Agent, AgentConfig, Learnable, SavedAgent, train_agent
+from learned_envs.sb3.agent import Agent, SavedAgent
+from learned_envs.sb3.config import AgentConfig
 from learned_envs.sb3.learning_curve import LearningCurve
+from learned_envs.sb3.training import Learnable, train_agent
 from learned_envs.sb3.vec_env import make_vec_env
 from learned_envs.state import State
 

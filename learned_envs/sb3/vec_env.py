@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from learned_envs import registry
 from learned_envs.envs.vector import LearnedVectorEnv
 from learned_envs.errors import ParameterError
-from learned_envs.sb3.agent import Array
+from learned_envs.sb3.normalisation import Array
 from learned_envs.state import State
 
 

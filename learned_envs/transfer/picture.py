@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from learned_envs import registry
 from learned_envs.collect.recorder import Policy
 from learned_envs.envs.render import Renderer
-from learned_envs.sb3.agent import Array
+from learned_envs.sb3.normalisation import Array
 from learned_envs.systems.reference import make_reference
 from learned_envs.transfer.scoring import Transfer
 

@@ -20,7 +20,7 @@ from learned_envs.collect.recorder import Policy
 from learned_envs.evaluation.returns import episode_limit, returns_outside, rewards_inside
 from learned_envs.evaluation.speed import measure, random_actions
 from learned_envs.sb3 import AgentConfig, make_vec_env
-from learned_envs.sb3.agent import Array
+from learned_envs.sb3.normalisation import Array
 from learned_envs.simulation import Simulation
 from learned_envs.transfer.training import make_real_vec_env
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -64,6 +65,14 @@ def test_returns_outside_are_those_of_the_budget_s_own_steps(fitted):
 def test_the_chosen_agent_is_left_beside_the_model(fitted):
     agent = Agent.load(fitted / "agent")
     assert agent(np.zeros((3, 4))).shape == (3, 1)
+
+
+def test_a_run_s_folder_holds_no_pickles(fitted):
+    # The log that TensorBoard reads is of protocol buffers; its name has no suffix.
+    known = {".json", ".safetensors", ".lock", ".png"}
+    files = [p for p in fitted.rglob("*") if p.is_file() and p.parent.name != "curves"]
+    assert {p.suffix for p in files} <= known
+    assert not any(zipfile.is_zipfile(p) or p.read_bytes()[:1] == b"\x80" for p in files)
 
 
 def test_a_fit_that_was_interrupted_goes_on(config, fitted, tmp_path):

@@ -1,15 +1,14 @@
 """Agents move between worlds, and are the same when they come back from a disk."""
 
-import zipfile
-
 import gymnasium as gym
 import numpy as np
 import pytest
 from stable_baselines3 import A2C, PPO, SAC, TD3
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecNormalize
 
 import learned_envs  # noqa: F401
-from learned_envs.errors import CheckpointError, OutputError
+from learned_envs.errors import OutputError, ParameterError
 from learned_envs.sb3 import Agent, AgentConfig, Normalisation, SavedAgent, train_agent
 
 SMALL = AgentConfig(n_envs=4, n_steps=16, batch_size=32, n_epochs=1)
@@ -43,7 +42,7 @@ def test_an_agent_is_saved_with_what_it_normalises_by(make, tmp_path):
     observation = np.random.default_rng(0).normal(size=(5, 11))
     expected = agent(observation)
     assert np.array_equal(Agent.load(tmp_path)(observation), expected)
-    assert np.array_equal(Agent.load(tmp_path / "agent.zip")(observation), expected)
+    assert np.array_equal(Agent.load(tmp_path / "agent.safetensors")(observation), expected)
     assert np.array_equal(
         SavedAgent(tmp_path)(observation[0]), Agent.load(tmp_path)(observation[0])
     )
@@ -69,20 +68,32 @@ def test_other_agents_load_too(algorithm, tmp_path):
     assert np.array_equal(Agent.load(tmp_path / "agent.zip")(observation), expected)
 
 
-def test_what_is_no_agent_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="no agent"):
-        Agent.load(tmp_path)
-    (tmp_path / "broken.zip").write_bytes(b"not a zip")
-    with pytest.raises(CheckpointError, match=r"broken\.zip"):
-        Agent.load(tmp_path / "broken.zip")
-    with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
-        other.writestr("data", "{}")
-    with pytest.raises(CheckpointError, match="PPO, SAC or TD3"):
-        Agent.load(tmp_path / "other.zip")
-
-
 def test_an_agent_that_cannot_be_written_is_named(make, tmp_path):
     agent = train_agent(make(4), 64, SMALL, seed=0)
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
         agent.save(tmp_path / "file")
+
+
+def test_normalisation_that_cannot_be_is_refused(make):
+    with pytest.raises(ParameterError, match="norm_obs=False"):
+        Normalisation.of(VecNormalize(make(2), norm_obs=False))
+    with pytest.raises(ParameterError, match=r"\(3,\) and \(4,\)"):
+        Normalisation(np.zeros(3), np.ones(4), 10.0, 1e-8)
+    with pytest.raises(ParameterError, match="not positive"):
+        Normalisation(np.zeros(3), -np.ones(3), 10.0, 1e-8)
+    seen = Normalisation(np.zeros(17), np.ones(17), 10.0, 1e-8)
+    with pytest.raises(ParameterError, match=r"\(17,\), and an agent that observes \(11,\)"):
+        Agent(PPO("MlpPolicy", make(2), n_steps=4, batch_size=8, device="cpu"), seen)
+
+
+def test_a_training_needs_steps_and_an_agent_that_fits(make):
+    envs = make(4)
+    with pytest.raises(ParameterError, match="steps=0"):
+        train_agent(envs, 0, SMALL)
+    other = Agent(SAC("MlpPolicy", gym.make("Hopper-v5"), buffer_size=100, device="cpu"))
+    with pytest.raises(ParameterError, match="SAC that does not fit the PPO"):
+        train_agent(envs, 64, SMALL, start=other)
+    walker = Agent(PPO("MlpPolicy", gym.make("Walker2d-v5"), device="cpu"))
+    with pytest.raises(ParameterError, match=r"shape \(17,\), those here \(11,\)"):
+        train_agent(envs, 64, SMALL, start=walker)
