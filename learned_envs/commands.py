@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from learned_envs import registry
 from learned_envs.errors import ParameterError, WeightsNotShippedError
@@ -160,7 +160,7 @@ class Collect:
     """PPO agents that are recorded while they learn in the real environment."""
     planners: int = 0
     """Planners that are recorded while they search in MuJoCo, for models to plan with."""
-    agent: Annotated[tuple[Path, ...], arg(metavar="PATH ...")] = ()
+    agent: UseAppendAction[Annotated[tuple[tuple[Path, ...], ...], arg(metavar="PATH ...")]] = ()
     """Trained agents to record: folders with an agent.safetensors, or zips of SB3's PPO, SAC or
     TD3. A zip can run code: give only those that you trust."""
     add: bool = False
@@ -177,15 +177,14 @@ class Collect:
         from learned_envs.sb3 import SavedAgent, learn_outside
 
         learners = _learners(registry.task_of(self.task), self.learners)
+        agents = [SavedAgent(path) for paths in self.agent for path in paths]
         with bars() as bar:
             advance = bar("recording", self.steps)
             dataset = collect(
                 self.task,
                 self.steps,
                 Dataset.open(self.out) if self.add else self.out,
-                policies={
-                    f"{i}-{path.stem}": SavedAgent(path) for i, path in enumerate(self.agent)
-                },
+                policies={f"{i}-{agent.name}": agent for i, agent in enumerate(agents)},
                 drivers={
                     **{f"ppo-{index}": learn_outside for index in range(learners)},
                     **{f"planner-{index}": plan_outside for index in range(self.planners)},

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from learned_envs import Simulation
 from learned_envs.card import Entries
-from learned_envs.errors import OutputError, RenderError
+from learned_envs.errors import CheckpointError, OutputError, ParameterError, RenderError
 from learned_envs.evaluation.long_run import coordinates, run_outside
 from learned_envs.figures import Returns
 from learned_envs.sb3 import Agent, AgentConfig, LearningCurve
@@ -206,3 +206,11 @@ def test_a_place_that_cannot_be_written_to_is_named_before_training(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
         run_demo(tmp_path / "file", 10**9, 0)
+
+
+def test_a_demonstration_that_cannot_begin_leaves_no_folder(tmp_path):
+    with pytest.raises(ParameterError, match="steps"):
+        run_demo(tmp_path / "demo", -1)
+    with pytest.raises(CheckpointError):
+        run_demo(tmp_path / "demo", 100, checkpoint=tmp_path / "no.safetensors")
+    assert not (tmp_path / "demo").exists()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -21,15 +22,18 @@ import numpy as np
 
 from learned_envs.collect.exploration import Explorer
 from learned_envs.collect.recorder import Driver, Policy, Recorder
+from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.dataset import MANIFEST, Dataset
+from learned_envs.data.lock import writing
 from learned_envs.data.manifest import Shard
 from learned_envs.data.recording import Array, Episode
 from learned_envs.data.shard import read_shard
 from learned_envs.data.source import expect
 from learned_envs.data.system import expect_system
-from learned_envs.errors import OutputError, ParameterError
+from learned_envs.errors import DatasetError, OutputError, ParameterError
 from learned_envs.registry import TaskEntry, register_task, task_entry, task_of
 from learned_envs.systems.probe import probed_spec
+from learned_envs.systems.reference import make_reference
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.workers import run_in_order, usable_cores
 
@@ -82,8 +86,8 @@ def collect(
 
     Raises:
         UnknownNameError: if there is no such task.
-        ParameterError: if the steps are too few, the seed is negative, a policy cannot be sent to
-            a worker, or a driver has no actuators to use.
+        ParameterError: if the steps are too few, the seed is negative, a policy is of other
+            spaces or cannot be sent to a worker, or a driver has no actuators to use.
         SystemSpecError: if the reference environment is not what its spec says.
         DatasetError: if the destination is a dataset that is broken, of another task or of another
             system.
@@ -101,27 +105,27 @@ def collect(
             f"({', '.join(everybody)}) and a seed of zero or more."
         )
     collection = Collection(seed, steps, tuple(everybody))
-    dataset = _destination(task, destination, collection, probed_spec(task))
-    if driving and not dataset.spec.nu:
+    spec = probed_spec(task)
+    if driving and not spec.nu:
         raise ParameterError(
             f"Got drivers for {task}, which has no actuators: there is nothing to drive. Record "
             "it without drivers."
         )
+    with closing(make_reference(task)) as env:
+        for policy in filter(None, actors.values()):
+            expect_spaces(policy, env.observation_space, env.action_space)
+    new = not isinstance(destination, Dataset) and not Path(destination).exists()
+    dataset = _destination(task, destination, collection, spec)
     done = {_chunk_of(collection, shard) for shard in dataset.shards}
-    chunks = list(_chunks(collection))
-    waiting = [chunk for chunk in chunks if chunk.index not in done]
-    recorded = steps - sum(chunk.steps for chunk in waiting)
+    waiting = [chunk for chunk in _chunks(collection) if chunk.index not in done]
     starts = _starts(dataset, collection) if waiting else None
     work = ChunkRecorder(Explorer(task, dataset.spec, actors, driving, starts), task_entry(task))
-    if workers is None:
-        workers = usable_cores()
-    with closing(run_in_order(work, waiting, workers)) as results:
-        for chunk, episodes in zip(waiting, results, strict=True):
-            # Another process may be at the same collection.
-            dataset.append(episodes, asdict(Origin(collection, chunk.index)), once=True)
-            recorded += chunk.steps
-            if on_progress is not None:
-                on_progress(recorded)
+    try:
+        _record(dataset, collection, waiting, work, workers, on_progress)
+    except BaseException:
+        if new:
+            _remove_if_empty(dataset.path)
+        raise
     return dataset
 
 
@@ -178,6 +182,34 @@ class ChunkRecorder:
         register_task(**vars(self.entry))
         rng = np.random.default_rng(np.random.SeedSequence(chunk.seed))
         return self.explorer.record(chunk.actor, chunk.steps, rng)
+
+
+def _record(
+    dataset: Dataset,
+    collection: Collection,
+    waiting: Sequence[Chunk],
+    work: ChunkRecorder,
+    workers: int | None,
+    on_progress: Callable[[int], None] | None,
+) -> None:
+    """Record the chunks of a collection that its dataset does not hold yet."""
+    recorded = collection.steps - sum(chunk.steps for chunk in waiting)
+    if workers is None:
+        workers = usable_cores()
+    with closing(run_in_order(work, waiting, workers)) as results:
+        for chunk, episodes in zip(waiting, results, strict=True):
+            # Another process may be at the same collection.
+            dataset.append(episodes, asdict(Origin(collection, chunk.index)), once=True)
+            recorded += chunk.steps
+            if on_progress is not None:
+                on_progress(recorded)
+
+
+def _remove_if_empty(path: Path) -> None:
+    """Remove a dataset that nobody has recorded anything into, as if it had never been made."""
+    with suppress(DatasetError, OutputError), writing(path):
+        if not Dataset.open(path).shards:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _destination(

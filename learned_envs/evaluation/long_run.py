@@ -12,6 +12,7 @@ from torch import Tensor
 
 from learned_envs import registry
 from learned_envs.collect.recorder import Policy, Recorder
+from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.recording import Array, Episode, Recording
 from learned_envs.evaluation.evaluation import offset, still
 from learned_envs.evaluation.returns import episode_limit, in_torch
@@ -85,6 +86,7 @@ def run_outside(policy: Policy, task: str, episodes: int, seed: int) -> Recordin
     """Record full episodes of a policy in the real environment, from the task's own starts."""
     recorded: list[Episode] = []
     with closing(Recorder(make_reference(task), "agent", recorded.append)) as env:
+        expect_spaces(policy, env.observation_space, env.action_space)
         for episode in range(episodes):
             observation, _ = env.reset(seed=seed + episode)
             ended = False

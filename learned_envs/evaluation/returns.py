@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.collect.recorder import Policy
+from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.recording import Array
 from learned_envs.simulation import Simulation, TensorPolicy
 from learned_envs.systems.reference import deprecations_swallowed
@@ -56,7 +57,12 @@ def rewards_inside(
 
     Returns:
         The rewards, (episodes, steps); zeros after an episode's end.
+
+    Raises:
+        ParameterError: if the policy knows other spaces.
     """
+    task = simulation.task
+    expect_spaces(policy, task.observation_space, task.action_space)
     generator = torch.Generator(simulation.device).manual_seed(seed)
     start = simulation.reset(episodes, generator)
     rollout = simulation.rollout(start, in_torch(policy), steps)
@@ -81,10 +87,14 @@ def returns_outside(
 
     Returns:
         (episodes) float64.
+
+    Raises:
+        ParameterError: if the policy knows other spaces.
     """
     with deprecations_swallowed():
         envs = gym.make_vec(env_id, episodes, vectorization_mode="sync", **(env_kwargs or {}))
     with closing(envs):
+        expect_spaces(policy, envs.single_observation_space, envs.single_action_space)
         observation, _ = envs.reset(seed=seed)
         returns = np.zeros(episodes)
         running = np.ones(episodes, dtype=np.bool_)

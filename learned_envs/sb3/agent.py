@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,6 +127,16 @@ class SavedAgent:
     """
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """Name it by its file's, and by what that holds, so that no other has the same name.
+
+        Raises:
+            CheckpointError: if there is no agent.
+        """
+        content = _find(self.path).read_bytes()
+        return f"{self.path.stem}-{hashlib.sha256(content).hexdigest()[:8]}"
 
     def __call__(self, observation: Array) -> Array:
         """Act on observations (n) or (batch, n)."""

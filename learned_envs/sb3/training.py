@@ -10,6 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor, VecNormalize
 
+from learned_envs import argument
 from learned_envs.errors import ParameterError
 from learned_envs.sb3.agent import Agent
 from learned_envs.sb3.config import AgentConfig
@@ -54,8 +55,7 @@ def train_agent(
             algorithm, of other networks or of other spaces.
     """
     config = config or AgentConfig()
-    if steps < 1:
-        raise ParameterError(f"Got steps={steps}, expected at least one step of training.")
+    argument.count("steps", steps)
     if start is not None:
         start.check_spaces(envs.observation_space, envs.action_space)
     normalised = VecNormalize(envs, gamma=config.gamma)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
+from learned_envs import argument
 from learned_envs.errors import OutputError, RenderError
 from learned_envs.sb3.learning_curve import LearningCurve
 from learned_envs.transfer.picture import film_transfer, plot_transfer
@@ -60,18 +63,27 @@ def run_demo(
         on_progress: called with the steps taken so far, about once a second while training.
 
     Raises:
+        ParameterError: if there are no steps to take.
         OutputError: if `out` cannot be written to.
         CheckpointError: if the checkpoint cannot be read.
     """
+    argument.count("steps", steps)
     plot, gif, folder = out / "transfer.png", out / "hopper.gif", out / "agent"
+    new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         # Whether the folder can be written to should be known before minutes of training.
-        plot.touch()
+        with tempfile.TemporaryFile(dir=out):
+            pass
     except OSError as error:
         raise OutputError(f"Cannot write to {out}: {error}. Choose another folder.") from error
     curve = LearningCurve(on_progress)
-    agent = train_inside(TASK, steps, seed, checkpoint, callback=curve)
+    try:
+        agent = train_inside(TASK, steps, seed, checkpoint, callback=curve)
+    except BaseException:
+        if new:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
     agent.save(folder)
     transfer = score(agent, TASK, seed, checkpoint)
     notes = []
