@@ -23,6 +23,7 @@ from learned_envs.card import (
     read_card,
     write_card,
 )
+from learned_envs.defaults import usual_defaults
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.dynamics.network import shapes_alone
 from learned_envs.errors import CheckpointError, DeviceError, UnknownNameError
@@ -115,9 +116,10 @@ def load_checkpoint(
     device = find_device(device)
     card = read_card(path, task)
     try:
-        with shapes_alone():
-            dynamics = _model_of(card)
-        tensors = _read_tensors(path, dynamics)
+        with usual_defaults(random=False):
+            with shapes_alone():
+                dynamics = _model_of(card)
+            tensors = _read_tensors(path, dynamics)
     except CheckpointError:
         raise
     except UnknownNameError as error:
@@ -130,11 +132,12 @@ def load_checkpoint(
     if bad := non_finite(tensors):
         raise broken(path, f"its tensors {_some(bad)} are not finite")
     expected = dynamics.state_dict()
-    dynamics.load_state_dict(
-        # Copies, because what was read may be a map of the file, which others may overwrite.
-        {name: tensor.to(expected[name].dtype, copy=True) for name, tensor in tensors.items()},
-        assign=True,
-    )
+    with torch.inference_mode(False):
+        dynamics.load_state_dict(
+            # Copies, because what was read may be a map of the file, which others may overwrite.
+            {name: tensor.to(expected[name].dtype, copy=True) for name, tensor in tensors.items()},
+            assign=True,
+        )
     try:
         task_class = registry.task_class(card.task)
     except UnknownNameError as error:

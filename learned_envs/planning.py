@@ -139,7 +139,10 @@ class Planner:
         self.search = search or CEM()
         self.search.check()
         self._returns, self._seed = returns, seed
-        self._low, self._high = torch.tensor(spec.control_low), torch.tensor(spec.control_high)
+        self._low, self._high = (
+            torch.tensor(bound, dtype=torch.float32, device="cpu")
+            for bound in (spec.control_low, spec.control_high)
+        )
         self._plan: Tensor | None = None
         self._generator: torch.Generator | None = None
 

@@ -20,6 +20,7 @@ from torch._dynamo.exc import TorchDynamoException
 
 from learned_envs.codegen.cpp import CppBatch, CppRow
 from learned_envs.codegen.numpy_code import NumpyFunction
+from learned_envs.defaults import usual_defaults
 from learned_envs.errors import UntraceableError
 from learned_envs.state import State, joined, leaves, rebuilt
 
@@ -142,7 +143,7 @@ class BatchStep:
         apart = self._apart if "member" in state.memory else None
         try:
             # Steps may be taken in inference mode, whose tensors cannot be traced.
-            with torch.inference_mode(False):
+            with usual_defaults():
                 return _BatchCode([self._step] if apart is None else apart(), state, action)
         except (UntraceableError, RuntimeError, OSError) as error:
             _warn(error)
@@ -211,9 +212,10 @@ class RowCode:
             kept = [after.q, after.v, *(after.memory[name] for name in self.memory)]
             return kept + leaves(result)[len(leaves(after)) :]
 
-        memory = [torch.zeros_like(state.memory[name]) for name in self.memory]
-        examples = [state.q, state.v, torch.zeros(1, nu), *memory]
-        derived = (CppRow if way is Way.CPP else NumpyFunction)(function, examples)
+        with usual_defaults():
+            memory = [torch.zeros_like(state.memory[name]) for name in self.memory]
+            now = [torch.zeros_like(state.q), torch.zeros_like(state.v), torch.zeros(1, nu)]
+            derived = (CppRow if way is Way.CPP else NumpyFunction)(function, [*now, *memory])
         self.code, self.run = derived.source, derived.run
 
 

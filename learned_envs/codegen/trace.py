@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial
+from threading import RLock
 from typing import Any
 
 import torch
@@ -14,7 +15,11 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from learned_envs.codegen.graph import Builder, Graph, Node, flat
 from learned_envs.codegen.operations import ELEMENTWISE, REDUCTIONS
+from learned_envs.defaults import usual_defaults
 from learned_envs.errors import UntraceableError
+
+_lock = RLock()
+"""Held while torch.fx traces: it knows but one tracer at a time, in all threads."""
 
 _OF_A_SHAPE = ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full")
 """What torch makes of a shape and a type alone."""
@@ -33,6 +38,11 @@ def traced(function: Callable[..., Sequence[Tensor]], examples: Sequence[Tensor]
         UntraceableError: where the function asks for the value of a tensor, or needs an operation
             that is not made of those in `operations.py`.
     """
+    with _lock, usual_defaults():
+        return _graph(function, examples)
+
+
+def _graph(function: Callable[..., Sequence[Tensor]], examples: Sequence[Tensor]) -> Graph:
     try:
         # Where gradients are possible, nothing is computed in place.
         with torch.enable_grad():

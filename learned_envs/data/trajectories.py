@@ -89,8 +89,8 @@ class Trajectories:
         Raises:
             DatasetError: if a sensor's readings were not recorded.
         """
-        low = torch.tensor(spec.control_low, device=device)
-        high = torch.tensor(spec.control_high, device=device)
+        low = torch.tensor(spec.control_low, dtype=torch.float32, device=device)
+        high = torch.tensor(spec.control_high, dtype=torch.float32, device=device)
         counts = torch.as_tensor(recording.lengths + 1, device=device)
         ends = counts.cumsum(0).repeat_interleave(counts)
 

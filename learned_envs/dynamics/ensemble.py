@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from learned_envs.defaults import usual_defaults
 from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.heading import Heading
 from learned_envs.dynamics.network import MLP
@@ -47,18 +48,20 @@ class Ensemble(Dynamics):
     def __init__(
         self, family: Family, spec: SystemSpec, members: int, sensors: Sequence[Sensor] = ()
     ) -> None:
-        super().__init__(spec)
+        with usual_defaults():
+            super().__init__(spec)
         self.family = family
         self.members = members
-        self.model = family.build(spec, members)
-        self.heading = Heading.of(spec)
-        self.remembers = self.model.remembers
         self.sensors = tuple(sensors)
-        # Made after the model, so that the model's first weights do not depend on the sensors.
-        self.head = (
-            SensorHead(spec, self.kinematics, self.sensors, members) if self.sensors else None
-        )
-        self.register_buffer("change_spread", torch.ones(spec.nv))
+        with usual_defaults():
+            self.model = family.build(spec, members)
+            self.heading = Heading.of(spec)
+            # Made after the model, so that the model's first weights do not depend on the sensors.
+            self.head = (
+                SensorHead(spec, self.kinematics, self.sensors, members) if self.sensors else None
+            )
+            self.register_buffer("change_spread", torch.ones(spec.nv))
+        self.remembers = self.model.remembers
 
     def with_member(self, member: int) -> Ensemble:
         """Return an ensemble of one of the members. Its weights are views of this one's."""

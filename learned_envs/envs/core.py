@@ -126,7 +126,10 @@ class EnvCore:
             rows = torch.randint(
                 len(self._starts.q), (count,), generator=generator, device=self.device
             )
-            chosen = torch.rand(count, generator=generator, device=self.device) < fraction
+            chosen = (
+                torch.rand(count, generator=generator, device=self.device, dtype=torch.float32)
+                < fraction
+            )
             start = self._simulation.dynamics.begin(self._starts[rows], generator, mean)
             state = state.where(~chosen, start)
         return state, generator.get_state()
@@ -148,7 +151,7 @@ class EnvCore:
         """
         new, random = self._draw(count, random)
         # All that were drawn begin, or are dropped.
-        supply = Supply(random, new, torch.tensor(count))
+        supply = Supply(random, new, torch.tensor(count, device="cpu"))
         nothing = torch.zeros(count, dtype=torch.bool, device=self.device)
         episodes = EpisodeBatch(
             new.state, new.observation, torch.zeros_like(nothing, dtype=torch.long), nothing, supply
@@ -248,7 +251,7 @@ class EnvCore:
             supply, taken = Supply(random, drawn, supply.taken), 0
         upto = taken + len(rows)
         new = NewEpisodes(supply.drawn.state[taken:upto], supply.drawn.observation[taken:upto])
-        supply = replace(supply, taken=torch.tensor(upto))
+        supply = replace(supply, taken=torch.tensor(upto, device="cpu"))
         return episodes.restarted(new, supply, lambda kept, own: kept.index_copy(0, rows, own))
 
     def _draw(self, count: int, random: Tensor) -> tuple[NewEpisodes, Tensor]:

@@ -48,7 +48,7 @@ class Pendulum(Task):
         dtype: torch.dtype = torch.float32,
     ) -> State:
         """Draw (batch) starts around the hanging pendulum."""
-        device = generator.device if generator is not None else None
+        device = generator.device if generator is not None else torch.device("cpu")
         slides = [0.1 if joint.kind == "slide" else 1.0 for joint in self.spec.joints]
         scale = self.reset_noise_scale * torch.tensor(slides, dtype=dtype, device=device)
         shape = (2, batch, self.spec.nq)

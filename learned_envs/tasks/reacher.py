@@ -60,7 +60,7 @@ class Reacher(Task):
         dtype: torch.dtype = torch.float32,
     ) -> State:
         """Draw (batch) starts: an arm nearly straight and at rest, and a target."""
-        device = generator.device if generator is not None else None
+        device = generator.device if generator is not None else torch.device("cpu")
         draw = torch.rand((batch, 6), generator=generator, device=device, dtype=dtype)
         noise = 2 * draw[:, :4] - 1
         # The root makes the disc uniform: as many targets on each part of its area.

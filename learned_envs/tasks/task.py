@@ -15,6 +15,7 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from learned_envs import argument
+from learned_envs.defaults import usual_defaults
 from learned_envs.state import State
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
@@ -117,8 +118,9 @@ class Task(ABC):
     @cached_property
     def observation_space(self) -> Box:
         """The reference environment's observation space."""
-        origin = State(torch.zeros(self.spec.nq), torch.zeros(self.spec.nv))
-        shape = tuple(self.observation(origin).shape)
+        with usual_defaults():
+            origin = State(torch.zeros(self.spec.nq), torch.zeros(self.spec.nv))
+            shape = tuple(self.observation(origin).shape)
         return Box(low=-np.inf, high=np.inf, shape=shape, dtype=np.float64)
 
     @abstractmethod
@@ -198,7 +200,7 @@ def uniform_start(
     dtype: torch.dtype,
 ) -> State:
     """Draw (batch) states with q uniform in q0 +- `scale` and v in 0 +- `scale`."""
-    device = generator.device if generator is not None else None
+    device = generator.device if generator is not None else torch.device("cpu")
     shape = (batch, spec.nq + spec.nv)
     noise = torch.rand(shape, generator=generator, device=device, dtype=dtype)
     q, v = torch.tensor_split(scale * (2 * noise - 1), [spec.nq], -1)

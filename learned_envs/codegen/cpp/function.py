@@ -22,6 +22,7 @@ from learned_envs.codegen.cpp.library import load
 from learned_envs.codegen.cpp.operation import OPERATIONS
 from learned_envs.codegen.cpp.writer import Form, Writer
 from learned_envs.codegen.trace import traced
+from learned_envs.defaults import usual_defaults
 from learned_envs.errors import ShapeError, UntraceableError
 
 Array = NDArray[Any]
@@ -60,7 +61,8 @@ class CppBatch:
         # For the process, once, where the processor has tile registers.
         tiles = WIDTH == 16 and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
         form = Form(False, 12 if WIDTH == 16 else 6, tiles=tiles)
-        codes = [_Code(f, examples, form) for f in functions]
+        with usual_defaults():
+            codes = [_Code(f, examples, form) for f in functions]
         if any(code.step != codes[0].step for code in codes):
             raise UntraceableError("The functions differ in more than their constants.")
         self._code = codes[0]
@@ -122,7 +124,8 @@ class CppRow:
     def __init__(self, function: Function, examples: Sequence[Tensor]) -> None:
         """Trace the function; see `CppBatch`."""
         abreast = 12 if WIDTH == 16 else 6
-        code = self._code = _Code(function, examples, Form(True, WIDTH, abreast))
+        with usual_defaults():
+            code = self._code = _Code(function, examples, Form(True, WIDTH, abreast))
         self.source = code.source
         self._run = load(self.source).run
         self._run.restype = None

@@ -18,6 +18,7 @@ from learned_envs.codegen.numpy_code.kernel import Array
 from learned_envs.codegen.numpy_code.operation import OPERATIONS
 from learned_envs.codegen.numpy_code.writer import Writer
 from learned_envs.codegen.trace import traced
+from learned_envs.defaults import usual_defaults
 
 
 class NumpyFunction:
@@ -45,8 +46,9 @@ class NumpyFunction:
             UntraceableError: where the function asks for the value of a tensor, or needs an
                 operation that has no numpy code here.
         """
-        writer = Writer(traced(function, examples), OPERATIONS)
-        self.source = writer.write("program")
+        with usual_defaults():
+            writer = Writer(traced(function, examples), OPERATIONS)
+            self.source = writer.write("program")
         namespace: dict[str, Any] = {**vars(kernel), **writer.constants}
         exec(compile(self.source, "<program>", "exec"), namespace)
         self.run: Callable[..., list[Array]] = namespace["program"]
