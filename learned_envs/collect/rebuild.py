@@ -88,9 +88,10 @@ def rebuild_states(
     if any(np.isnan(piece.moved).any() for piece in pieces):
         pieces = _stepped(task_name, pieces, layout)
     _expect_motion(pieces, spec, layout)
-    rebuilt = [_moved(piece, layout) for piece in pieces]
     steps = sum(len(episode.rewards) for episode in episodes)
-    left = steps - sum(len(episode.rewards) for episode in rebuilt)
+    left = steps - sum(len(piece.episode.rewards) for piece in pieces)
+    fate = f"rebuilt; {left:,} of {steps:,} steps left out" if left else "rebuilt"
+    rebuilt = [_moved(piece, layout, fate) for piece in pieces]
     sources = zip(layout.names, zip(*(piece.sources for piece in pieces), strict=True), strict=True)
     ways = [f"how far {name} moved from {' and '.join(sorted({*s}))}" for name, s in sources]
     note = f"q and v were rebuilt from the observations{''.join(', ' + way for way in ways)}."
@@ -116,29 +117,43 @@ def _pieces(observed: Observed, task: Task, layout: Layout) -> Iterator[Piece]:
             f"{observed.where} has observations, actions and rewards of the shapes {got}, expected "
             f"{expected} and a step at least."
         )
+    q, v = layout.state(observed.observations)
+    episode = Episode(
+        qpos=q,
+        qvel=v,
+        observations=np.asarray(observed.observations, dtype=np.float64),
+        actions=np.asarray(observed.actions, dtype=np.float32),
+        rewards=np.asarray(observed.rewards, dtype=np.float64),
+        terminated=observed.terminated,
+        truncated=observed.truncated,
+        seed=observed.seed,
+        actor=observed.actor,
+    )
+    moved = np.full((steps, len(layout.lacking)), np.nan)
+    sources = ["" for _ in layout.lacking]
+    _read_infos(observed, task, layout, moved, sources)
+    _read_rewards(episode, task, layout, moved, sources)
     whole = np.concatenate(([False], layout.whole(observed.observations), [False]))
     bounds = np.flatnonzero(whole[1:] != whole[:-1])
     for start, end in zip(bounds[::2], bounds[1::2] - 1, strict=True):
-        if start == end:
-            continue
-        last = bool(end == steps)
-        q, v = layout.state(observed.observations[start : end + 1])
-        episode = Episode(
-            qpos=q,
-            qvel=v,
-            observations=np.asarray(observed.observations[start : end + 1], dtype=np.float64),
-            actions=np.asarray(observed.actions[start:end], dtype=np.float32),
-            rewards=np.asarray(observed.rewards[start:end], dtype=np.float64),
-            terminated=observed.terminated and last,
-            truncated=observed.truncated or not last,
-            seed=-1 if start else observed.seed,
-            actor=f"{observed.actor} (rebuilt)",
-        )
-        moved = np.full((end - start, len(layout.lacking)), np.nan)
-        sources = ["" for _ in layout.lacking]
-        _read_infos(observed, slice(start, end), task, layout, moved, sources)
-        _read_rewards(episode, task, layout, moved, sources)
-        yield Piece(episode, moved, tuple(sources))
+        if start < end:
+            yield Piece(_cut(episode, start, end), moved[start:end], tuple(sources))
+
+
+def _cut(episode: Episode, start: int, end: int) -> Episode:
+    """Return the part of an episode from one state to another."""
+    last = bool(end == len(episode.rewards))
+    return replace(
+        episode,
+        qpos=episode.qpos[start : end + 1],
+        qvel=episode.qvel[start : end + 1],
+        observations=episode.observations[start : end + 1],
+        actions=episode.actions[start:end],
+        rewards=episode.rewards[start:end],
+        terminated=episode.terminated and last,
+        truncated=episode.truncated or not last,
+        seed=-1 if start else episode.seed,
+    )
 
 
 def _transition(episode: Episode, task: Task, displacement: Array) -> Transition:
@@ -153,12 +168,7 @@ def _transition(episode: Episode, task: Task, displacement: Array) -> Transition
 
 
 def _read_infos(
-    observed: Observed,
-    steps: slice,
-    task: Task,
-    layout: Layout,
-    moved: Array,
-    sources: list[str],
+    observed: Observed, task: Task, layout: Layout, moved: Array, sources: list[str]
 ) -> None:
     """Read displacements from infos that are velocities over a step, such as x_velocity."""
     spec, count = task.spec, len(observed.rewards)
@@ -172,7 +182,7 @@ def _read_infos(
             values = np.ravel(np.asarray(observed.infos.get(name, ())))
             if np.allclose(told, probe[:, index]) and len(values) in (count, count + 1):
                 # At a reset, there is none, or a placeholder.
-                moved[:, place] = values[-count:][steps].astype(np.float64) * spec.dt
+                moved[:, place] = values[-count:].astype(np.float64) * spec.dt
                 sources[place] = f"the infos' {name}"
 
 
@@ -263,9 +273,9 @@ def _expect_motion(pieces: Sequence[Piece], spec: SystemSpec, layout: Layout) ->
             )
 
 
-def _moved(piece: Piece, layout: Layout) -> Episode:
-    """Lay the displacements of a piece end to end, from the origin."""
+def _moved(piece: Piece, layout: Layout, fate: str) -> Episode:
+    """Lay the displacements of a piece end to end, from the origin, and note whose it was."""
     q = piece.episode.qpos.copy()
     for place, (index, _) in enumerate(layout.lacking):
         q[1:, index] = np.cumsum(piece.moved[:, place])
-    return replace(piece.episode, qpos=q)
+    return replace(piece.episode, qpos=q, actor=f"{piece.episode.actor} ({fate})")
