@@ -118,6 +118,9 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
             )
             for episode, meta in zip(dataset.iterate_episodes(), metadata, strict=True)
         ]
+        if not episodes:
+            raise DatasetError(f"{path} is empty: it holds no episode. Record the dataset anew.")
+        full, note = _states(episodes, task, spec, parameters, dataset.env_spec)
         digest = _digest(folder)
     except DatasetError:
         raise
@@ -129,15 +132,10 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
             f"{path} cannot be read by Minari ({type(error).__name__}: {error}). Restore it "
             "from a copy, or download or record it anew."
         ) from error
-    if not episodes:
-        raise DatasetError(f"{path} is empty: it holds no episode. Record the dataset anew.")
-    if not any(episode.missing for episode in episodes):
-        full, note = [_episode(episode) for episode in episodes], ""
-    else:
-        full, note = _rebuilt(episodes, task, spec, parameters, dataset.env_spec)
-        warnings.warn(f"{path}: {note}", stacklevel=2)
     for index, episode in enumerate(full):
         check_episode(episode, spec, f"Episode {index} of {path}")
+    if note:
+        warnings.warn(f"{path}: {note}", stacklevel=2)
     return ImportedDataset(Path(path), task, spec, digest, Recording.of(full), note)
 
 
@@ -234,19 +232,21 @@ def _episode(episode: Observed) -> Episode:
     )
 
 
-def _rebuilt(
+def _states(
     episodes: list[Observed],
     task: str,
     spec: SystemSpec,
     parameters: Mapping[str, Any],
     env_spec: Any,
 ) -> tuple[list[Episode], str]:
-    """Rebuild the states of episodes that have none.
+    """Return episodes with their states, and a note on those that were rebuilt.
 
     Raises:
-        DatasetError: if they cannot be rebuilt.
+        DatasetError: if they have none and these cannot be rebuilt.
     """
-    first = next(episode for episode in episodes if episode.missing)
+    first = next((episode for episode in episodes if episode.missing), None)
+    if first is None:
+        return [_episode(episode) for episode in episodes], ""
     lacking = (
         f"{first.where} has no {' and no '.join(first.missing)} in its infos (they hold "
         f"{', '.join(sorted(map(str, first.infos))) or 'nothing'}). A model is fitted to full "

@@ -188,3 +188,25 @@ class TestWhatASetSays:
         with pytest.raises(DatasetError, match="does not say the spaces"):
             import_minari("mine-v0", "Hopper", spec)
         assert not (tmp_path / "ran").exists()
+
+    @pytest.mark.parametrize(
+        "infos",
+        [
+            {"qpos": ["one"] * 6, "qvel": np.zeros((6, 6))},
+            {"qpos": np.zeros((6, 6)), "qvel": np.zeros((5, 6))},
+            {"qpos": np.zeros((6, 6)), "qvel": np.zeros((6, 6)), "columns": np.zeros(6)},
+            {"qpos": {"x": np.zeros(6)}, "qvel": np.zeros((6, 6))},
+        ],
+    )
+    def test_states_that_are_none(self, spec, infos):
+        episode = minari.data_collector.EpisodeBuffer(
+            observations=np.zeros((6, 11)),
+            actions=np.zeros((5, 3), dtype=np.float32),
+            rewards=np.zeros(5),
+            terminations=np.zeros(5, dtype=bool),
+            truncations=np.ones(5, dtype=bool),
+            infos=infos,
+        )
+        minari.create_dataset_from_buffers("mine-v0", [episode], env="Hopper-v5")
+        with pytest.raises(DatasetError, match="mine-v0"):
+            import_minari("mine-v0", "Hopper", spec)
