@@ -28,6 +28,10 @@ DEFAULT_FAMILY = "second_order"
 DESCRIBED = "learned_envs.systems.reference:describe_reference"
 """What makes the spec of most systems: it makes the reference environment and asks it."""
 
+CHECKED = "learned_envs.collect.agreement:check_recording"
+"""What holds a recording against the real environment of a task. It stands above the room that
+keeps recordings, which asks for it by this name."""
+
 
 @dataclass(frozen=True)
 class TaskEntry:

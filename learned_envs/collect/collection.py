@@ -119,7 +119,7 @@ def collect(
     done = {_chunk_of(collection, shard) for shard in dataset.shards}
     waiting = [chunk for chunk in _chunks(collection) if chunk.index not in done]
     starts = _starts(dataset, collection) if waiting else None
-    work = ChunkRecorder(Explorer(task, dataset.spec, actors, driving, starts), task_entry(task))
+    work = ChunkRecorder(Explorer(task, spec, actors, driving, starts), task_entry(task))
     try:
         _record(dataset, collection, waiting, work, workers, on_progress)
     except BaseException:

@@ -135,7 +135,7 @@ class Explorer:
         read_columns = partial(columns_of, spec=self.spec, sensors=sensors)
 
         def recorded(env: gym.Env[Array, Array]) -> Recorder:
-            return Recorder(env, actor, episodes.append, read_columns)
+            return Recorder(env, actor, episodes.append, read_columns, self.spec)
 
         if actor in self.drivers:
 

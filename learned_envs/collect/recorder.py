@@ -8,7 +8,11 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 import numpy as np
 
+from learned_envs.collect.original import Original
+from learned_envs.collect.tap import tapped
 from learned_envs.data.recording import Array, Episode
+from learned_envs.systems.reference import describe
+from learned_envs.systems.spec import SystemSpec
 
 Policy = Callable[[Array], Array]
 """From observations (*batch, n) to actions (*batch, nu), in numpy."""
@@ -20,8 +24,10 @@ Driver = Callable[[str, Callable[[], gym.Env[Array, Array]], int, int], None]
 class Recorder(gym.Wrapper[Array, Array, Array, Array]):
     """Record the full states of an environment while anything steps it.
 
-    The action is cast to float32, the dtype of the action space, before the step. So what is
-    recorded is what moved the system.
+    What is recorded is what moved the system: the actions, observations and rewards below all
+    wrappers. A wrapper may rescale actions, repeat steps, or reset in a step: every step of the
+    real environment is recorded as it was. Now and then one is taken again in another environment
+    of the same id, which must give the same.
     """
 
     def __init__(
@@ -30,6 +36,7 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         actor: str,
         on_episode: Callable[[Episode], None],
         read_columns: Callable[[Any], Mapping[str, Array]] | None = None,
+        spec: SystemSpec | None = None,
     ) -> None:
         """Wrap `env`, a reference environment.
 
@@ -40,7 +47,15 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
                 short is delivered as truncated.
             read_columns: reads an episode's `columns` from MuJoCo's data; see
                 [`columns_of`][learned_envs.systems.reference.columns_of].
+            spec: the system; if None, the environment is asked.
+
+        Raises:
+            ParameterError: if it is no MuJoCo environment that was made by its id.
+            SystemSpecError: if the system is not what the spec says, or not what its id makes.
         """
+        self.spec_of_system = describe(env.unwrapped) if spec is None else spec
+        self._original = Original.of(env, self.spec_of_system)
+        env, self._tap = tapped(env)
         super().__init__(env)
         self.actor = actor
         self.on_episode = on_episode
@@ -48,49 +63,77 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         self._rows: dict[str, list[Any]] = {}
         self._columns: dict[str, list[Array]] = {}
         self._seed = -1
+        self._fallen = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, dict[str, Any]]:
         """Deliver what is unfinished and start an episode."""
         self.cut()
-        observation, info = self.env.reset(seed=seed, options=options)
-        self._seed = -1 if seed is None else seed
-        self._begin(observation)
-        return observation, info
+        self._tap.listener = self
+        return self.env.reset(seed=seed, options=options)
 
     def set_state(self, q: Array, v: Array) -> Array:
         """Move the episode that `reset` began to another start, and return its observation."""
+        self.cut()
         base: Any = self.unwrapped
         base.set_state(q, v)
-        observation: Array = base._get_obs()
-        self._begin(observation)
-        return observation
+        return self._begin_here()
 
     def step(self, action: Array) -> tuple[Array, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step, record, and deliver the episode if it ends."""
-        action = np.asarray(action, dtype=np.float32)
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self._rows["actions"].append(action.copy())
-        self._rows["rewards"].append(float(reward))
-        self._observe(observation)
         if terminated or truncated:
-            self._deliver(bool(terminated), bool(truncated))
+            # What a wrapper ends has not ended by the task's own rules.
+            ended = bool(terminated) and self._fallen
+            self._deliver(ended, bool(truncated) or not ended)
         return observation, reward, terminated, truncated, info
 
     def cut(self) -> None:
         """Deliver the unfinished episode, if there is one, as truncated."""
-        if self._rows.get("actions"):
-            self._deliver(False, True)
+        self._deliver(False, True)
 
     def close(self) -> None:
         """Deliver what is unfinished and close the environment."""
         self.cut()
         super().close()
 
+    def began(self, observation: Array, seed: int | None) -> None:
+        """Begin an episode; a wrapper may have ended the last one without a word."""
+        self._deliver(self._fallen, not self._fallen)
+        self._seed = -1 if seed is None else seed
+        self._begin(observation)
+
+    def moves(self) -> None:
+        """Remember where a step begins; if somebody moved the system, an episode begins there."""
+        data = self.unwrapped.data  # type: ignore[attr-defined]
+        before = self._rows.get("qpos"), self._rows.get("qvel")
+        if not all(before) or not (
+            np.array_equal(data.qpos, self._rows["qpos"][-1])
+            and np.array_equal(data.qvel, self._rows["qvel"][-1])
+        ):
+            self.cut()
+            self._seed = -1
+            self._begin_here()
+        self._original.moves(self.env)
+
+    def moved(self, action: Array, observation: Array, reward: float, terminated: bool) -> None:
+        """Record a step."""
+        self._original.moved(self.env, action)
+        self._rows["actions"].append(action)
+        self._rows["rewards"].append(reward)
+        self._fallen = terminated
+        self._observe(observation)
+
+    def _begin_here(self) -> Array:
+        observation: Array = self.unwrapped._get_obs()  # type: ignore[attr-defined]
+        self._begin(observation)
+        return observation
+
     def _begin(self, observation: Array) -> None:
         self._rows = {n: [] for n in ("qpos", "qvel", "observations", "actions", "rewards")}
         self._columns = {}
+        self._fallen = False
         self._observe(observation)
 
     def _observe(self, observation: Array) -> None:
@@ -103,6 +146,8 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
                 self._columns.setdefault(name, []).append(column)
 
     def _deliver(self, terminated: bool, truncated: bool) -> None:
+        if not self._rows.get("actions"):
+            return
         arrays = {name: np.array(rows) for name, rows in self._rows.items()}
         columns = {name: np.array(rows) for name, rows in self._columns.items()}
         self._rows = {}
@@ -114,5 +159,6 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
                 seed=self._seed,
                 actor=self.actor,
                 columns=columns,
+                system=self.spec_of_system,
             )
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from learned_envs.data.outliers import find_outliers
 from learned_envs.data.recording import Array, Episode, Recording
+from learned_envs.data.system import expect_system
 from learned_envs.errors import DatasetError
 from learned_envs.systems.spec import SystemSpec
 
@@ -30,7 +31,7 @@ def check(recording: Recording, spec: SystemSpec, where: str) -> None:
 
 
 def check_episode(episode: Episode, spec: SystemSpec, where: str) -> None:
-    """Check that an episode has the sizes of `spec`, equal lengths and finite numbers.
+    """Check that an episode is of `spec`, and has its sizes, equal lengths and finite numbers.
 
     Raises:
         DatasetError: if it has not; `where` is how the message names it.
@@ -38,6 +39,8 @@ def check_episode(episode: Episode, spec: SystemSpec, where: str) -> None:
     steps = len(episode.rewards)
     if steps < 1:
         raise DatasetError(f"{where} has no step; expected at least one.")
+    if episode.system is not None:
+        expect_system(episode.system, spec, where)
     width = np.shape(episode.observations)[-1] if np.ndim(episode.observations) == 2 else 1
     _check_rows(episode, spec, where, steps + 1, steps, width)
 

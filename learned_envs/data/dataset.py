@@ -31,6 +31,7 @@ from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, write_
 from learned_envs.data.source import MakeSpec, expect
 from learned_envs.errors import DatasetError, OutputError
 from learned_envs.files import UNFINISHED
+from learned_envs.registry import CHECKED, load
 from learned_envs.systems.spec import SystemSpec
 
 __all__ = ["MANIFEST", "Dataset"]
@@ -156,7 +157,8 @@ class Dataset:
             once: write nothing if there is a shard of that origin already.
 
         Raises:
-            DatasetError: if an episode has wrong lengths or sizes, or is not finite in float32.
+            DatasetError: if an episode has wrong lengths or sizes, is not finite in float32, or is
+                of another system.
             OutputError: if the shard cannot be written, or others write all the time; the dataset
                 stays as it was.
         """
@@ -165,7 +167,10 @@ class Dataset:
         for index, episode in enumerate(episodes):
             check_episode(episode, self.spec, f"Episode {index} of those to append to {self.path}")
         recording = Recording.of(episodes)
-        check(recording, self.spec, f"What is to be appended to {self.path}")
+        where = f"What is to be appended to {self.path}"
+        check(recording, self.spec, where)
+        if any(episode.system is not None for episode in episodes):
+            load(CHECKED)(recording, self.spec, self.task, where, same=True)
         plain = json.loads(json.dumps({**(origin or {})}, allow_nan=False))
         with writing(self.path):
             # Others may have appended after this one was opened.

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from learned_envs.errors import DatasetError
 from learned_envs.systems.sensor import Sensor
+from learned_envs.systems.spec import SystemSpec
 
 Array = npt.NDArray[Any]
 
@@ -33,7 +34,7 @@ class Episode:
         qpos: (T + 1, nq) float64.
         qvel: (T + 1, nv) float64.
         observations: (T + 1, n) float64.
-        actions: (T, nu) float32, as the environment was given them.
+        actions: (T, nu) float32, as the environment below all wrappers was given them.
         rewards: (T,) float64.
         terminated: whether the task ended it.
         truncated: whether it was cut short.
@@ -41,6 +42,7 @@ class Episode:
         actor: who acted, such as "random" or "agent:NAME".
         columns: (T + 1, n) float64 each, by name: leaves of the state beside qpos and qvel, and
             what sensors read that the observation does not hold.
+        system: what was recorded, if it was asked.
     """
 
     qpos: Array
@@ -53,6 +55,7 @@ class Episode:
     seed: int
     actor: str
     columns: Mapping[str, Array] = field(default_factory=dict)
+    system: SystemSpec | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ def expect_system(got: SystemSpec, expected: SystemSpec, where: str) -> None:
     Raises:
         DatasetError: if they do not; it names what differs.
     """
+    if got == expected:
+        return
     found = differences(got, expected)
     if any(body.mass is None for spec in (got, expected) for body in spec.bodies):
         found = [

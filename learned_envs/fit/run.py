@@ -13,6 +13,7 @@ import torch
 from learned_envs import registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device
+from learned_envs.collect.agreement import check_recording, check_source
 from learned_envs.collect.collection import Driver, collect
 from learned_envs.data.source import Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
@@ -88,6 +89,7 @@ def fit(
     dataset: Source | None = None
     if config.data is not None:
         dataset = open_dataset(config.data, task, partial(spec_of, task))
+        check_source(dataset, task)
     elif config.learners and learner is None:
         raise ParameterError(
             f"Got learners={config.learners} and no learner. Pass "
@@ -157,6 +159,7 @@ def evaluate_run(
     simulation = Simulation.load(checkpoint, find_device(device))
     dataset = open_dataset(data, card.task, lambda: simulation.task.spec)
     recording, where = dataset.load(), f"Measured on all episodes of {data}."
+    check_recording(recording, dataset.spec, card.task, str(data))
     if card.data is not None and card.fit is not None and dataset.digest == card.data.sha256:
         training = FitConfig.from_dict(card.fit).training
         recording = recording.split(training.held_out, training.seed)[1]

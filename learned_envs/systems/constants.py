@@ -12,7 +12,7 @@ Array = np.ndarray[Any, Any]
 
 LOOKS = (
     *("cam_", "light_", "mat_", "tex_", "text_", "skin_", "name_", "names_", "key_", "tuple_"),
-    *("site_rgba", "site_matid", "geom_rgba", "geom_matid", "geom_group", "_sizes"),
+    *("site_rgba", "site_matid", "geom_rgba", "geom_matid", "geom_group"),
 )
 """What the names of constants begin with that only pictures, names and keyframes are made of."""
 
@@ -22,7 +22,7 @@ def constants_of(model: mujoco.MjModel) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for prefix, owner in (("", model), ("opt.", model.opt)):
         for name in dir(owner):
-            if name.startswith(("__", *LOOKS)):
+            if name.startswith(("_", *LOOKS)):
                 continue
             value = getattr(owner, name)
             if isinstance(value, np.ndarray | int | float):

@@ -19,37 +19,47 @@ EVERYTHING = mujoco.mjtState.mjSTATE_INTEGRATION
 
 @dataclass(frozen=True)
 class Moment:
-    """One step of a real environment, and all that MuJoCo knew before it.
+    """Where a step of a real environment begins.
 
     Attributes:
-        q: (nq,) before the step.
-        v: (nv,) before the step.
-        leaves: what else the spec counts to the state, before the step, by name.
-        action: (nu,) float32.
-        next_v: (nv,) after the step.
-        time: that the step took, seconds.
-        whole: MuJoCo's whole state before the step.
-        warm: (nv,) what its solver starts from.
-        contacts: pairs of geoms that were in contact before the step.
-        stable: whether the simulation did not blow up, upon which MuJoCo resets it.
+        q: (nq,).
+        v: (nv,).
+        leaves: what else the spec counts to the state, by name.
+        warm: (nv,) what MuJoCo's solver starts from; None for zeros.
+        whole: all that MuJoCo's own step depends on; None if that is not known.
     """
 
     q: Array
     v: Array
     leaves: dict[str, Array]
+    warm: Array | None = None
+    whole: Array | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that a real environment took.
+
+    Attributes:
+        begin: where it began.
+        action: (nu,) float32.
+        next_v: (nv,) after it.
+        time: that it took, seconds.
+        contacts: pairs of geoms that were in contact before it.
+    """
+
+    begin: Moment
     action: Array
     next_v: Array
     time: float
-    whole: Array
-    warm: Array
     contacts: tuple[tuple[int, int], ...]
-    stable: bool
 
 
 class Subject:
     """A real environment that is asked about its motion.
 
     Attributes:
+        env: as it was made, with its wrappers.
         base: the environment below all wrappers.
         model: MuJoCo's.
         data: MuJoCo's.
@@ -57,97 +67,90 @@ class Subject:
     """
 
     def __init__(self, env: gym.Env[Any, Any], spec: SystemSpec) -> None:
-        self.env, self.spec = env, spec
         base: Any = env.unwrapped
-        self.base = base
+        self.env, self.base, self.spec = env, base, spec
         self.model: mujoco.MjModel = base.model
         self.data: mujoco.MjData = base.data
 
-    def take(self, action: Array, outside: bool = False) -> Moment:
-        """Take one step and remember where it began.
-
-        Args:
-            action: (nu,).
-            outside: whether the environment is stepped as it was made, with its wrappers.
-        """
+    def now(self) -> Moment:
+        """Remember where the next step begins."""
         data = self.data
         whole = np.empty(mujoco.mj_stateSize(self.model, EVERYTHING))
         mujoco.mj_getState(self.model, data, whole, EVERYTHING)
-        q, v, warm = data.qpos.copy(), data.qvel.copy(), data.qacc_warmstart.copy()
         leaves = {name: np.array(getattr(data, name)) for name, _ in self.spec.leaves}
-        pairs = tuple((int(contact.geom1), int(contact.geom2)) for contact in data.contact)
-        begin, warned = data.time, self._unstable()
-        (self.env if outside else self.base).step(action)
-        taken = float(data.time - begin)
-        stable = bool(np.isfinite(data.qvel).all()) and self._unstable() <= warned
-        return Moment(q, v, leaves, action, data.qvel.copy(), taken, whole, warm, pairs, stable)
+        warm = data.qacc_warmstart.copy()
+        return Moment(data.qpos.copy(), data.qvel.copy(), leaves, warm, whole)
 
-    def again(
-        self,
-        moment: Moment,
-        q: Array | None = None,
-        v: Array | None = None,
-        *,
-        warm: bool = True,
-        restored: int = 0,
-        outside: bool = False,
-    ) -> Array:
-        """Take a step again from its q, v and leaves alone, and return v after it, (nv,).
+    def take(self, action: Array) -> Step | None:
+        """Step the environment with its wrappers; None if the simulation blows up.
 
         Args:
-            moment: the step.
-            q: where to begin instead.
-            v: how fast to begin instead.
-            warm: whether MuJoCo's solver starts from where it did, which is no part of the state.
-            restored: bits of `mjtState` for what else of MuJoCo's state is given back.
-            outside: as in `take`.
+            action: (nu,) float32.
+        """
+        begin, time, warned = self.now(), self.data.time, self._warnings()
+        pairs = tuple((int(contact.geom1), int(contact.geom2)) for contact in self.data.contact)
+        self.env.step(action)
+        if self._warnings() > warned or not np.isfinite(self.data.qvel).all():
+            return None
+        return Step(begin, action, self.data.qvel.copy(), float(self.data.time - time), pairs)
+
+    def again(
+        self, moment: Moment, action: Array, *, restored: int = 0, outside: bool = False
+    ) -> Any:
+        """Step from a moment, and from nothing else that was before.
+
+        Args:
+            moment: where the step begins.
+            action: (nu,) float32.
+            restored: bits of `mjtState` for what of the whole state is given back too.
+            outside: whether the wrappers take part.
+
+        Returns:
+            What the environment's `step` returns; `data` has the state.
         """
         model, data = self.model, self.data
-        mujoco.mj_resetData(model, data)
+        part = None
         if restored:
-            size = mujoco.mj_stateSize(model, restored)
-            part = np.empty(size)
-            mujoco.mj_extractState(model, moment.whole, EVERYTHING, part, restored)
+            mujoco.mj_setState(model, data, moment.whole, EVERYTHING)
+            part = np.empty(mujoco.mj_stateSize(model, restored))
+            mujoco.mj_getState(model, data, part, restored)
+        mujoco.mj_resetData(model, data)
+        if part is not None:
             mujoco.mj_setState(model, data, part, restored)
-        self.place(moment.q if q is None else q, moment.v if v is None else v, moment.leaves)
-        if warm:
-            data.qacc_warmstart[:] = moment.warm
-        else:
-            data.qacc_warmstart[:] = 0.0
-        (self.env if outside else self.base).step(moment.action)
-        return np.array(data.qvel)
+        self.place(moment)
+        return (self.env if outside else self.base).step(action)
 
-    def place(self, q: Array, v: Array, leaves: dict[str, Array]) -> None:
+    def place(self, moment: Moment) -> None:
         """Set the state, and what MuJoCo derives from it."""
-        self.data.qpos[:], self.data.qvel[:] = q, v
-        for name, leaf in leaves.items():
+        self.data.qpos[:], self.data.qvel[:] = moment.q, moment.v
+        for name, leaf in moment.leaves.items():
             getattr(self.data, name)[...] = leaf
         mujoco.mj_forward(self.model, self.data)
+        self.data.qacc_warmstart[:] = 0.0 if moment.warm is None else moment.warm
 
-    def explore(self, runs: int, steps: int, seed: int) -> list[Moment]:
+    def explore(self, runs: int, steps: int, seed: int) -> list[Step]:
         """Take steps from the environment's own starts and from around them, at random.
 
         A run ends where the simulation blows up.
         """
         rng = np.random.default_rng(seed)
-        moments = []
+        taken = []
         low, high = np.array(self.spec.control_low), np.array(self.spec.control_high)
         for run in range(runs):
             self.env.reset(seed=seed + run)
             if run % 2:
                 self._scatter(rng)
-            for step in range(steps):
+            for index in range(steps):
                 # Actions that stay a while move the system farther.
-                if step % 8 == 0 or run % 4 < 2:
+                if index % 8 == 0 or run % 4 < 2:
                     action = rng.uniform(low, high).astype(np.float32)
-                moment = self.take(action, outside=True)
-                if not moment.stable:
+                if (step := self.take(action)) is None:
                     break
-                moments.append(moment)
-        return moments
+                taken.append(step)
+        return taken
 
-    def _unstable(self) -> int:
-        """Return how often MuJoCo said that the simulation blew up."""
+    def _warnings(self) -> int:
+        """Return how often MuJoCo said that the simulation blew up; then it resets itself."""
         signs = (f"mjWARN_BAD{array}" for array in ("QPOS", "QVEL", "QACC"))
         return sum(self.data.warning[getattr(mujoco.mjtWarning, sign)].number for sign in signs)
 
@@ -158,7 +161,7 @@ class Subject:
         for joint in self.spec.joints:
             if joint.limits is not None and joint.kind != "free":
                 q[joint.q] = min(max(q[joint.q], joint.limits[0]), joint.limits[1])
-        self.place(q, rng.normal(size=model.nv), {})
+        self.place(Moment(q, rng.normal(size=model.nv), {}))
 
 
 def state_bit(part: str) -> int:

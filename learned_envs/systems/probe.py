@@ -69,14 +69,14 @@ def traits(env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0) -> list[str]
     subject = Subject(env, spec)
     before = constants_of(subject.model)
     with warnings_swallowed("unstable"):
-        moments = subject.explore(RUNS, STEPS, seed)
-    if not moments:
+        steps = subject.explore(RUNS, STEPS, seed)
+    if not steps:
         return ["The simulation blows up at its first step. Make its solver's timestep smaller."]
     if changed := different(before, constants_of(subject.model)):
         return [
             f"The environment changes constants of its model while it runs: {', '.join(changed)}. "
             "Models take them for constant: keep them as they are."
         ]
-    asked = Questions(subject, moments, seed)
+    asked = Questions(subject, steps, seed)
     with warnings_swallowed("unstable"):
         return [*asked.clock(), *asked.state(), *asked.symmetries(), *asked.contacts()]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from learned_envs.systems.moment import Array, Moment, Subject, state_bit
+from learned_envs.systems.moment import Array, Moment, Step, Subject, state_bit
 from learned_envs.systems.shapes import trees_that_meet, unseen_contacts
 
 REPEATED = 50
@@ -45,17 +46,17 @@ class Questions:
     Each question yields a sentence or two for each trait that is not as the spec says.
     """
 
-    def __init__(self, subject: Subject, moments: list[Moment], seed: int) -> None:
-        self.subject, self.spec, self.moments = subject, subject.spec, moments
+    def __init__(self, subject: Subject, steps: list[Step], seed: int) -> None:
+        self.subject, self.spec, self.steps = subject, subject.spec, steps
         self.rng = np.random.default_rng(seed)
         # In no order, so that what remembers the step before is not helped by it.
-        self.picked = [moments[i] for i in self.rng.permutation(len(moments))[:REPEATED]]
-        spread = np.std([moment.next_v - moment.v for moment in moments], axis=0)
+        self.picked = [steps[i] for i in self.rng.permutation(len(steps))[:REPEATED]]
+        spread = np.std([step.next_v - step.begin.v for step in steps], axis=0)
         self.scale = spread + 1e-3 * spread.max(initial=0.0) + 1e-9
 
     def clock(self) -> Iterator[str]:
         """Ask how long a step takes."""
-        times = {round(moment.time, 9) for moment in self.moments}
+        times = {round(step.time, 9) for step in self.steps}
         if times != {round(self.spec.dt, 9)}:
             yield (
                 f"A step takes {' or '.join(f'{time:g}' for time in sorted(times))} s, the spec "
@@ -65,16 +66,15 @@ class Questions:
 
     def state(self) -> Iterator[str]:
         """Ask whether q, v, leaves and action determine the step."""
-        again = self.subject.again
-        if (error := self._worst(again)) <= SAME:
-            cold = float(np.quantile(self._errors(partial(again, warm=False)), 0.9))
+        if (error := self._worst(self._again)) <= SAME:
+            cold = float(np.quantile(self._errors(self._cold), 0.9))
             if cold > CONVERGED:
                 yield (
                     f"MuJoCo's solver is not converged: what it starts from changes v by "
                     f"{_share(cold)}. Raise iterations in the MJCF's option."
                 )
             return
-        noise = max(self._error(again(m), again(m)) for m in self.picked)
+        noise = max(self._error(self._again(one), self._again(one)) for one in self.picked)
         if noise > SAME:
             yield (
                 f"Two steps from one state by one action differ by {_share(noise)}: the "
@@ -88,7 +88,7 @@ class Questions:
     def symmetries(self) -> Iterator[str]:
         """Ask whether the motion is the same where the spec says so."""
         spec = self.spec
-        limit = max(SAME, 3 * self._worst(self.subject.again))
+        limit = max(SAME, 3 * self._worst(self._again))
         for indices, change, words in (
             (spec.cyclic, self._shifted, "wherever the system is along it"),
             (spec.turning, self._turned, "after a whole turn of it"),
@@ -116,7 +116,7 @@ class Questions:
 
     def contacts(self) -> Iterator[str]:
         """Ask whether contacts are between shapes that a model sees."""
-        pairs = (pair for moment in self.moments for pair in moment.contacts)
+        pairs = (pair for step in self.steps for pair in step.contacts)
         if unseen := unseen_contacts(self.subject.model, self.spec, pairs):
             yield (
                 f"{unseen} are shown by no feature. Models see spheres, capsules and cylinders "
@@ -125,22 +125,21 @@ class Questions:
 
     def _what_matters(self) -> str:
         """Say what a step depends on beside q, v, leaves and action."""
-        again = self.subject.again
         for part, words in OTHER_STATE.items():
             bit = state_bit(part)
-            if bit and self._worst(partial(again, restored=bit)) <= SAME:
+            if bit and self._worst(partial(self._again, restored=bit)) <= SAME:
                 return words
-        if self._worst(partial(again, outside=True)) <= SAME:
+        if self._worst(partial(self._again, outside=True)) <= SAME:
             return "a wrapper of the environment"
         return (
             "more than q, v and the action: on what Python code remembers, such as a delay, a "
             "filter or a constant of the episode"
         )
 
-    def _errors(self, result: Callable[[Moment], Array]) -> list[float]:
-        return [self._error(result(moment), moment.next_v) for moment in self.picked]
+    def _errors(self, result: Callable[[Step], Array]) -> list[float]:
+        return [self._error(result(step), step.next_v) for step in self.picked]
 
-    def _worst(self, result: Callable[[Moment], Array]) -> float:
+    def _worst(self, result: Callable[[Step], Array]) -> float:
         return max(self._errors(result))
 
     def _error(self, one: Array, other: Array) -> float:
@@ -152,24 +151,35 @@ class Questions:
         joint = max((j for j in self.spec.joints if j.q <= place), key=lambda j: j.q)
         return f"q[{place}] of joint {joint.name!r}"
 
-    def _shifted(self, place: int, moment: Moment) -> Array:
-        q = moment.q.copy()
+    def _again(
+        self, step: Step, begin: Moment | None = None, *, restored: int = 0, outside: bool = False
+    ) -> Array:
+        """Take a step again, or from elsewhere, and return v after it."""
+        moment = step.begin if begin is None else begin
+        self.subject.again(moment, step.action, restored=restored, outside=outside)
+        return np.array(self.subject.data.qvel)
+
+    def _cold(self, step: Step) -> Array:
+        return self._again(step, replace(step.begin, warm=None))
+
+    def _shifted(self, place: int, step: Step) -> Array:
+        q = step.begin.q.copy()
         q[place] += self.rng.uniform(-FARTHEST, FARTHEST)
-        return self.subject.again(moment, q)
+        return self._again(step, replace(step.begin, q=q))
 
-    def _turned(self, place: int, moment: Moment) -> Array:
-        q = moment.q.copy()
+    def _turned(self, place: int, step: Step) -> Array:
+        q = step.begin.q.copy()
         q[place] += 2 * np.pi * self.rng.integers(1, 4)
-        return self.subject.again(moment, q)
+        return self._again(step, replace(step.begin, q=q))
 
-    def _headed(self, moment: Moment) -> Array:
+    def _headed(self, step: Step) -> Array:
         assert self.spec.heading is not None
         x, y, turn = self.spec.heading
         angle = self.rng.uniform(-np.pi, np.pi)
-        q, v = moment.q.copy(), moment.v.copy()
+        q, v = step.begin.q.copy(), step.begin.v.copy()
         q[turn] += angle
         v[[x, y]] = _rotation(angle) @ v[[x, y]]
-        after = self.subject.again(moment, q, v)
+        after = self._again(step, replace(step.begin, q=q, v=v))
         after[[x, y]] = _rotation(-angle) @ after[[x, y]]
         return after
 

@@ -1,0 +1,127 @@
+"""Hold a real environment that is recorded against another that its id makes."""
+
+from __future__ import annotations
+
+import copy
+from functools import lru_cache
+from typing import Any, Self
+
+import gymnasium as gym
+import numpy as np
+
+from learned_envs.collect.tap import wrappers_of
+from learned_envs.errors import SystemSpecError
+from learned_envs.registry import load, task_entry
+from learned_envs.systems.constants import constants_of, different
+from learned_envs.systems.moment import Moment, Subject
+from learned_envs.systems.probe import probe
+from learned_envs.systems.questions import SAME
+from learned_envs.systems.reference import deprecations_swallowed, make_reference
+from learned_envs.systems.spec import SystemSpec
+
+EVERY = 50
+"""One step in so many is taken again, the first among them."""
+
+
+class Original:
+    """What an environment's id makes, whose steps those of the environment must equal."""
+
+    def __init__(self, made: Subject) -> None:
+        self._made = made
+        self._steps = 0
+        self._moment: Moment | None = None
+
+    @classmethod
+    def of(cls, env: gym.Env[Any, Any], spec: SystemSpec) -> Self:
+        """Make the original of an environment, once in a process, and ask whether `spec` holds.
+
+        Raises:
+            SystemSpecError: if it does not, or the environment has other constants.
+        """
+        base: Any = env.unwrapped
+        recipe = _Recipe(base.spec)
+        made: Any = _made(recipe).unwrapped
+        if changed := different(constants_of(made.model), constants_of(base.model)):
+            raise SystemSpecError(
+                f"{base.spec.id} was changed after it was made: its model has another "
+                f"{', '.join(changed)}. Register an environment that makes the change itself, "
+                "with a task of its own."
+            )
+        return cls(_asked(recipe, spec))
+
+    def moves(self, env: gym.Env[Any, Any]) -> None:
+        """Remember where a step begins, if it is one to take again."""
+        if self._steps % EVERY == 0:
+            self._moment = Subject(env, self._made.spec).now()
+        self._steps += 1
+
+    def moved(self, env: gym.Env[Any, Any], action: np.ndarray[Any, Any]) -> None:
+        """Take a step again that an environment has taken.
+
+        Raises:
+            SystemSpecError: if it does not end where it did.
+        """
+        moment, self._moment = self._moment, None
+        if moment is None:
+            return
+        base: Any = env.unwrapped
+        self._made.again(moment, action)
+        moved = np.abs(base.data.qvel - moment.v).max(initial=0.0)
+        error = np.abs(base.data.qvel - self._made.data.qvel).max(initial=0.0)
+        if error > SAME * (moved + 1e-3):
+            changed = different(constants_of(self._made.model), constants_of(base.model))
+            wrappers = wrappers_of(env)
+            raise SystemSpecError(
+                f"{base.spec.id} was moved by more than the action: v ends {error:.2g} away from "
+                "where the same step ends in an environment that was just made"
+                + (f"; its model has another {', '.join(changed)}" if changed else "")
+                + (f"; its wrappers are {', '.join(wrappers)}" if wrappers else "")
+                + ". Record the environment as its id makes it."
+            )
+
+
+class _Recipe:
+    """What an environment is made from; recipes of equal names and arguments are one."""
+
+    def __init__(self, spec: gym.envs.registration.EnvSpec) -> None:
+        self.spec = spec
+        self.key = repr((spec.id, spec.entry_point, sorted(spec.kwargs.items(), key=str)))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Recipe) and self.key == other.key
+
+
+def reference(task: str) -> Subject:
+    """Make the real environment of a task, once in a process, and ask whether its spec holds.
+
+    Raises:
+        UnknownNameError: if there is no such task.
+        SystemSpecError: if its spec does not hold.
+    """
+    entry = task_entry(task)
+    registered = copy.copy(gym.spec(entry.reference_id.rpartition(":")[2]))
+    registered.kwargs = {**registered.kwargs, **entry.kwargs}
+    return _reference(_Recipe(registered), task)
+
+
+@lru_cache(maxsize=8)
+def _reference(recipe: _Recipe, task: str) -> Subject:
+    env, entry = make_reference(task), task_entry(task)
+    spec: SystemSpec = load(entry.spec)(entry)
+    probe(env, spec)
+    return Subject(env, spec)
+
+
+@lru_cache(maxsize=8)
+def _made(recipe: _Recipe) -> gym.Env[Any, Any]:
+    with deprecations_swallowed():
+        return gym.make(recipe.spec, render_mode=None, disable_env_checker=True)
+
+
+@lru_cache(maxsize=8)
+def _asked(recipe: _Recipe, spec: SystemSpec) -> Subject:
+    probe(_made(recipe), spec)
+    return Subject(_made(recipe), spec)
