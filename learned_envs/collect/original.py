@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Self
 
@@ -66,14 +67,14 @@ class Original:
             return
         base: Any = env.unwrapped
         self._made.again(moment, action)
-        moved = np.abs(base.data.qvel - moment.v).max(initial=0.0)
-        error = np.abs(base.data.qvel - self._made.data.qvel).max(initial=0.0)
-        if error > SAME * (moved + 1e-3):
+        made = self._made.outcome(moment.q)
+        error = np.abs(Subject(env, self._made.spec).outcome(moment.q) - made).max(initial=0.0)
+        if not error <= SAME * (np.abs(made).max(initial=0.0) + 1e-3):
             changed = different(constants_of(self._made.model), constants_of(base.model))
             wrappers = wrappers_of(env)
             raise SystemSpecError(
-                f"{base.spec.id} was moved by more than the action: v ends {error:.2g} away from "
-                "where the same step ends in an environment that was just made"
+                f"{base.spec.id} was moved by more than the action: a step ends {error:.2g} away "
+                "from where the same step ends in an environment that was just made"
                 + (f"; its model has another {', '.join(changed)}" if changed else "")
                 + (f"; its wrappers are {', '.join(wrappers)}" if wrappers else "")
                 + ". Record the environment as its id makes it."
@@ -94,8 +95,12 @@ class _Recipe:
         return isinstance(other, _Recipe) and self.key == other.key
 
 
-def reference(task: str) -> Subject:
+def reference(task: str, parameters: Mapping[str, Any]) -> Subject:
     """Make the real environment of a task, once in a process, and ask whether its spec holds.
+
+    Args:
+        task: name of the task.
+        parameters: that the environment is made with beside the task's own.
 
     Raises:
         UnknownNameError: if there is no such task.
@@ -103,13 +108,13 @@ def reference(task: str) -> Subject:
     """
     entry = task_entry(task)
     registered = copy.copy(gym.spec(entry.reference_id.rpartition(":")[2]))
-    registered.kwargs = {**registered.kwargs, **entry.kwargs}
+    registered.kwargs = {**registered.kwargs, **entry.kwargs, **parameters}
     return _reference(_Recipe(registered), task)
 
 
 @lru_cache(maxsize=8)
 def _reference(recipe: _Recipe, task: str) -> Subject:
-    env, entry = make_reference(task), task_entry(task)
+    env, entry = make_reference(task, **recipe.spec.kwargs), task_entry(task)
     spec: SystemSpec = load(entry.spec)(entry)
     probe(env, spec)
     return Subject(env, spec)

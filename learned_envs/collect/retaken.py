@@ -27,8 +27,8 @@ class Retaken:
     """What steps give if they are taken again.
 
     Attributes:
-        errors: (n, nv) how far v ends from where it was recorded, in units of the spread of what
-            a step changes; not finite if the simulation blew up.
+        errors: (n, 2 nv) how far v and q end from where they were recorded, in units of the
+            spread of what a step changes; not finite if the simulation blew up.
         observations: (n, .).
         rewards: (n,).
         terminated: (n,) bool.
@@ -58,20 +58,22 @@ class Retaken:
         if actions is None:
             actions = np.clip(recording.actions[rows], spec.control_low, spec.control_high)
         actions = np.asarray(actions, dtype=np.float32)
-        velocities, observations, rewards, ends = [], [], [], []
+        away, observations, rewards, ends = [], [], [], []
         for row, action in zip(rows, actions, strict=True):
             leaves = {name: recording.columns[name][row] for name, _ in spec.leaves}
             begin = Moment(recording.qpos[row], recording.qvel[row], leaves)
             observation, reward, terminated, *_ = subject.again(begin, action)
-            velocities.append(subject.data.qvel.copy())
+            away.append(subject.outcome(recording.qpos[row + 1]))
             observations.append(np.array(observation, dtype=np.float64))
             rewards.append(float(reward))
             ends.append(bool(terminated))
+        errors = np.array(away).reshape(len(rows), 2, -1)
         before, after = recording.qvel[rows], recording.qvel[rows + 1]
-        spread = np.std(after - before, axis=0)
+        errors[:, 0] -= after
+        spread = np.stack([np.std(after - before, axis=0), spec.dt * np.std(after, axis=0)])
         # What stands still in the sample has a spread of zero; float32 may have rounded it.
-        scale = spread + 1e-3 * spread.max(initial=0.0) + 1e-5
-        errors = np.abs(np.array(velocities) - after) / scale
+        scale = spread + 1e-3 * spread.max(-1, initial=0.0, keepdims=True) + 1e-5
+        errors = np.abs(errors / scale).reshape(len(rows), -1)
         return cls(errors, np.array(observations), np.array(rewards), np.array(ends))
 
     @property

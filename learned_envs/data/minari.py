@@ -136,7 +136,8 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
         check_episode(episode, spec, f"Episode {index} of {path}")
     if note:
         warnings.warn(f"{path}: {note}", stacklevel=2)
-    return ImportedDataset(Path(path), task, spec, digest, Recording.of(full), note)
+    recording = Recording.of(full)
+    return ImportedDataset(Path(path), task, spec, digest, recording, note, parameters)
 
 
 def _folder(path: str | os.PathLike[str]) -> Path:

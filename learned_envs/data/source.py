@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from learned_envs.data.recording import Recording
 from learned_envs.errors import DatasetError
@@ -67,6 +67,8 @@ class ImportedDataset:
         digest: sha256 of what they were read from.
         recording: the episodes.
         note: a sentence on what was rebuilt and what was left out; empty if all is as it was.
+        parameters: those of the environment that was recorded which are not the task's own; they
+            change what is observed and paid.
     """
 
     path: Path
@@ -75,6 +77,7 @@ class ImportedDataset:
     digest: str
     recording: Recording
     note: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:

@@ -13,7 +13,7 @@ import torch
 from learned_envs import registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device
-from learned_envs.collect.agreement import check_recording, check_source
+from learned_envs.collect.agreement import check_source
 from learned_envs.collect.collection import Driver, collect
 from learned_envs.data.source import Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
@@ -158,8 +158,8 @@ def evaluate_run(
         return Report.of(card.held_out), where
     simulation = Simulation.load(checkpoint, find_device(device))
     dataset = open_dataset(data, card.task, lambda: simulation.task.spec)
+    check_source(dataset, card.task)
     recording, where = dataset.load(), f"Measured on all episodes of {data}."
-    check_recording(recording, dataset.spec, card.task, str(data))
     if card.data is not None and card.fit is not None and dataset.digest == card.data.sha256:
         training = FitConfig.from_dict(card.fit).training
         recording = recording.split(training.held_out, training.seed)[1]

@@ -43,14 +43,14 @@ class Step:
     Attributes:
         begin: where it began.
         action: (nu,) float32.
-        next_v: (nv,) after it.
+        outcome: (2 nv,) v after it, and how far q went, in its tangent space.
         time: that it took, seconds.
         contacts: pairs of geoms that were in contact before it.
     """
 
     begin: Moment
     action: Array
-    next_v: Array
+    outcome: Array
     time: float
     contacts: tuple[tuple[int, int], ...]
 
@@ -92,7 +92,14 @@ class Subject:
         self.env.step(action)
         if self._warnings() > warned or not np.isfinite(self.data.qvel).all():
             return None
-        return Step(begin, action, self.data.qvel.copy(), float(self.data.time - time), pairs)
+        time = float(self.data.time - time)
+        return Step(begin, action, self.outcome(begin.q), time, pairs)
+
+    def outcome(self, q: Array) -> Array:
+        """Return v now, and how far it is from `q` in its tangent space, (2 nv,)."""
+        away = np.empty(self.model.nv)
+        mujoco.mj_differentiatePos(self.model, away, 1.0, q, self.data.qpos)
+        return np.concatenate([self.data.qvel, away])
 
     def again(
         self, moment: Moment, action: Array, *, restored: int = 0, outside: bool = False

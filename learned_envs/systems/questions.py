@@ -14,7 +14,7 @@ from learned_envs.systems.shapes import trees_that_meet, unseen_contacts
 REPEATED = 50
 """How many of the steps are taken again for each question."""
 SAME = 1e-6
-"""Share of the spread of a step's change in v within which two results are one."""
+"""Share of the spread of a step's change within which two results are one."""
 CONVERGED = 0.02
 """What the solver's own start may do to nine steps in ten. Humanoid-v5, whose solver is the
 coarsest of Gymnasium's, has 1e-6."""
@@ -51,8 +51,11 @@ class Questions:
         self.rng = np.random.default_rng(seed)
         # In no order, so that what remembers the step before is not helped by it.
         self.picked = [steps[i] for i in self.rng.permutation(len(steps))[:REPEATED]]
-        spread = np.std([step.next_v - step.begin.v for step in steps], axis=0)
-        self.scale = spread + 1e-3 * spread.max(initial=0.0) + 1e-9
+        # How v changes, and how far q goes: each has a unit of its own.
+        changes = np.array([step.outcome for step in steps]).reshape(len(steps), 2, -1)
+        changes[:, 0] -= [step.begin.v for step in steps]
+        spread = np.std(changes, axis=0)
+        self.scale = (spread + 1e-3 * spread.max(-1, initial=0.0, keepdims=True) + 1e-9).ravel()
 
     def clock(self) -> Iterator[str]:
         """Ask how long a step takes."""
@@ -70,7 +73,7 @@ class Questions:
             cold = float(np.quantile(self._errors(self._cold), 0.9))
             if cold > CONVERGED:
                 yield (
-                    f"MuJoCo's solver is not converged: what it starts from changes v by "
+                    f"MuJoCo's solver is not converged: what it starts from changes steps by "
                     f"{_share(cold)}. Raise iterations in the MJCF's option."
                 )
             return
@@ -97,14 +100,14 @@ class Questions:
             if wrong := {i: error for i, error in errors.items() if error > limit}:
                 named = ", ".join([self._joint(i) for i in wrong][:NAMED])
                 yield (
-                    f"The motion should be the same {words}, and it is not, for {named}: v "
+                    f"The motion should be the same {words}, and it is not, for {named}: it "
                     f"differs by {_share(max(wrong.values()))}. Give the joint limits, so that "
                     "models see where it is."
                 )
         if spec.heading is not None and (error := self._worst(self._headed)) > limit:
             yield (
                 f"The motion should be the same whatever {self._joint(spec.heading[2])} is, and it "
-                f"is not: v differs by {_share(error)}. Remove what has a direction, such as "
+                f"is not: it differs by {_share(error)}. Remove what has a direction, such as "
                 "wind, or give the joint limits."
             )
         if spec.cyclic and (shapes := trees_that_meet(self.subject.model)):
@@ -137,7 +140,7 @@ class Questions:
         )
 
     def _errors(self, result: Callable[[Step], Array]) -> list[float]:
-        return [self._error(result(step), step.next_v) for step in self.picked]
+        return [self._error(result(step), step.outcome) for step in self.picked]
 
     def _worst(self, result: Callable[[Step], Array]) -> float:
         return max(self._errors(result))
@@ -154,10 +157,10 @@ class Questions:
     def _again(
         self, step: Step, begin: Moment | None = None, *, restored: int = 0, outside: bool = False
     ) -> Array:
-        """Take a step again, or from elsewhere, and return v after it."""
+        """Take a step again, or from elsewhere, and return its outcome."""
         moment = step.begin if begin is None else begin
         self.subject.again(moment, step.action, restored=restored, outside=outside)
-        return np.array(self.subject.data.qvel)
+        return self.subject.outcome(moment.q)
 
     def _cold(self, step: Step) -> Array:
         return self._again(step, replace(step.begin, warm=None))
@@ -179,9 +182,9 @@ class Questions:
         q, v = step.begin.q.copy(), step.begin.v.copy()
         q[turn] += angle
         v[[x, y]] = _rotation(angle) @ v[[x, y]]
-        after = self._again(step, replace(step.begin, q=q, v=v))
-        after[[x, y]] = _rotation(-angle) @ after[[x, y]]
-        return after
+        after = self._again(step, replace(step.begin, q=q, v=v)).reshape(2, -1)
+        after[:, [x, y]] = after[:, [x, y]] @ _rotation(angle)
+        return after.ravel()
 
 
 def _share(error: float) -> str:

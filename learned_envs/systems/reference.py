@@ -80,9 +80,9 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
     The range of the control is the environment's own action space, below all wrappers.
 
     Raises:
-        ParameterError: if the environment has no id or no MuJoCo model, or if its model has
-            joints other than slides, hinges and free joints.
-        SystemSpecError: if its actions are not one bounded number for each of its actuators.
+        ParameterError: if the environment has no id or no MuJoCo model.
+        SystemSpecError: if its model has joints other than slides, hinges and free joints, or its
+            actions are not one bounded number for each of its actuators.
     """
     unwrapped: Any = env.unwrapped
     if env.spec is None or not isinstance(getattr(unwrapped, "model", None), mujoco.MjModel):
@@ -209,7 +209,7 @@ def _joint(model: mujoco.MjModel, index: int, held: bool) -> Joint:
     slack = _disabled(model, "SPRING", "PASSIVE")
     name, kind = model.joint(index).name, int(model.jnt_type[index])
     if kind not in JOINTS:
-        raise ParameterError(
+        raise SystemSpecError(
             f"Joint {name!r} is a {mujoco.mjtJoint(kind).name}, expected one of "
             f"{', '.join(JOINTS.values())}; write a ball joint as three hinges in the MJCF."
         )

@@ -1,8 +1,10 @@
 """The probe names every trait that a spec does not know, and says nothing where all is well."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import gymnasium as gym
+import gymnasium.envs.mujoco
 import numpy as np
 import pytest
 import traits
@@ -30,6 +32,14 @@ def test_nothing_is_said_of_gymnasiums_other_systems(env_id, seed):
     assert found(env, describe(env), seed) == []
 
 
+CHAIN = """
+<body name="b" pos="0 0 -.5"><joint axis="0 1 0"/><geom type="capsule" size=".03"
+  fromto="0 0 0 .5 0 0"/>
+  <body name="c" pos=".5 0 0"><joint axis="0 1 0"/><geom type="capsule" size=".03"
+    fromto="0 0 0 0 0 .5"/></body>
+</body>"""
+CLOSED = '<equality><connect body1="c" anchor="0 0 .5"/></equality>'
+
 FINE = {
     "a motor": mjcf(),
     "positions that a hinge follows": mjcf(
@@ -52,6 +62,7 @@ FINE = {
     "a sled in wind": sled(option='density="1.2" wind="5 0 0"'),
     "a sled on a spring": sled(joint='type="slide" axis="1 0 0" stiffness="20"'),
     "a sled on a slope": sled(option='gravity="3 0 -9.81"'),
+    "a closed chain": mjcf(child=CHAIN, tail=CLOSED),
     "weak motors": mjcf(actuator=traits.MOTOR.replace("/>", ' gear="5" forcerange="-1 1"/>')),
 }
 
@@ -119,6 +130,7 @@ CODE = {
     "Magnetic": (sled(), "q.0. of joint 'j'"),
     "Hasty": (mjcf(), "A step takes 0.04 s, the spec says 0.02 s"),
     "Keyframed": (mjcf(), "init_qpos"),
+    "Wrapping": (mjcf(), "after a whole turn"),
     "Moved": (mjcf(world=MOCAP), "mocap"),
 }
 
@@ -129,6 +141,17 @@ def test_traits_of_environments_are_named(name):
     env = make(xml, getattr(traits, name))
     with pytest.raises(SystemSpecError, match=words):
         probe(env, describe(env))
+
+
+def test_a_direction_of_the_world_is_named():
+    swimmer = Path(gymnasium.envs.mujoco.__file__).parent / "assets" / "swimmer.xml"
+    text = swimmer.read_text()
+    assert describe(make(text)).heading is not None
+    assert found(make(text), describe(make(text))) == []
+    windy = make(text.replace("<option ", '<option wind="3 0 0" '))
+    assert windy.unwrapped.model.opt.wind[0] == 3
+    with pytest.raises(SystemSpecError, match=r"whatever q\[2\] of joint"):
+        probe(windy, describe(windy))
 
 
 def test_actions_are_the_environments_own():

@@ -175,6 +175,15 @@ class Keyframed(TraitEnv):
         self.init_qpos = self.init_qpos + 0.5
 
 
+class Wrapping(TraitEnv):
+    """The angle is put back between -pi and pi."""
+
+    def step(self, action):
+        self.do_simulation(action, self.frame_skip)
+        self.data.qpos[0] = (self.data.qpos[0] + np.pi) % (2 * np.pi) - np.pi
+        return self._get_obs(), 0.0, False, False, {}
+
+
 class Moved(TraitEnv):
     """A mocap body wanders."""
 
