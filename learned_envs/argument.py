@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import reprlib
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -19,6 +21,19 @@ from learned_envs.errors import (
     ParameterError,
     ShapeError,
 )
+
+LARGEST = 2**63 - 1
+"""The largest whole number that tensors and files hold."""
+
+KINDS = {torch.float64: np.float64, torch.int64: np.float64}
+"""What numbers are read as for tensors of each type, if not as float32."""
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def shown(value: object) -> str:
+    """Return what a message shows of a value, in one line that is not long."""
+    return textwrap.shorten(reprlib.repr(value), 80)
 
 
 def numbers(
@@ -47,14 +62,14 @@ def numbers(
         ParameterError: likewise.
     """
     if not isinstance(value, Tensor):
-        tensor = torch.from_numpy(array(name, value, shape, error, finite))
-        return tensor.to(like.device, like.dtype)
+        kind = KINDS.get(like.dtype, np.float32)
+        given = torch.from_numpy(array(name, value, shape, error, finite, kind))
+        return given.to(like.device, like.dtype)
     if value.is_complex():
         raise _not_numeric(name, value.dtype, shape, error)
     _expect_shape(name, value, shape)
     tensor = value.to(like.device, like.dtype)
-    # On the CPU, torch needs longer than numpy to tell.
-    if finite and not np.isfinite(tensor.detach().cpu().numpy()).all():
+    if finite and not _is_finite(tensor.detach()):
         raise _not_finite(name, error)
     return tensor
 
@@ -65,8 +80,9 @@ def array(
     shape: tuple[int, ...],
     error: type[ActionError] | type[ParameterError] = ParameterError,
     finite: bool = True,
-) -> NDArray[np.float32]:
-    """Return numbers that are no torch tensor as a new float32 array; see `numbers`."""
+    kind: type[np.float32] | type[np.float64] = np.float32,
+) -> NDArray[Any]:
+    """Return numbers that are no torch tensor as a new float array of `kind`; see `numbers`."""
     try:
         given = np.asarray(value)
     except ValueError as ragged:
@@ -75,13 +91,22 @@ def array(
         raise _not_numeric(name, given.dtype, shape, error)
     _expect_shape(name, given, shape)
     with np.errstate(over="ignore"):
-        result = given.astype(np.float32)
+        result = given.astype(kind)
         if finite:
             # One product tells most often, and in a fraction of the time.
             flat = result.ravel()
             if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
                 raise _not_finite(name, error)
     return result
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    try:
+        # On the CPU, torch needs longer than numpy to tell.
+        return bool(np.isfinite(tensor.cpu().numpy()).all())
+    except RuntimeError:
+        # Transforms such as torch.func.vmap show no values.
+        return True
 
 
 def _expect_shape(name: str, value: Any, shape: tuple[int, ...]) -> None:
@@ -119,8 +144,8 @@ def mask(name: str, value: Any, count: int, device: torch.device) -> Tensor:
     return torch.as_tensor(value, device=device)
 
 
-def count(name: str, value: object, least: int = 1) -> int:
-    """Return a whole number that is at least `least`; bools and floats are none.
+def count(name: str, value: object, least: int = 1, most: int | None = LARGEST) -> int:
+    """Return a whole number from `least` to `most`; bools and floats are none.
 
     Raises:
         ParameterError: if it is none.
@@ -129,9 +154,14 @@ def count(name: str, value: object, least: int = 1) -> int:
         >>> count("num_envs", np.int64(3))
         3
     """
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise ParameterError(f"Got {name}={value!r}, expected a whole number, at least {least}.")
-    return int(value)
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        given = int(value)
+        if least <= given and (most is None or given <= most):
+            return given
+    above = "" if most in (None, LARGEST) else f" and at most {most}"
+    raise ParameterError(
+        f"Got {name}={shown(value)}, expected a whole number that is at least {least}{above}."
+    )
 
 
 def number(
@@ -149,11 +179,12 @@ def number(
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         with suppress(OverflowError):
             given = float(value)
-            if low <= given <= high and not (finite and math.isinf(given)):
+            if low <= given <= high and not (finite and abs(given) > FLOAT32_MAX):
                 return given
     kind = "a finite number" if finite else "a number"
-    bounds = f" from {low:g} to {high:g}" if (low, high) != (-math.inf, math.inf) else ""
-    raise ParameterError(f"Got {name}={value!r}, expected {kind}{bounds}.")
+    bounds = "" if low == -math.inf else f" that is at least {low:g}"
+    bounds += "" if high == math.inf else f" and at most {high:g}"
+    raise ParameterError(f"Got {name}={shown(value)}, expected {kind}{bounds}.")
 
 
 def flag(name: str, value: object) -> bool:
@@ -163,7 +194,7 @@ def flag(name: str, value: object) -> bool:
         ParameterError: if it is none.
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise ParameterError(f"Got {name}={value!r}, expected True or False.")
+        raise ParameterError(f"Got {name}={shown(value)}, expected True or False.")
     return bool(value)
 
 
@@ -184,7 +215,8 @@ def interval(name: str, value: object) -> tuple[float, float]:
             if low < high:
                 return low, high
     raise ParameterError(
-        f"Got {name}={value!r}, expected two numbers, the smaller one first, such as (0.5, 2.0)."
+        f"Got {name}={shown(value)}, expected two numbers, the smaller one first, "
+        "such as (0.5, 2.0)."
     )
 
 
@@ -196,7 +228,7 @@ def choice(name: str, value: object, known: Sequence[str]) -> str:
     """
     if not isinstance(value, str) or value not in known:
         words = ", ".join(repr(word) for word in known)
-        raise ParameterError(f"Got {name}={value!r}, expected one of {words}.")
+        raise ParameterError(f"Got {name}={shown(value)}, expected one of {words}.")
     return value
 
 
@@ -206,7 +238,7 @@ def seed(name: str, value: object) -> int | None:
     Raises:
         ParameterError: if it is neither.
     """
-    return None if value is None else count(name, value, 0)
+    return None if value is None else count(name, value, 0, None)
 
 
 def seeds(value: object, count: int) -> int | list[int] | None:
@@ -219,7 +251,7 @@ def seeds(value: object, count: int) -> int | list[int] | None:
     if not isinstance(value, (list, tuple, np.ndarray)):
         return seed("seed", value)
     if (isinstance(value, np.ndarray) and value.ndim != 1) or len(value) != count:
-        raise ShapeError(f"Got seed={value!r}, expected one seed, or {count} for as many envs.")
+        raise ShapeError(f"Got seed={shown(value)}, expected one seed, or {count} of them.")
     each = [seed("seed", entry) for entry in value]
     return [entry for entry in each if entry is not None] or None
 
@@ -231,7 +263,7 @@ def options(value: object) -> Mapping[str, Any]:
         ArgumentTypeError: if it is no mapping.
     """
     if value is not None and not isinstance(value, Mapping):
-        raise ArgumentTypeError(f"Got options={value!r}, expected a dictionary or None.")
+        raise ArgumentTypeError(f"Got options={shown(value)}, expected a dictionary or None.")
     return value or {}
 
 

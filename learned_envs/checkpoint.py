@@ -219,10 +219,10 @@ def find_device(name: str | torch.device | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.empty(0, device=device).tolist()
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         raise DeviceError(
-            f"Device {str(name)!r} is not available here ({str(error).splitlines()[0]}). "
+            f"Device {str(name)[:80]!r} is not available here ({str(error).splitlines()[0]}). "
             "Use device='cpu'."
         ) from error
     return device

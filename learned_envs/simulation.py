@@ -13,59 +13,19 @@ import torch
 from torch import Tensor
 
 from learned_envs import registry
+from learned_envs.argument import count, flag, shown
+from learned_envs.batches import BatchCheck
 from learned_envs.card import Card
 from learned_envs.checkpoint import find_device, load_checkpoint
 from learned_envs.dynamics import Dynamics, Ensemble
-from learned_envs.errors import ParameterError, ShapeError
+from learned_envs.errors import ArgumentTypeError, ParameterError
+from learned_envs.outcome import Rollout, Step
 from learned_envs.state import State, stacked
 from learned_envs.stepping import BatchStep
 from learned_envs.tasks.task import Task, Transition, total
 
 TensorPolicy = Callable[[Tensor], Tensor]
 """Observations (batch, n) to actions (batch, nu), on the simulation's device."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one step of a simulation gives, batched.
-
-    Attributes:
-        state: after the step; the last state inside the envelope if the step diverged.
-        observation: of that state, (*batch, n).
-        reward: (*batch).
-        terminated: (*batch) bool, whether the task's rules end the episode.
-        diverged: (*batch) bool, whether the model left the envelope of its data. Such an episode
-            is to be truncated: ending early must not pay.
-        disagreement: (*batch) if it was asked for and there is more than one member.
-        transition: all that the reward saw, for `task.details`.
-        reward_terms: the summands of the reward, (*batch) each.
-    """
-
-    state: State
-    observation: Tensor
-    reward: Tensor
-    terminated: Tensor
-    diverged: Tensor
-    disagreement: Tensor | None
-    transition: Transition
-    reward_terms: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """A batch of rollouts.
-
-    Attributes:
-        states: q (batch, time + 1, nq) and v (batch, time + 1, nv), the first given.
-        observations: (batch, time, n), each after its step.
-        rewards: (batch, time).
-        alive: (batch, time) bool, false for steps that follow an episode's end.
-    """
-
-    states: State
-    observations: Tensor
-    rewards: Tensor
-    alive: Tensor
 
 
 @dataclass(frozen=True)
@@ -84,6 +44,24 @@ class Simulation:
     card: Mapping[str, Any] = field(default_factory=dict)
     compile: bool = False
 
+    def __post_init__(self) -> None:
+        """Check that the task and the model are of one system.
+
+        Raises:
+            ArgumentTypeError: if one of them is something else.
+            ParameterError: if they are of different systems.
+        """
+        if not isinstance(self.task, Task) or not isinstance(self.dynamics, Dynamics):
+            raise ArgumentTypeError(
+                f"Got {type(self.task).__name__} and {type(self.dynamics).__name__}, expected a "
+                "Task and a Dynamics."
+            )
+        if self.task.spec is not self.dynamics.spec and self.task.spec != self.dynamics.spec:
+            raise ParameterError(
+                f"Got a task of {self.task.spec.reference_id} with a model of "
+                f"{self.dynamics.spec.reference_id}, expected both to have one spec."
+            )
+
     @classmethod
     def load(
         cls, checkpoint: str | Path, device: str | torch.device = "cpu", **parameters: Any
@@ -98,8 +76,11 @@ class Simulation:
         Raises:
             CheckpointError: if the weights cannot be read.
             UnknownNameError: if there is no such task.
-            ParameterError: if a parameter is not one that a learned environment can take.
+            ArgumentTypeError: if a learned environment does not take one of the parameters.
+            ParameterError: if one is out of range.
         """
+        if not isinstance(checkpoint, (str, Path)):
+            raise ParameterError(f"Got checkpoint={shown(checkpoint)}, expected a name or a path.")
         dynamics, card = load_checkpoint(checkpoint, device)
         task = registry.task_class(Card.of(card).task).create(dynamics.spec, parameters)
         return cls(task, dynamics, card)
@@ -141,7 +122,15 @@ class Simulation:
             batch: how many.
             generator: the source of randomness, on the simulation's device; torch's own if None.
             mean: step with the ensemble's mean instead of a random member an episode.
+
+        Raises:
+            ParameterError: if `batch` is no whole number that is at least 1, or the generator is of
+                another device.
+            ArgumentTypeError: if the generator is none.
         """
+        batch = count("batch", batch)
+        self.check.generator(generator)
+        mean = flag("mean", mean)
         state = self.task.initial_state(batch, generator, self.dynamics.q_low.dtype)
         return self.dynamics.begin(state.to(self.device), generator, mean)
 
@@ -153,19 +142,24 @@ class Simulation:
 
         Args:
             state: q (*batch, nq), v (*batch, nv).
-            action: (*batch, nu).
+            action: (*batch, nu); any numbers, cast to the model's dtype as the state is.
             disagreement: whether to compute the members' disagreement.
 
         Raises:
-            ShapeError: if the action does not fit the state.
+            ArgumentTypeError: if the state is none.
+            ShapeError: if something does not fit the system or the state, or the batch is empty.
+            ActionError: if the action is not numeric or, on a CPU, not finite.
+            ParameterError: likewise of the state; if it remembers a member that is not there; or
+                if a model of one member is asked for disagreement.
         """
-        spec = self.task.spec
-        if action.shape != (*state.q.shape[:-1], spec.nu):
-            raise ShapeError(
-                f"Got actions of shape {tuple(action.shape)}, expected "
-                f"{(*state.q.shape[:-1], spec.nu)}: one for each of the states."
+        if disagreement and self.members == 1:
+            raise ParameterError(
+                "Got disagreement=True for a model of one member, which cannot disagree with "
+                "itself. Leave it out, or fit with --members 3."
             )
-        step: Step = self.steps[disagreement](state, action)
+        state = self.check.state(state)
+        action = self.check.action(action, state.q.shape[:-1])
+        step: Step = self.steps[flag("disagreement", disagreement)](state, action)
         return step
 
     def compiled(self) -> Simulation:
@@ -183,12 +177,25 @@ class Simulation:
 
         That pays if the processor has instructions for it, and only with `compiled`.
         `benchmarks/throughput.py` shows what it costs in accuracy.
+
+        Raises:
+            ParameterError: if the model has no networks.
         """
-        return replace(self, dynamics=self.dynamics.to_bfloat16())
+        reduced = self.dynamics.to_bfloat16()
+        if not any(weight.dtype is torch.bfloat16 for weight in reduced.parameters()):
+            raise ParameterError(
+                "Got precision='bfloat16' for a model without networks, which it would not change. "
+                "Leave it out."
+            )
+        return replace(self, dynamics=reduced)
 
     def with_member(self, member: int) -> Simulation:
-        """Return the simulation with one member of its ensemble; see `Ensemble.with_member`."""
-        dynamics = self.dynamics
+        """Return the simulation with one member of its ensemble; see `Ensemble.with_member`.
+
+        Raises:
+            ParameterError: if there is no such member.
+        """
+        dynamics, member = self.dynamics, count("member", member, 0, self.members - 1)
         own = dynamics.with_member(member) if isinstance(dynamics, Ensemble) else dynamics
         return replace(self, dynamics=own)
 
@@ -196,6 +203,12 @@ class Simulation:
     def steps(self) -> dict[bool, BatchStep]:
         """What takes a step, with disagreement and without; `step` checks its arguments before."""
         return {disagreement: self._batch_step(disagreement) for disagreement in (False, True)}
+
+    @property
+    def check(self) -> BatchCheck:
+        """What checks the states and actions that users pass in."""
+        spec = self.task.spec
+        return BatchCheck(spec.nq, spec.nv, spec.nu, self.members, self.dynamics.q_low)
 
     def _batch_step(self, disagreement: bool) -> BatchStep:
         return BatchStep(
@@ -246,23 +259,29 @@ class Simulation:
             horizon: how many steps; needed with a policy, else the actions' own length.
 
         Raises:
-            ShapeError: if the actions do not fit the states.
-            ParameterError: if a policy comes without a horizon.
+            ShapeError: if the actions do not fit the states, or are fewer than the horizon.
+            ParameterError: if a policy comes without a horizon, or the horizon is no whole number
+                that is at least 1.
+            ActionError, ArgumentTypeError: as for `step`.
         """
-        if isinstance(actions, Tensor):
-            if actions.ndim != 3:
-                raise ShapeError(
-                    f"Got actions of shape {tuple(actions.shape)}, expected (batch, time, nu)."
-                )
-            horizon = actions.shape[1] if horizon is None else horizon
+        state = self.check.state(state)
+        batch = state.q.shape[:-1]
+        if not callable(actions):
+            actions = self.check.actions(actions, batch)
+            longest = actions.shape[1]
+            horizon = longest if horizon is None else count("horizon", horizon, most=longest)
         if horizon is None:
             raise ParameterError("A rollout with a policy needs a horizon: pass horizon=200, say.")
+        horizon = count("horizon", horizon)
         observation = self.task.observation(state)
-        alive = torch.ones(state.q.shape[:-1], dtype=torch.bool, device=state.q.device)
+        alive = torch.ones(batch, dtype=torch.bool, device=state.q.device)
         states, observations, rewards, living = [state], [], [], []
         for t in range(horizon):
-            action = actions[:, t] if isinstance(actions, Tensor) else actions(observation)
-            step = self.step(states[-1], action)
+            if isinstance(actions, Tensor):
+                action = actions[:, t]
+            else:
+                action = self.check.action(actions(observation), batch)
+            step = self.steps[False](states[-1], action)
             observation = step.observation
             states.append(step.state)
             observations.append(observation)

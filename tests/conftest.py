@@ -51,6 +51,17 @@ def checkpoint(
 
 
 @pytest.fixture(scope="session")
+def lone_checkpoint(
+    spec: Callable[[str], SystemSpec], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Weights of an untrained Hopper of one member, with a threshold that means nothing."""
+    path = tmp_path_factory.mktemp("lone") / "Hopper.safetensors"
+    card = {"task": "Hopper", "disagreement_threshold": 0.0}
+    save_untrained(path, spec("Hopper"), real_steps("Hopper", 300), card, members=1)
+    return path
+
+
+@pytest.fixture(scope="session")
 def weights(spec: Callable[[str], SystemSpec], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of an untrained Hopper that stays near its starts, and is never cut."""
     torch.manual_seed(0)
@@ -69,11 +80,12 @@ def save_untrained(
     data: tuple[State, torch.Tensor, State],
     card: dict[str, Any],
     family: str = registry.DEFAULT_FAMILY,
+    members: int = 3,
 ) -> None:
     """Save a small ensemble that knows the range of transitions and no more."""
     torch.manual_seed(0)
     sensors = tuple(registry.task_class(card["task"]).sensors)
-    model = Ensemble(registry.family_class(family)(hidden=(16, 16)), spec, 3, sensors)
+    model = Ensemble(registry.family_class(family)(hidden=(16, 16)), spec, members, sensors)
     model.normalise(*data)
     save_checkpoint(path, model, card)
 

@@ -10,7 +10,6 @@ from marks import needs_compiler
 from learned_envs import registry
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
-from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 
@@ -142,17 +141,6 @@ def test_rewards_do_not_coarsen_far_from_the_start(spec):
     far = State(here.q + torch.tensor([1e5, 0, 0, 0, 0, 0]), here.v, here.memory)
     action = torch.zeros(4, 3)
     assert torch.equal(simulation.step(here, action).reward, simulation.step(far, action).reward)
-
-
-def test_wrong_shapes_say_what_fits(simulation):
-    state = simulation.reset(4)
-    nu = simulation.task.spec.nu
-    with pytest.raises(ShapeError, match=rf"\(4, {nu}\)"):
-        simulation.step(state, torch.zeros(4, nu + 1, dtype=torch.float64))
-    with pytest.raises(ShapeError, match="time"):
-        simulation.rollout(state, torch.zeros(4, nu, dtype=torch.float64))
-    with pytest.raises(ParameterError, match="horizon"):
-        simulation.rollout(state, lambda observation: observation)
 
 
 # Tensors of the meta device have no values: whatever would wait for a GPU to look at one raises

@@ -17,8 +17,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
-from learned_envs import registry
-from learned_envs.argument import numbers
+from learned_envs import argument, registry
 from learned_envs.envs.batch import EnvState, EpisodeBatch, NewEpisodes, Supply
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.placing import placed
@@ -51,6 +50,7 @@ class EnvCore:
             options: how the episodes run; see there for the errors.
             tensors: whether users get tensors on the device.
         """
+        tensors = argument.flag("tensors", tensors)
         self._set_up(options.load(registry.task_of(task)), options, tensors)
 
     def _set_up(self, simulation: Simulation, options: EnvOptions, tensors: bool) -> None:
@@ -224,7 +224,7 @@ class EnvCore:
             ShapeError: if it has another shape.
         """
         shape = (*batch, self.task.spec.nu)
-        return numbers("an action", value, shape, self._like, ActionError, not self.blind)
+        return argument.numbers("an action", value, shape, self._like, ActionError, not self.blind)
 
     def _advanced(self, state: State, action: Tensor) -> EnvStep:
         if not self.blind:

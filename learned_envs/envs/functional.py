@@ -14,6 +14,7 @@ from learned_envs import argument, registry
 from learned_envs.envs.batch import EnvState
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.options import EnvOptions
+from learned_envs.errors import ArgumentTypeError, ShapeError
 from learned_envs.state import leaves
 
 
@@ -62,7 +63,7 @@ class FunctionalEnv:
             ShapeError: if `starts` has another shape.
             DeviceError: if there is no such device.
         """
-        num_envs = argument.count("num_envs", num_envs)
+        num_envs = argument.count("num_envs", num_envs, most=2**31 - 1)
         task = registry.task_of(task)
         if options.get("max_episode_steps") is None:
             options["max_episode_steps"] = gym.spec(registry.env_id(task)).max_episode_steps
@@ -74,8 +75,12 @@ class FunctionalEnv:
 
     @torch.no_grad()
     def init(self, seed: int) -> EnvState:
-        """Begin all episodes; the seed determines all randomness that is to come."""
-        seeds, _ = seeding.np_random(argument.count("seed", seed, 0))
+        """Begin all episodes; the seed determines all randomness that is to come.
+
+        Raises:
+            ParameterError: if the seed is no whole number, or is negative.
+        """
+        seeds, _ = seeding.np_random(argument.count("seed", seed, 0, None))
         return self._core.reset(self.num_envs, self._core.random(seeds))
 
     def step(self, state: EnvState, action: Tensor) -> EnvState:
@@ -87,9 +92,11 @@ class FunctionalEnv:
 
         Raises:
             ActionError: if the action is not numeric or, on a CPU, not finite.
-            ShapeError: if the action has another shape.
+            ShapeError: if the action has another shape, or the state is of other environments.
+            ArgumentTypeError: if the state is none.
             ResetNeededError: on a CPU with `AutoresetMode.DISABLED` past an episode's end.
         """
+        self._check(state)
         action = self._core.action(action, (self.num_envs,))
         needed = any(leaf.requires_grad for leaf in (action, *leaves(state.episodes.state)))
         with torch.set_grad_enabled(needed and torch.is_grad_enabled()):
@@ -104,9 +111,24 @@ class FunctionalEnv:
             mask: (num_envs) bool, which episodes.
 
         Raises:
-            ShapeError: if the mask has another shape.
-            ArgumentTypeError: if it is no array of bool.
+            ShapeError: if the mask has another shape, or the state is of other environments.
+            ArgumentTypeError: if the mask is no array of bool, or the state none.
         """
+        self._check(state)
         mask = argument.mask("mask", mask, self.num_envs, self._core.device)
         episodes = state.episodes
         return self._core.reset(self.num_envs, episodes.supply.random, episodes, mask)
+
+    def _check(self, state: EnvState) -> None:
+        if not isinstance(state, EnvState):
+            raise ArgumentTypeError(
+                f"Got a state of type {type(state).__name__}, expected what init, step or reset "
+                "returned."
+            )
+        spec, own = self._core.task.spec, state.episodes.state
+        for name, tensor, size in (("q", own.q, spec.nq), ("v", own.v, spec.nv)):
+            if tensor.shape != (self.num_envs, size):
+                raise ShapeError(
+                    f"Got a state with {name} of shape {tuple(tensor.shape)}, expected "
+                    f"{(self.num_envs, size)}: one of these environments."
+                )

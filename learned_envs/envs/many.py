@@ -10,7 +10,7 @@ import numpy as np
 
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.placing import placed
-from learned_envs.errors import ParameterError, ShapeError
+from learned_envs.errors import ArgumentTypeError, ParameterError, ShapeError
 from learned_envs.state import State, stacked
 
 ROWS = ("state", "is_healthy", "state_vector", "render")
@@ -43,6 +43,7 @@ class EachOfMany:
             AttributeError: if there is nothing of that name.
             ParameterError: if it is a method of the batch as a whole.
         """
+        _check_name(name)
         if name in self._kept:
             return tuple(x(*args, **kwargs) if callable(x) else x for x in self._kept[name])
         if name in ("observation_space", "action_space"):
@@ -83,10 +84,13 @@ class EachOfMany:
             ParameterError: if an attribute that they share gets different values.
             AttributeError: if it cannot be set.
         """
+        _check_name(name)
         several = isinstance(values, (list, tuple))
         each = list(values) if several else [values] * self.num_envs
         if len(each) != self.num_envs:
             raise ShapeError(f"Got {len(each)} values, expected {self.num_envs}, one for each env.")
+        if name == "state" and not all(isinstance(value, State) for value in each):
+            raise ArgumentTypeError("Got a state that is none, expected a State for each env.")
         if name == "state":
             self.state = stacked(each)
         elif name in self._kept or not (name in vars(self) or hasattr(type(self), name)):
@@ -122,3 +126,8 @@ class EachOfMany:
     @abstractmethod
     def set_state(self, q: Any, v: Any = None, mask: Any = None) -> None:
         """Move the systems."""
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"Got a name of type {type(name).__name__}, expected a string.")

@@ -50,7 +50,8 @@ class EnvOptions:
         """
         if not isinstance(self.checkpoint, (str, Path, NoneType)):
             raise ParameterError(
-                f"Got checkpoint={self.checkpoint!r}, expected a path, or None for what is shipped."
+                f"Got checkpoint={argument.shown(self.checkpoint)}, expected a path, or None for "
+                "what is shipped."
             )
         argument.flag("compile", self.compile)
         argument.choice("precision", self.precision, ("float32", "bfloat16"))
@@ -59,8 +60,9 @@ class EnvOptions:
         argument.number("disagreement_penalty", self.disagreement_penalty, 0)
         self._check_threshold()
         self._check_starts()
-        if self.max_episode_steps not in (None, -1):
-            argument.count("max_episode_steps", self.max_episode_steps)
+        limit = self.max_episode_steps
+        if limit is not None and not (isinstance(limit, int) and limit == -1):
+            argument.count("max_episode_steps", limit)
         if not isinstance(self.autoreset_mode, AutoresetMode):
             modes = [mode.value for mode in AutoresetMode]
             argument.choice("autoreset_mode", self.autoreset_mode, modes)
@@ -75,8 +77,8 @@ class EnvOptions:
             positive = False
         if not positive:
             raise ParameterError(
-                f"Got max_disagreement={asked!r}, expected 'auto' (the checkpoint's own "
-                "threshold), a positive number, or None for no limit."
+                f"Got max_disagreement={argument.shown(asked)}, expected 'auto' (the checkpoint's "
+                "own threshold), a positive number, or None for no limit."
             )
 
     def _check_starts(self) -> None:
@@ -117,14 +119,31 @@ class EnvOptions:
 
         Raises:
             CheckpointError: if the weights cannot be read, or are of another task.
-            ParameterError: if a parameter of the reference environment is unknown.
+            ArgumentTypeError: if a parameter of the reference environment is unknown.
+            ParameterError: if one is out of range, if one model alone is asked for disagreement,
+                or if a model without networks is asked for their precision.
             DeviceError: if there is no such device.
         """
         # An id and not the bare name, which a folder of the user's is likelier to have.
         checkpoint = registry.env_id(task) if self.checkpoint is None else self.checkpoint
         read_card(checkpoint, task)
         simulation = Simulation.load(checkpoint, self.device, **self.parameters)
+        self._check_members(simulation.members)
         return simulation.to_bfloat16() if self.precision == "bfloat16" else simulation
+
+    def _check_members(self, members: int) -> None:
+        """Refuse what one model alone cannot give."""
+        asked = {
+            "disagreement_penalty": self.disagreement_penalty > 0,
+            "max_disagreement": self.max_disagreement not in (None, "auto"),
+            "disagreement_in_info": self.disagreement_in_info,
+        }
+        for name, something in asked.items():
+            if members == 1 and something:
+                raise ParameterError(
+                    f"Got {name}={getattr(self, name)!r} for a model of one member, which cannot "
+                    f"disagree with itself. Leave out {name}, or fit with --members 3."
+                )
 
     def to_host(self) -> EnvOptions:
         """Return options that need no device to be read back; see `EnvCore`."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from learned_envs import argument
 from learned_envs.errors import ParameterError, RenderError
 
 RENDER_MODES = ["human", "rgb_array", "depth_array", "rgbd_tuple"]
@@ -46,12 +47,14 @@ class Renderer:
             picture: values for `PICTURE_PARAMETERS`.
 
         Raises:
-            ParameterError: if the mode is unknown.
+            ParameterError: if the mode is unknown, or a value is of no use for pictures.
         """
-        if mode is not None and mode not in RENDER_MODES:
-            raise ParameterError(
-                f"Got render_mode={mode!r}, expected one of {', '.join(RENDER_MODES)}, or None."
-            )
+        if mode is not None:
+            argument.choice("render_mode", mode, RENDER_MODES)
+        for name, value in picture.items():
+            _check(name, value)
+        if picture.get("camera_id") is not None and picture.get("camera_name") is not None:
+            raise ParameterError("Got camera_id and camera_name, expected one of them.")
         self.mode = mode
         self._task = task
         self._picture = dict(picture)
@@ -116,6 +119,20 @@ class Renderer:
                 "MUJOCO_GL=egl."
             ) from error
         return reference
+
+
+def _check(name: str, value: object) -> None:
+    """Check one of `PICTURE_PARAMETERS`."""
+    if name in ("width", "height", "max_geom"):
+        argument.count(name, value, most=2**31 - 1)
+    elif value is None:
+        return
+    elif name == "camera_id":
+        argument.count(name, value, -1, 2**31 - 1)
+    elif name == "camera_name" and not isinstance(value, str):
+        raise ParameterError(f"Got {name}={argument.shown(value)}, expected a name.")
+    elif name != "camera_name" and not isinstance(value, Mapping):
+        raise ParameterError(f"Got {name}={argument.shown(value)}, expected a dictionary.")
 
 
 def _find_gl() -> None:

@@ -68,6 +68,8 @@ class StepFunction:
             float(options.disagreement_penalty),
         )
         needed = options.disagreement_in_info or penalty > 0 or limit is not None
+        # A model of one member never disagrees, and is never cut.
+        needed = needed and simulation.members > 1
         return cls(simulation, simulation.steps[needed], limit, penalty, needed)
 
     def __call__(self, state: State, action: Tensor) -> EnvStep:

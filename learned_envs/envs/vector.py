@@ -98,7 +98,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             ShapeError: if `starts` has another shape.
             DeviceError: if there is no such device.
         """
-        num_envs = argument.count("num_envs", num_envs)
+        num_envs = argument.count("num_envs", num_envs, most=2**31 - 1)
         picture = {name: parameters.pop(name) for name in PICTURE_PARAMETERS & parameters.keys()}
         options = EnvOptions(
             checkpoint=checkpoint,

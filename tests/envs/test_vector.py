@@ -37,7 +37,7 @@ def test_seeds_determine_the_batch(make: Make) -> None:
     assert not np.allclose(envs.reset(seed=[1, 2, 4])[0], first)
     assert not np.allclose(envs.reset(seed=[None, None, None])[0], first)
     np.testing.assert_array_equal(envs.reset(seed=5)[0], make(3).reset(seed=5)[0])
-    with pytest.raises(ShapeError, match="expected one seed, or 3"):
+    with pytest.raises(ShapeError, match="expected one seed, or 3 of them"):
         envs.reset(seed=[1, 2])
 
 

@@ -1,0 +1,126 @@
+"""What a simulation is given, checked and brought to its dtype: states and actions in batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learned_envs.argument import numbers
+from learned_envs.errors import ActionError, ArgumentTypeError, ParameterError, ShapeError
+from learned_envs.state import State
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BatchCheck:
+    """Checks batches for one model.
+
+    On a GPU no value is looked at, because it would have to be waited for. What is not finite
+    there diverges, or is paid in NaN.
+
+    Attributes:
+        nq: size of q.
+        nv: size of v.
+        nu: size of an action.
+        members: how many models the ensemble has.
+        like: a tensor of the model.
+    """
+
+    nq: int
+    nv: int
+    nu: int
+    members: int
+    like: Tensor
+
+    def state(self, state: object) -> State:
+        """Return a state, q (*batch, nq) and v (*batch, nv), in the model's dtype.
+
+        Raises:
+            ArgumentTypeError: if it is no `State`.
+            ShapeError: if a tensor does not fit, or the batch is empty.
+            ParameterError: if one is not numeric or not finite, or there is no such member.
+        """
+        if not isinstance(state, State):
+            raise ArgumentTypeError(
+                f"Got a state of type {type(state).__name__}, expected a State."
+            )
+        batch = tuple(getattr(state.q, "shape", ()))[:-1]
+        if 0 in batch:
+            raise ShapeError(f"Got a batch of shape {batch}, expected at least one state.")
+        looked_at = self._looked_at
+        q = numbers("state.q", state.q, (*batch, self.nq), self.like, finite=looked_at)
+        v = numbers("state.v", state.v, (*batch, self.nv), self.like, finite=looked_at)
+        for name, leaf in state.memory.items():
+            self._check_memory(name, leaf, batch)
+        return State(q, v, state.memory)
+
+    def action(self, action: object, batch: Shape) -> Tensor:
+        """Return actions, (*batch, nu), in the model's dtype.
+
+        Raises:
+            ActionError: if they are not numeric or not finite.
+            ShapeError: if they have another shape.
+        """
+        shape = (*batch, self.nu)
+        return numbers("actions", action, shape, self.like, ActionError, self._looked_at)
+
+    def actions(self, actions: object, batch: Shape) -> Tensor:
+        """Return sequences of actions, (batch, time, nu), in the model's dtype; see `action`."""
+        shape = tuple(getattr(actions, "shape", ()))
+        if len(shape) != 3 or shape[1] == 0 or len(batch) != 1:
+            raise ShapeError(
+                f"Got actions of shape {shape} for states of the batch {batch}, expected (batch, "
+                "time, nu) for a batch with one dimension, and a time of at least 1."
+            )
+        return self.action(actions, (*batch, shape[1]))
+
+    def generator(self, generator: object) -> None:
+        """Check a source of randomness.
+
+        Raises:
+            ParameterError: if it is none, or of another device than the model's.
+        """
+        if generator is None:
+            return
+        if not isinstance(generator, torch.Generator):
+            raise ArgumentTypeError(
+                f"Got a generator of type {type(generator).__name__}, expected a torch.Generator."
+            )
+        if generator.device.type != self.like.device.type:
+            raise ParameterError(
+                f"Got a generator on {generator.device}, expected one on {self.like.device}: make "
+                f"it by torch.Generator({str(self.like.device)!r})."
+            )
+
+    @property
+    def _looked_at(self) -> bool:
+        return self.like.device.type == "cpu"
+
+    def _check_memory(self, name: str, leaf: object, batch: Shape) -> None:
+        alone = name == "member"
+        if not isinstance(leaf, Tensor):
+            raise ArgumentTypeError(
+                f"Got a state that remembers {name} as {type(leaf).__name__}, expected a tensor."
+            )
+        fits = leaf.shape == batch if alone else leaf.shape[: len(batch)] == batch < leaf.shape
+        if not fits:
+            wanted = batch if alone else (*batch, "n")
+            raise ShapeError(f"Got {name} of shape {tuple(leaf.shape)}, expected {wanted}.")
+        if leaf.device != self.like.device:
+            raise ParameterError(
+                f"Got {name} on {leaf.device}, expected {self.like.device}: move the state there "
+                "by its method `to`."
+            )
+        if not alone:
+            return
+        if leaf.dtype is not torch.int64:
+            raise ParameterError(f"Got {name} of type {leaf.dtype}, expected torch.int64.")
+        if self._looked_at and leaf.numel():
+            low, high = (int(bound) for bound in leaf.aminmax())
+            if low < 0 or high >= self.members:
+                raise ParameterError(
+                    f"Got members from {low} to {high}, expected from 0 to {self.members - 1}."
+                )
