@@ -25,14 +25,14 @@ class BatchCheck:
         nq: size of q.
         nv: size of v.
         nu: size of an action.
-        members: how many models the ensemble has.
+        members: how many models the ensemble has; None for any number.
         like: a tensor of the model.
     """
 
     nq: int
     nv: int
     nu: int
-    members: int
+    members: int | None
     like: Tensor
 
     def state(self, state: object) -> State:
@@ -118,7 +118,7 @@ class BatchCheck:
             return
         if leaf.dtype is not torch.int64:
             raise ParameterError(f"Got {name} of type {leaf.dtype}, expected torch.int64.")
-        if self._looked_at and leaf.numel():
+        if self._looked_at and self.members is not None:
             low, high = (int(bound) for bound in leaf.aminmax())
             if low < 0 or high >= self.members:
                 raise ParameterError(

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learned_envs.dynamics import Ensemble
-from learned_envs.errors import ParameterError
+from learned_envs.argument import count, number, shown
+from learned_envs.batches import BatchCheck
+from learned_envs.errors import ArgumentTypeError, ParameterError, ShapeError
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
@@ -52,8 +53,9 @@ class Search(ABC):
             ParameterError: if one makes no sense.
         """
         for name in ("horizon", "candidates", "iterations"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name} must be at least 1, got {getattr(self, name)}.")
+            count(name, getattr(self, name))
+        number("spread", self.spread, 0)
+        number("exponent", self.exponent)
 
     @abstractmethod
     def learn(self, actions: Tensor, returns: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,10 +77,7 @@ class CEM(Search):
     def check(self) -> None:
         """Check the settings; see [`Search.check`][learned_envs.planning.Search.check]."""
         super().check()
-        if not 1 <= self.elites <= self.candidates:
-            raise ParameterError(
-                f"elites must be from 1 to candidates={self.candidates}, got {self.elites}."
-            )
+        count("elites", self.elites, most=self.candidates)
 
     def learn(self, actions: Tensor, returns: Tensor) -> tuple[Tensor, Tensor]:
         """Return the elites' mean and spread; see [`learn`][learned_envs.planning.Search.learn]."""
@@ -97,8 +96,8 @@ class MPPI(Search):
     def check(self) -> None:
         """Check the settings; see [`Search.check`][learned_envs.planning.Search.check]."""
         super().check()
-        if self.temperature <= 0:
-            raise ParameterError(f"temperature must be more than 0, got {self.temperature}.")
+        if number("temperature", self.temperature, 0) == 0:
+            raise ParameterError("Got temperature=0, expected more than 0.")
 
     def learn(self, actions: Tensor, returns: Tensor) -> tuple[Tensor, Tensor]:
         """Return weighted mean and spread; see [`learn`][learned_envs.planning.Search.learn]."""
@@ -134,11 +133,20 @@ class Planner:
             seed: of the candidates' noise.
 
         Raises:
-            ParameterError: if the search's settings make no sense.
+            ParameterError: if the search's settings make no sense, or the seed is no whole number.
+            ArgumentTypeError: if an argument is something else.
         """
         self.search = search or CEM()
+        for name, value, fits in (
+            ("returns", returns, callable(returns)),
+            ("spec", spec, isinstance(spec, SystemSpec)),
+            ("search", self.search, isinstance(self.search, Search)),
+        ):
+            if not fits:
+                raise ArgumentTypeError(f"Got {name}={shown(value)}, expected what Planner says.")
         self.search.check()
-        self._returns, self._seed = returns, seed
+        self._returns, self._seed = returns, count("seed", seed, 0)
+        self._nq, self._nv = spec.nq, spec.nv
         self._low, self._high = (
             torch.tensor(bound, dtype=torch.float32, device="cpu")
             for bound in (spec.control_low, spec.control_high)
@@ -157,7 +165,14 @@ class Planner:
         Args:
             state: q (batch, nq), v (batch, nv): the states that the last actions led to, or any
                 after `reset`.
+
+        Raises:
+            ArgumentTypeError: if it is no `State`.
+            ShapeError: if it does not fit the system, if the batch is another than that of the last
+                plan, or if the returns do not fit the candidates.
+            ParameterError: if the state or, on a CPU, a return is not a number.
         """
+        state = self._checked(state)
         search, device = self.search, state.q.device
         low, high = self._low.to(device), self._high.to(device)
         half = (high - low) / 2
@@ -173,9 +188,33 @@ class Planner:
             # The mean itself is a candidate: a search never forgets what was good.
             noise[:, 0] = 0.0
             candidates = (mean.unsqueeze(1) + spread.unsqueeze(1) * noise).clamp(low, high)
-            mean, spread = search.learn(candidates, self._returns(state, candidates))
+            mean, spread = search.learn(candidates, self._paid(state, candidates))
         self._plan = torch.cat([mean[:, 1:], mean[:, -1:]], 1)
         return mean[:, 0]
+
+    def _checked(self, state: object) -> State:
+        # In the precision that it comes in: a real simulator may see more than float32.
+        q = getattr(state, "q", None)
+        like = q if isinstance(q, Tensor) and q.is_floating_point() else self._low
+        checked = BatchCheck(self._nq, self._nv, len(self._low), None, like).state(state)
+        if checked.q.ndim != 2:
+            raise ShapeError(f"Got q of shape {tuple(checked.q.shape)}, expected (batch, nq).")
+        if self._plan is not None and len(self._plan) != len(checked.q):
+            raise ShapeError(
+                f"Got {len(checked.q)} states, expected {len(self._plan)}, which the plan is of. "
+                "Call reset() first if other episodes begin."
+            )
+        return checked
+
+    def _paid(self, state: State, candidates: Tensor) -> Tensor:
+        paid = self._returns(state, candidates)
+        expected = candidates.shape[:2]
+        if not isinstance(paid, Tensor) or paid.shape != expected:
+            shape = tuple(getattr(paid, "shape", ()))
+            raise ShapeError(f"Got returns of shape {shape}, expected a tensor {tuple(expected)}.")
+        if paid.device.type == "cpu" and paid.isnan().any():
+            raise ParameterError("Got returns with NaN, expected numbers: see what pays them.")
+        return paid
 
     def _noise(self, mean: Tensor) -> Tensor:
         """Draw noise of unit variance, (batch, candidates, time, nu)."""
@@ -199,17 +238,31 @@ def imagined_returns(simulation: Simulation, caution: float = 0.0) -> Returns:
     Args:
         simulation: the learned model.
         caution: how many standard deviations of the members' returns are taken off their mean.
+
+    Raises:
+        ParameterError: if the caution is no finite number, or a model of one member is asked for
+            any.
     """
+    if number("caution", caution) and simulation.members == 1:
+        raise ParameterError(
+            f"Got caution={caution} for a model of one member, which cannot disagree with itself. "
+            "Leave it out, or fit with --members 3."
+        )
     dynamics = simulation.dynamics
-    members = dynamics.members if isinstance(dynamics, Ensemble) else 1
+    members, kind = simulation.members, dynamics.q_low.dtype
 
     def returns(state: State, actions: Tensor) -> Tensor:
+        if actions.ndim != 4 or len(actions) != len(state.q):
+            raise ShapeError(
+                f"Got actions of shape {tuple(actions.shape)}, expected ({len(state.q)}, "
+                "candidates, time, nu)."
+            )
         batch, candidates = actions.shape[:2]
         each = members * candidates
-        q, v = (x.repeat_interleave(each, 0).float() for x in (state.q, state.v))
+        q, v = (x.repeat_interleave(each, 0).to(kind) for x in (state.q, state.v))
         member = torch.arange(members, device=q.device).repeat(batch * candidates)
         start = dynamics.begin(State(q, v)).remember(member=member)
-        sequences = actions.float().flatten(0, 1).repeat_interleave(members, 0)
+        sequences = actions.to(kind).flatten(0, 1).repeat_interleave(members, 0)
         imagined = simulation.rollout(start, sequences)
         paid = (imagined.rewards * imagined.alive).sum(-1)
         paid = paid.reshape(batch, candidates, members)

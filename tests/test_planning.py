@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from learned_envs.errors import ParameterError
+from learned_envs.errors import ArgumentTypeError, ParameterError, ShapeError
 from learned_envs.planning import CEM, MPPI, Planner, imagined_returns
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
@@ -89,9 +89,69 @@ def test_imagined_returns_are_the_members_mean(weights):
 
 @pytest.mark.parametrize(
     "search",
-    [CEM(elites=0), CEM(elites=200), CEM(horizon=0), MPPI(temperature=0.0), MPPI(candidates=0)],
+    [
+        CEM(elites=0),
+        CEM(elites=200),
+        CEM(horizon=0),
+        CEM(iterations=1.5),
+        CEM(spread=-1.0),
+        CEM(exponent=float("nan")),
+        MPPI(temperature=0.0),
+        MPPI(temperature="hot"),
+        MPPI(candidates=True),
+    ],
     ids=str,
 )
 def test_senseless_settings_are_named(search, spec):
-    with pytest.raises(ParameterError, match="must be"):
+    with pytest.raises(ParameterError, match="expected"):
         Planner(toward(0.0), spec("Hopper"), search)
+
+
+def test_a_planner_says_what_it_is_made_of(spec):
+    hopper = spec("Hopper")
+    for wrong in ((5, hopper), (toward(0.0), "Hopper"), (toward(0.0), hopper, "cem")):
+        with pytest.raises(ArgumentTypeError, match="expected"):
+            Planner(*wrong)
+    with pytest.raises(ParameterError, match="seed=-1"):
+        Planner(toward(0.0), hopper, seed=-1)
+
+
+def test_a_planner_refuses_states_and_returns_that_do_not_fit(spec):
+    hopper = spec("Hopper")
+    plan = Planner(toward(0.0), hopper, CEM(horizon=3))
+    ready = states(hopper, 2)
+    for wrong, error in (
+        (None, ArgumentTypeError),
+        (ready.q, ArgumentTypeError),
+        (ready[0], ShapeError),
+        (ready[:0], ShapeError),
+        (State(ready.q[:, :3], ready.v), ShapeError),
+        (State(ready.q * torch.nan, ready.v), ParameterError),
+    ):
+        with pytest.raises(error, match="expected"):
+            plan(wrong)
+    assert plan(ready.to(torch.float64)).shape == (2, 3)
+    with pytest.raises(ShapeError, match=r"3 states, expected 2.*reset"):
+        plan(states(hopper, 3))
+    for returns, error in (
+        (lambda state, actions: actions.sum((-2, -1))[:1], ShapeError),
+        (lambda state, actions: 1.0, ShapeError),
+        (lambda state, actions: actions.sum((-2, -1)) * torch.nan, ParameterError),
+    ):
+        with pytest.raises(error, match="expected"):
+            Planner(returns, hopper, CEM(horizon=3))(ready)
+
+
+def test_what_is_imagined_is_checked(weights, lone_checkpoint):
+    simulation = Simulation.load(weights)
+    start = simulation.reset(2, mean=True)
+    with pytest.raises(ShapeError, match="candidates"):
+        imagined_returns(simulation)(start, torch.zeros(2, 5, 3))
+    with pytest.raises(ParameterError, match="caution"):
+        imagined_returns(simulation, float("nan"))
+    lone = Simulation.load(lone_checkpoint)
+    assert imagined_returns(lone)(start, torch.zeros(2, 5, 2, 3)).isfinite().all()
+    with pytest.raises(ParameterError, match="one member"):
+        imagined_returns(lone, caution=1.0)
+    wide = imagined_returns(simulation)(start.to(torch.float64), torch.zeros(2, 5, 2, 3).double())
+    assert wide.dtype is torch.float32
