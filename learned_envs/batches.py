@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learned_envs.argument import numbers
+from learned_envs.arrays import numbers
 from learned_envs.errors import ActionError, ArgumentTypeError, ParameterError, ShapeError
 from learned_envs.state import State
 

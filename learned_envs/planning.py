@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learned_envs.argument import count, number, shown
+from learned_envs.argument import count, function, instance, number
 from learned_envs.batches import BatchCheck
-from learned_envs.errors import ArgumentTypeError, ParameterError, ShapeError
+from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
@@ -137,13 +137,9 @@ class Planner:
             ArgumentTypeError: if an argument is something else.
         """
         self.search = search or CEM()
-        for name, value, fits in (
-            ("returns", returns, callable(returns)),
-            ("spec", spec, isinstance(spec, SystemSpec)),
-            ("search", self.search, isinstance(self.search, Search)),
-        ):
-            if not fits:
-                raise ArgumentTypeError(f"Got {name}={shown(value)}, expected what Planner says.")
+        function("returns", returns)
+        instance("spec", spec, SystemSpec)
+        instance("search", self.search, Search)
         self.search.check()
         self._returns, self._seed = returns, count("seed", seed, 0)
         self._nq, self._nv = spec.nq, spec.nv

@@ -171,6 +171,8 @@ def task_of(name: str) -> str:
         >>> task_of("LearnedSim-Hopper-v0")
         'Hopper'
     """
+    if not isinstance(name, str):
+        raise UnknownNameError("task", repr(name), TASKS)
     by_id = {env_id(task): task for task in TASKS}
     task = by_id.get(name.removeprefix("learned_envs:"), name)
     if task not in TASKS:

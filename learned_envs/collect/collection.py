@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from learned_envs import argument
 from learned_envs.collect.exploration import Explorer
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.collect.spaces import expect_spaces
@@ -94,15 +95,24 @@ def collect(
         OutputError: if it holds something else already, or cannot be written.
     """
     task = task_of(task)
+    steps, seed = argument.count("steps", steps), argument.count("seed", seed, 0)
+    if workers is not None:
+        workers = argument.count("workers", workers)
+    for kind, given in (("policies", policies or {}), ("drivers", drivers or {})):
+        argument.instance(kind, given, Mapping)
+        for name, acting in given.items():
+            argument.function(f"{kind}[{name!r}]", acting)
+    argument.instance("destination", destination, str, os.PathLike, Dataset)
+    random = argument.flag("random", random)
     actors: dict[str, Policy | None] = {RANDOM: None} if random else {}
     actors.update({f"agent:{name}": policy for name, policy in (policies or {}).items()})
     driving = {f"{DRIVER}{name}": driver for name, driver in (drivers or {}).items()}
     # The longest chunks first, so that no worker is left with one at the end.
     everybody = [*driving, *actors]
-    if not everybody or steps < len(everybody) or seed < 0:
+    if not everybody or steps < len(everybody):
         raise ParameterError(
-            f"Got steps={steps}, seed={seed}; expected at least one step for each who acts "
-            f"({', '.join(everybody)}) and a seed of zero or more."
+            f"Got steps={steps}, expected at least one who acts, and one step for each: "
+            f"{', '.join(everybody) or 'nobody'}."
         )
     collection = Collection(seed, steps, tuple(everybody))
     spec = probed_spec(task)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.data.recording import Array, Recording
-from learned_envs.errors import DatasetError
+from learned_envs.errors import DatasetError, ParameterError
 from learned_envs.state import State
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
@@ -106,6 +106,25 @@ class Trajectories:
             ends - 1 - torch.arange(len(ends), device=device),
             spec.cyclic,
         )
+
+    def expect(self, spec: SystemSpec, device: torch.device) -> None:
+        """Check that the episodes are of a system, and on a device.
+
+        Raises:
+            DatasetError: if they are of another system.
+            ParameterError: if they are elsewhere.
+        """
+        sizes = [tensor.shape[1] for tensor in (self._q, self._v, self._actions)]
+        if sizes != [spec.nq, spec.nv, spec.nu]:
+            raise DatasetError(
+                f"Got episodes with {sizes} numbers of position, velocity and action, expected "
+                f"{[spec.nq, spec.nv, spec.nu]}, as {spec.reference_id} has them."
+            )
+        if self._q.device != device:
+            raise ParameterError(
+                f"Got episodes on {self._q.device}, expected {device}, where the model is. Make "
+                "them by Trajectories.of(..., device=...)."
+            )
 
     @property
     def steps(self) -> int:

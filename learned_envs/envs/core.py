@@ -17,7 +17,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
-from learned_envs import argument, registry
+from learned_envs import argument, arrays, registry
 from learned_envs.envs.batch import EnvState, EpisodeBatch, NewEpisodes, Supply
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.placing import placed
@@ -224,7 +224,7 @@ class EnvCore:
             ShapeError: if it has another shape.
         """
         shape = (*batch, self.task.spec.nu)
-        return argument.numbers("an action", value, shape, self._like, ActionError, not self.blind)
+        return arrays.numbers("an action", value, shape, self._like, ActionError, not self.blind)
 
     def _advanced(self, state: State, action: Tensor) -> EnvStep:
         if not self.blind:

@@ -10,7 +10,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
-from learned_envs import argument, registry
+from learned_envs import argument, arrays, registry
 from learned_envs.envs.batch import EnvState
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.options import EnvOptions
@@ -115,7 +115,7 @@ class FunctionalEnv:
             ArgumentTypeError: if the mask is no array of bool, or the state none.
         """
         self._check(state)
-        mask = argument.mask("mask", mask, self.num_envs, self._core.device)
+        mask = arrays.mask("mask", mask, self.num_envs, self._core.device)
         episodes = state.episodes
         return self._core.reset(self.num_envs, episodes.supply.random, episodes, mask)
 

@@ -13,7 +13,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 from msgspec import UnsetType
 
-from learned_envs import argument, registry
+from learned_envs import argument, arrays, registry
 from learned_envs.card import Card, read_card
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.simulation import Simulation
@@ -172,8 +172,8 @@ class EnvOptions:
         count = len(state.q) if np.ndim(state.q) else 0
         if count == 0:
             raise ShapeError("Got starts without a single state, expected at least one row of q.")
-        q = argument.numbers("starts.q", state.q, (count, spec.nq), like).detach()
-        v = argument.numbers("starts.v", state.v, (count, spec.nv), like).detach()
+        q = arrays.numbers("starts.q", state.q, (count, spec.nq), like).detach()
+        v = arrays.numbers("starts.v", state.v, (count, spec.nv), like).detach()
         # An episode has a member, and memories of a model, of its own.
         dynamics, given = (
             simulation.dynamics,
@@ -187,7 +187,7 @@ class EnvOptions:
                 f"{', '.join(known) or 'nothing'}, which is what these states have beside q and v."
             )
         memory = {
-            name: argument.numbers(f"starts' {name}", leaf, tuple(known[name].shape), known[name])
+            name: arrays.numbers(f"starts' {name}", leaf, tuple(known[name].shape), known[name])
             for name, leaf in given.memory.items()
         }
         return State(q, v, memory)

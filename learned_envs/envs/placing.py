@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from learned_envs.argument import numbers
+from learned_envs.arrays import numbers
 from learned_envs.errors import ParameterError
 from learned_envs.state import State
 

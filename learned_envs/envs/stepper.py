@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from learned_envs.argument import array
+from learned_envs.arrays import array
 from learned_envs.codegen.numpy_code import array_of
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import Array, to_host

@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from learned_envs import argument, registry
+from learned_envs import argument, arrays, registry
 from learned_envs.envs.batch import EpisodeBatch
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import everyones, finals, gathered, to_host
@@ -184,7 +184,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         """
         episodes = self._running()
         if mask is not None:
-            mask = argument.mask("mask", mask, self.num_envs, self._core.device)
+            mask = arrays.mask("mask", mask, self.num_envs, self._core.device)
         self._episodes = self._core.moved(episodes, q, v, mask)
 
     @torch.no_grad()
@@ -212,7 +212,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         others = mask = None
         if "reset_mask" in argument.options(options):
             chosen = argument.options(options)["reset_mask"]
-            mask = argument.mask("reset_mask", chosen, self.num_envs, self._core.device)
+            mask = arrays.mask("reset_mask", chosen, self.num_envs, self._core.device)
             others = self._running()
             if not mask.any():
                 raise ParameterError("Got reset_mask without a true entry, expected at least one.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from learned_envs import argument
 from learned_envs.data.recording import Recording
 from learned_envs.data.source import Source
 from learned_envs.data.trajectories import Trajectories, Window
@@ -108,10 +109,11 @@ def evaluate(
     Raises:
         DatasetError: if no episode is as long as the shortest horizon.
     """
-    recording = data if isinstance(data, Recording) else data.load()
-    return compare(
-        recording, simulation, {"model": model_of(simulation)}, horizons, trajectories, seed
-    )
+    argument.instance("simulation", simulation, Simulation)
+    if not isinstance(data, Recording):
+        argument.function("data.load", getattr(data, "load", None))
+        data = data.load()
+    return compare(data, simulation, {"model": model_of(simulation)}, horizons, trajectories, seed)
 
 
 def compare(
@@ -136,6 +138,18 @@ def compare(
         DatasetError: if no episode is as long as the shortest horizon.
     """
     spec, device = simulation.task.spec, simulation.device
+    argument.instance("horizons", horizons, list, tuple)
+    for horizon in horizons:
+        argument.count("horizon", horizon)
+    argument.count("trajectories", trajectories)
+    argument.count("seed", seed, 0)
+    sizes = [values.shape[1] for values in (recording.qpos, recording.qvel, recording.actions)]
+    if not horizons or sizes != [spec.nq, spec.nv, spec.nu]:
+        raise DatasetError(
+            f"Got horizons={horizons} and episodes with {sizes} numbers of position, velocity and "
+            f"action, expected at least one horizon and {[spec.nq, spec.nv, spec.nu]}, as "
+            f"{spec.reference_id} has them."
+        )
     longest = int(recording.lengths.max())
     kept = tuple(horizon for horizon in sorted(horizons) if horizon <= longest)
     if not kept:

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from learned_envs import argument, arrays
 from learned_envs.collect.recorder import Policy
 from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.recording import Array
+from learned_envs.errors import ActionError
 from learned_envs.simulation import Simulation, TensorPolicy
 from learned_envs.systems.reference import deprecations_swallowed
 
@@ -31,7 +33,13 @@ def in_torch(policy: Policy) -> TensorPolicy:
 
     def act(observation: Tensor) -> Tensor:
         action = policy(observation.double().cpu().numpy())
-        return torch.as_tensor(action, dtype=observation.dtype, device=observation.device)
+        try:
+            return torch.as_tensor(action, dtype=observation.dtype, device=observation.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ActionError(
+                f"Got actions that are no array of numbers ({error}), expected one for each "
+                "observation."
+            ) from error
 
     return act
 
@@ -59,9 +67,13 @@ def rewards_inside(
         The rewards, (episodes, steps); zeros after an episode's end.
 
     Raises:
-        ParameterError: if the policy knows other spaces.
+        ArgumentTypeError: if the policy or the simulation is none.
+        ParameterError: if the policy knows other spaces, or a number is no whole one.
+        ActionError, ShapeError: if its actions are none of the task.
     """
-    task = simulation.task
+    argument.function("policy", policy)
+    argument.instance("simulation", simulation, Simulation)
+    seed, task = argument.count("seed", seed, 0), simulation.task
     expect_spaces(policy, task.observation_space, task.action_space)
     generator = torch.Generator(simulation.device).manual_seed(seed)
     start = simulation.reset(episodes, generator)
@@ -89,8 +101,12 @@ def returns_outside(
         (episodes) float64.
 
     Raises:
-        ParameterError: if the policy knows other spaces.
+        ArgumentTypeError: if the policy is none.
+        ParameterError: if the policy knows other spaces, or a number is no whole one.
+        ActionError, ShapeError: if its actions are none of the environment.
     """
+    argument.function("policy", policy)
+    episodes, seed = argument.count("episodes", episodes), argument.count("seed", seed, 0)
     with deprecations_swallowed():
         envs = gym.make_vec(env_id, episodes, vectorization_mode="sync", **(env_kwargs or {}))
     with closing(envs):
@@ -99,7 +115,10 @@ def returns_outside(
         returns = np.zeros(episodes)
         running = np.ones(episodes, dtype=np.bool_)
         while running.any():
-            observation, reward, terminated, truncated, _ = envs.step(policy(observation))
+            action = policy(observation)
+            # Only looked at: rounding it would change what the environment pays.
+            arrays.array("actions", action, envs.action_space.shape or (), ActionError)
+            observation, reward, terminated, truncated, _ = envs.step(action)
             returns += np.where(running, reward, 0.0)
             running &= ~(terminated | truncated)
     return returns

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from learned_envs import argument
 from learned_envs.card import Checked, Entries
 from learned_envs.checkpoint import load_checkpoint, non_finite, save_checkpoint
 from learned_envs.data.trajectories import Trajectories, Window
@@ -92,6 +93,12 @@ def train(
             held-out ones, or if the data is too large to be normalised.
         ShapeError: if the data has other sensors than the model.
     """
+    argument.instance("dynamics", dynamics, Ensemble)
+    argument.instance("config", config, TrainingConfig)
+    argument.instance("card", card, Mapping)
+    for name, episodes in (("data", data), ("held_out", held_out)):
+        argument.instance(name, episodes, Trajectories)
+        episodes.expect(dynamics.spec, dynamics.q_low.device)
     training = Training(dynamics, data, held_out, config, Path(out), card, normalise)
     with curves(Path(out), training.update + 1) as log:
         training.save()

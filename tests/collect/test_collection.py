@@ -147,10 +147,28 @@ class TestBadInput:
         with pytest.raises(UnknownNameError, match="Did you mean 'Hopper'"):
             collect("Hoper", 100, tmp_path / "data")
 
-    @pytest.mark.parametrize(("steps", "seed"), [(0, 0), (-5, 0), (100, -1)])
-    def test_steps_and_seed(self, tmp_path, steps, seed):
-        with pytest.raises(ParameterError, match="at least one step"):
-            collect("Hopper", steps, tmp_path / "data", seed=seed)
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"steps": 0},
+            {"steps": -5},
+            {"steps": 100.0},
+            {"steps": True},
+            {"seed": -1},
+            {"seed": 1.5},
+            {"workers": 0},
+            {"random": "yes"},
+            {"random": False},
+            {"policies": [abs]},
+            {"policies": {"a": "zip"}},
+            {"drivers": {"a": None}},
+            {"destination": 5},
+        ],
+    )
+    def test_what_cannot_be_meant(self, tmp_path, wrong):
+        arguments = {"steps": 100, "destination": tmp_path / "data", **wrong}
+        with pytest.raises(ParameterError, match="expected"):
+            collect("Hopper", **arguments)
         assert not (tmp_path / "data").exists()
 
     def test_a_dataset_of_another_task(self, hopper):
