@@ -102,7 +102,7 @@ def single_env(env_id: str, **arguments: Any) -> Iterator[Stepper]:
 @contextmanager
 def sb3_env(task: str, envs: int, arguments: dict[str, Any]) -> Iterator[Stepper]:
     """Step a learned environment as Stable-Baselines3 does."""
-    with closing(make_vec_env(task, envs, 0, arguments)) as made:
+    with closing(make_vec_env(task, envs, 0, env_kwargs=arguments)) as made:
         made.reset()
         actions = random_actions(made.action_space, envs)
         yield lambda: made.step(next(actions))

@@ -85,7 +85,7 @@ def main(options: Options) -> None:
     console = Console()
     task, n_envs, seed = options.task, options.n_envs, options.seed
     places: dict[str, Callable[[], VecEnv]] = {
-        "inside": lambda: make_vec_env(task, n_envs, seed, {"compile": options.compile}),
+        "inside": lambda: make_vec_env(task, n_envs, seed, env_kwargs={"compile": options.compile}),
         "outside": lambda: make_real_vec_env(registry.reference_id(task), n_envs, seed),
     }
     with console.status("training"):

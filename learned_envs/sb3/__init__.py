@@ -4,9 +4,10 @@ from learned_envs.sb3.agent import Agent, SavedAgent
 from learned_envs.sb3.config import AgentConfig
 from learned_envs.sb3.improver import Improver
 from learned_envs.sb3.learning_curve import LearningCurve
+from learned_envs.sb3.making import make_vec_env
 from learned_envs.sb3.normalisation import Normalisation
 from learned_envs.sb3.training import learn_outside, train_agent
-from learned_envs.sb3.vec_env import LearnedVecEnv, make_vec_env
+from learned_envs.sb3.vec_env import LearnedVecEnv
 
 __all__ = [
     "Agent",

@@ -17,8 +17,8 @@ from learned_envs.fit.config import RoundsConfig
 from learned_envs.sb3.agent import Agent, SavedAgent
 from learned_envs.sb3.config import AgentConfig
 from learned_envs.sb3.learning_curve import LearningCurve
+from learned_envs.sb3.making import make_vec_env
 from learned_envs.sb3.training import Learnable, train_agent
-from learned_envs.sb3.vec_env import make_vec_env
 from learned_envs.state import State
 
 

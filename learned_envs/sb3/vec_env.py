@@ -12,7 +12,6 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from learned_envs import registry
 from learned_envs.envs.vector import LearnedVectorEnv
 from learned_envs.errors import ParameterError
 from learned_envs.sb3.normalisation import Array
@@ -175,50 +174,16 @@ class LearnedVecMonitor(VecMonitor):
     """SB3's monitor of a batch of learned environments, which can be pickled and copied."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what SB3 keeps of the class, which cannot be pickled."""
-        return {name: x for name, x in self.__dict__.items() if name != "class_attributes"}
+        """Leave out what cannot be pickled: what SB3 keeps of the class, and the open file.
+
+        A copy must not write into the file of the original.
+        """
+        kept = {name: x for name, x in self.__dict__.items() if name != "class_attributes"}
+        return {**kept, "results_writer": None}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.__dict__.update(kept)
         self.class_attributes = dict(inspect.getmembers(type(self)))
-
-
-def make_vec_env(
-    env_id: str,
-    n_envs: int = 1,
-    seed: int | None = None,
-    env_kwargs: Mapping[str, Any] | None = None,
-) -> LearnedVecMonitor:
-    """Make learned environments for SB3, with the monitor that its logs need.
-
-    >>> envs = make_vec_env("LearnedSim-Hopper-v0", n_envs=4, seed=0)
-    >>> envs.reset().shape
-    (4, 11)
-
-    Args:
-        env_id: "LearnedSim-Hopper-v0" or, shorter, "Hopper".
-        n_envs: how many episodes run at once.
-        seed: determines the batch as a whole from the first reset on.
-        env_kwargs: further arguments of
-            [`LearnedVectorEnv`][learned_envs.envs.vector.LearnedVectorEnv]: checkpoint, device,
-            max_disagreement, and the reference environment's own.
-
-    Raises:
-        UnknownNameError: if there is no such environment.
-        ParameterError: if an argument is unknown or out of range.
-        CheckpointError: if the checkpoint cannot be read.
-    """
-    made: Any = gym.make_vec(
-        registry.env_id(registry.task_of(env_id)),
-        num_envs=n_envs,
-        autoreset_mode=AutoresetMode.SAME_STEP,
-        tensors=False,
-        **(env_kwargs or {}),
-    )
-    envs = LearnedVecMonitor(LearnedVecEnv(made.unwrapped))
-    if seed is not None:
-        envs.seed(seed)
-    return envs
 
 
 def _rows(infos: Mapping[str, Any], indices: Array) -> list[dict[str, Any]]:

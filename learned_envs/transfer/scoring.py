@@ -168,7 +168,7 @@ def score(
         episode_returns(policy, entry.reference_id, episodes, seed, {**entry.kwargs, **outside}),
     )
     with (
-        closing(make_vec_env(task, SPEED_ENVS, seed, inside)) as learned,
+        closing(make_vec_env(task, SPEED_ENVS, seed, env_kwargs=inside)) as learned,
         closing(make_real_vec_env(task, SPEED_ENVS, outside)) as real,
     ):
         return Transfer(*returns, steps_per_second(learned), steps_per_second(real))

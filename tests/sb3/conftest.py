@@ -15,7 +15,10 @@ from learned_envs.sb3 import make_vec_env
 def make(weights: Path) -> Callable[..., VecMonitor]:
     def make(n_envs: int = 4, seed: int | None = 0, **arguments: Any) -> VecMonitor:
         return make_vec_env(
-            "LearnedSim-Hopper-v0", n_envs, seed, {"checkpoint": weights} | arguments
+            "LearnedSim-Hopper-v0",
+            n_envs,
+            seed,
+            env_kwargs={"checkpoint": weights} | arguments,
         )
 
     return make

@@ -166,7 +166,7 @@ def test_attributes_are_those_of_single_environments(make):
     envs = make(3)
     envs.reset()
     assert envs.get_attr("reference_id", [0, 2]) == ["Hopper-v5"] * 2
-    assert envs.get_attr("render_mode", 1) == [None]
+    assert envs.get_attr("render_mode", 1) == ["rgb_array"]
     assert envs.get_attr("action_space")[0] == envs.action_space
     assert [tuple(state.q.shape) for state in envs.get_attr("state")] == [(6,)] * 3
     assert not envs.has_attr("no_such_thing")
