@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 from tyro.conf import subcommand
 
-from learned_envs.commands import Collect, Demo, Evaluate, ExportMinari, Fit, Info, List
-from learned_envs.errors import LearnedEnvsError
+from learned_envs.commands import Collect, Demo, Evaluate, ExportMinari, Info, List
+from learned_envs.errors import LearnedEnvsError, ParameterError
+from learned_envs.fit_command import Fit
+from learned_envs.schema import check
 
 Command = (
     Annotated[List, subcommand("list")]
@@ -23,6 +28,12 @@ Command = (
     | Annotated[ExportMinari, subcommand("export-minari")]
 )
 
+PLAIN = {"•": "*", "…": "...", "—": "-", "─": "-", "━": "-", "│": "|"}
+"""What is written for a character that the terminal's encoding lacks; others are escaped."""
+
+CLOSED = 141
+"""The exit code if what reads the output has gone: that of a program that the signal ended."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -31,26 +42,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its words; if None, those of the process.
 
     Returns:
-        The exit code: 0, 1 for an error of ours, 130 for Ctrl-C. Usage errors exit with 2.
+        The exit code: 0, 1 for an error of ours, 130 for Ctrl-C, 141 if nobody reads the output.
+        Usage errors exit with 2.
     """
     # A user's "module:callable" may lie in the folder where they work, as for `python -m`.
     sys.path.append(str(Path.cwd()))
-    command: Any = None
+    _write_in_any_encoding()
     try:
-        command = parse(argv)
-        command.run()
-    except (LearnedEnvsError, OSError) as error:
-        print(f"learned-envs: {' '.join(str(error).split())}", file=sys.stderr)
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        return CLOSED
+    except OSError as error:
+        _drop_output()
+        _complain(f"Cannot write to the standard output: {error}. Free space, or write elsewhere.")
         return 1
-    except KeyboardInterrupt:
-        print("Interrupted.", getattr(command, "interrupted", ""), file=sys.stderr)
-        return 130
-    return 0
 
 
-def parse(argv: Sequence[str] | None = None) -> Any:
-    """Read one command and its options; the arguments are those of `main`."""
-    return tyro.cli(
+def parse(argv: Sequence[str]) -> Any:
+    """Read one command and its options; the arguments are those of `main`.
+
+    Raises:
+        ParameterError: if a value is empty or out of bounds.
+    """
+    if any(not word or word.endswith("=") for word in argv):
+        raise ParameterError(
+            f"Got an empty value in {' '.join(map(repr, argv))}, expected something."
+        )
+    command = tyro.cli(
         Command,
         prog="learned-envs",
         description="Learned simulators of MuJoCo systems behind the Gymnasium interface.",
@@ -61,3 +83,57 @@ def parse(argv: Sequence[str] | None = None) -> Any:
             tyro.conf.CascadeSubcommandArgs,
         ),
     )
+    check(command)
+    if isinstance(command, Fit):
+        words = {word.partition("=")[0] for word in argv if word.startswith("--")}
+        names = {word[2:].replace("-", "_").removeprefix("no_") for word in words}
+        # The one setting that has no name on the command line.
+        positional = {"family"} if command.family in argv else set()
+        command = replace(command, typed=frozenset(names | positional))
+    return command
+
+
+def _run(argv: Sequence[str]) -> int:
+    command: Any = None
+    try:
+        command = parse(argv)
+        command.run()
+    except LearnedEnvsError as error:
+        _complain(str(error))
+        return 1
+    except BrokenPipeError:
+        # Only the standard output can be: what processes say to each other has errors of its own.
+        raise
+    except OSError as error:
+        where = "" if error.filename else "Cannot read or write the output or a temporary file: "
+        _complain(f"{where}{error}. Free space, or give a path that can be used.")
+        return 1
+    except KeyboardInterrupt:
+        _complain(f"Interrupted. {getattr(command, 'interrupted', '')}")
+        return 130
+    return 0
+
+
+def _complain(text: str) -> None:
+    """Write an error on stderr, in one line."""
+    print("learned-envs:", *text.split(), file=sys.stderr)
+
+
+def _write_in_any_encoding() -> None:
+    """Let nothing that is printed fail because the terminal's encoding lacks a character."""
+
+    def plain(error: UnicodeError) -> tuple[str | bytes, int]:
+        if isinstance(error, UnicodeEncodeError) and error.object[error.start] in PLAIN:
+            return PLAIN[error.object[error.start]], error.start + 1
+        return codecs.backslashreplace_errors(error)
+
+    codecs.register_error("plain", plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="plain")
+
+
+def _drop_output() -> None:
+    """Give up what is left to print, so that Python does not try once more when it ends."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

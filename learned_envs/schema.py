@@ -131,9 +131,16 @@ def check(settings: Any, owner: str = "") -> None:
         try:
             msgspec.convert(value, hints[own.name])
         except msgspec.ValidationError as error:
+            name = _known_as(own.name, hints[own.name])
             whose = f" for {owner}" if owner else ""
             usual = "" if own.default is MISSING else f", such as {own.default!r}"
-            raise ParameterError(f"Got {own.name}={value!r:.200}{whose}. {error}{usual}.") from None
+            raise ParameterError(f"Got {name}={value!r:.200}{whose}. {error}{usual}.") from None
+
+
+def _known_as(name: str, hint: Any) -> str:
+    """Return the name that a field has on the command line, if its annotation gives it one."""
+    given = (getattr(each, "name", None) for each in getattr(hint, "__metadata__", ()))
+    return next(filter(None, given), name)
 
 
 @cache

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from learned_envs import registry
+from learned_envs.catalogue import PENDULUMS
+from learned_envs.errors import CheckpointError, WeightsNotShippedError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -162,9 +164,7 @@ def key_figures(card: Card) -> str:
 
 def card_table(card: Card, path: Path) -> Table:
     """Lay out a card and the file that it stands in, a row a name and a value."""
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None)
+    table = table_of("", "", show_header=False, box=None)
     for name, value in [
         ("file", path),
         ("environment", registry.env_id(card.task)),
@@ -175,6 +175,56 @@ def card_table(card: Card, path: Path) -> Table:
     ]:
         table.add_row(name, pairs(value) if isinstance(value, Mapping) else str(value))
     return table
+
+
+def tasks_table() -> Table:
+    """Lay out all tasks and what is known of their weights: those with weights first.
+
+    The package's own pendulums without weights share a row.
+    """
+    from learned_envs.card import read_card
+
+    table = table_of("task", "environment", "weights")
+    none: list[str] = []
+    for task in registry.TASKS:
+        name = registry.env_id(task)
+        try:
+            table.add_row(task, name, key_figures(read_card(name)))
+        except WeightsNotShippedError:
+            none.append(task)
+        except CheckpointError as error:
+            table.add_row(task, name, str(error))
+    rows = {task: task for task in none if task not in PENDULUMS}
+    if pendulums := [task for task in none if task in PENDULUMS]:
+        rows["TASK"] = series(pendulums)
+    for task, names in rows.items():
+        table.add_row(names, registry.env_id(task), f"none yet: learned-envs fit {task}")
+    return table
+
+
+def table_of(*headers: str, **settings: Any) -> Table:
+    """Return an empty table, whose cells are folded where they are too long and never cut."""
+    from rich.table import Table
+
+    table = Table(**settings)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def series(names: Iterable[str]) -> str:
+    """Return names in few words: those that differ by a number alone are one.
+
+    >>> series(["Chain-1", "Chain-2", "Chain-3", "Contact"])
+    'Chain-1 to -3, Contact'
+    """
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.rstrip("0123456789"), []).append(name)
+    return ", ".join(
+        same[0] if len(same) == 1 else f"{same[0]} to -{same[-1].removeprefix(stem)}"
+        for stem, same in alike.items()
+    )
 
 
 def pairs(values: Mapping[str, Any]) -> str:

@@ -74,6 +74,22 @@ def weights(spec: Callable[[str], SystemSpec], tmp_path_factory: pytest.TempPath
     return path
 
 
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """`fails(*words)`: run a command that must fail with one line, and return that line."""
+    from learned_envs.cli import main
+
+    def fails(*words: object, code: int = 1) -> str:
+        capsys.readouterr()
+        assert main([str(word) for word in words]) == code
+        *bars, error = capsys.readouterr().err.strip().splitlines()
+        assert error.startswith("learned-envs: ")
+        assert all(line.startswith("recording") for line in bars)
+        return error
+
+    return fails
+
+
 def save_untrained(
     path: Path,
     spec: SystemSpec,

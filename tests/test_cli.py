@@ -17,7 +17,6 @@ from learned_envs.cli import main
 from learned_envs.fit import Dataset
 from learned_envs.fit import training as training_module
 
-COMMANDS = ("list", "demo", "fit", "collect", "evaluate", "info", "export-minari")
 SMALL = [
     *("--steps", "3000", "--learners", "0", "--updates", "20", "--check-every", "10"),
     *("--batch-size", "32", "--members", "2", "--horizons", "1", "2", "--device", "cpu"),
@@ -30,62 +29,6 @@ def fitted(tmp_path_factory):
     out = tmp_path_factory.mktemp("cli") / "runs" / "pendulum"
     assert main(["fit", "InvertedPendulum", "--out", str(out), *SMALL]) == 0
     return out
-
-
-@pytest.fixture
-def fails(capsys):
-    """Run a command that must fail with one line, and return that line."""
-
-    def fails(*words, code=1):
-        capsys.readouterr()
-        assert main([str(word) for word in words]) == code
-        *bars, error = capsys.readouterr().err.strip().splitlines()
-        assert error.startswith("learned-envs: ")
-        assert all(line.startswith("recording") for line in bars)
-        return error
-
-    return fails
-
-
-class TestHelp:
-    @pytest.mark.parametrize("command", COMMANDS)
-    def test_of_every_command(self, command, capsys):
-        with pytest.raises(SystemExit) as ended:
-            main([command, "--help"])
-        assert ended.value.code == 0
-        assert f"usage: learned-envs {command}" in capsys.readouterr().out
-
-    def test_rounds_are_asked_for_by_their_number(self, capsys):
-        with pytest.raises(SystemExit):
-            main(["fit", "--help"])
-        printed = capsys.readouterr().out
-        assert "--rounds INT" in printed
-        assert "--count" not in printed
-
-    def test_imports_no_torch_and_is_fast(self):
-        code = (
-            "import sys, time, gymnasium\n"
-            "began = time.process_time()\n"
-            "from learned_envs.cli import main\n"
-            "for command in sys.argv[1:]:\n"
-            "    try: main([command, '--help'])\n"
-            "    except SystemExit: pass\n"
-            "    assert not {'torch', 'mujoco', 'stable_baselines3'} & set(sys.modules), command\n"
-            "print(time.process_time() - began, file=sys.stderr)\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code, *COMMANDS], capture_output=True, text=True, check=True
-        )
-        # Measured: 0.4 s of processor time for all seven beside gymnasium's own import; torch
-        # alone takes 1 s or more.
-        assert float(done.stderr) < 1.0
-
-    @pytest.mark.parametrize("words", [[], ["fly"], ["fit"], ["fit", "Hopper", "--wings", "2"]])
-    def test_wrong_usage_exits_with_2(self, words, capsys):
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        assert ended.value.code == 2
-        assert "learned-envs" in capsys.readouterr().err
 
 
 class TestFit:
@@ -126,7 +69,8 @@ class TestFit:
         with monkeypatch.context() as patch:
             patch.setattr(training_module.Training, "advance", interrupted)
             assert main([*words, *SMALL]) == 130
-        error = capsys.readouterr().err
+        *_, error = capsys.readouterr().err.strip().splitlines()
+        assert error.startswith("learned-envs: Interrupted.")
         command = f"learned-envs fit InvertedPendulum --out {out} --resume"
         assert command in error
         assert main(command.split()[1:]) == 0
@@ -202,6 +146,9 @@ def test_info_shows_the_card(fitted, capsys):
 def test_list_shows_tasks_and_families(capsys):
     assert main(["list"]) == 0
     printed = capsys.readouterr().out
+    # Those with weights come first, and those of one kind without share a row.
+    assert printed.index("HalfCheetah") < printed.index("Pendulum-1 to -4")
+    assert "ChainPendulum-2" not in printed
     for shown in ("LearnedSim-Hopper-v0", "InvertedPendulum", "second_order", "residual_mlp"):
         assert shown in printed
 
@@ -240,6 +187,20 @@ class TestErrors:
             assert "Cannot write" in fails(
                 "fit", "InvertedPendulum", "--out", tmp_path / "closed" / "run", *SMALL
             )
+
+    def test_a_resume_with_other_settings(self, fails, fitted):
+        resume = ["fit", "InvertedPendulum", "--out", fitted, "--device", "cpu", "--resume"]
+        other = ["--updates", "800", "--option", "substeps=2", "--horizons", "1", "4"]
+        error = fails(*resume, *other)
+        for named in (
+            "updates=800 (begun with 20)",
+            "substeps=2 (begun with 1)",
+            "horizons=(1, 4)",
+        ):
+            assert named in error
+        assert f"--from {fitted}" in error
+        assert "family='residual_mlp'" in fails(*resume[:2], "residual_mlp", *resume[2:])
+        assert main([str(word) for word in [*resume, *SMALL]]) == 0
 
     def test_nothing_to_resume(self, fails, tmp_path):
         error = fails("fit", "Hopper", "--out", tmp_path / "none", "--resume")

@@ -116,12 +116,7 @@ class Report(RolloutErrors):
         axes.legend()
         path = Path(path)
         picture = BytesIO()
-        try:
-            figure.savefig(picture, format=path.suffix.removeprefix(".") or None, dpi=120)
-        except ValueError as error:
-            raise ParameterError(
-                f"Cannot draw {path}: {error}. Give a path that ends in .png, .pdf or .svg."
-            ) from error
+        figure.savefig(picture, format=picture_format(path), dpi=120)
         write_whole(path, picture.getvalue())
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,3 +127,20 @@ class Report(RolloutErrors):
     def from_dict(cls, data: Mapping[str, Any]) -> Report:
         """Build a report from what `to_dict` gave, read back from JSON."""
         return msgspec.convert(data, cls)
+
+
+def picture_format(path: Path) -> str:
+    """Return the format of the picture that a path's ending names; PNG if it has none.
+
+    Raises:
+        ParameterError: if it is that of no kind of picture.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kind = path.suffix.removeprefix(".").lower() or "png"
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if kind not in known:
+        raise ParameterError(
+            f"Got {path} for a picture, expected an ending that is one of {', '.join(known)}."
+        )
+    return kind

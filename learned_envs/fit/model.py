@@ -13,6 +13,7 @@ import torch
 from learned_envs import registry
 from learned_envs.card import Data, Entries, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
+from learned_envs.data.check import check_trainable
 from learned_envs.data.source import Source
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics.dynamics import Family
@@ -60,9 +61,17 @@ def fit_model(
         observer: is told how it goes.
         start: a checkpoint to train on; None for a new model.
         normalise: set the normalisation constants from the data; False keeps those of `start`.
+
+    Raises:
+        DatasetError: if the data is broken, or has outliers that would rule the normalisation.
+        TrainingError: if the training diverges.
+        OutputError: if the folder cannot be written to.
+        CheckpointError: if `start` cannot be read, or what is to be resumed is broken.
     """
     training = config.training
-    recording, held_out = dataset.load().split(training.held_out, training.seed)
+    whole = dataset.load()
+    check_trainable(whole, dataset.spec, str(dataset.path))
+    recording, held_out = whole.split(training.held_out, training.seed)
     sensors = registry.task_class(task).sensors
     torch.manual_seed(training.seed)
     if start is None:

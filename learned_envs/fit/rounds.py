@@ -23,6 +23,7 @@ from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.collection import DRIVER, Driver, Policy, collect
 from learned_envs.data.dataset import MANIFEST, Dataset
 from learned_envs.evaluation.returns import episode_limit, rewards_inside
+from learned_envs.files import writing
 from learned_envs.fit.config import FitConfig
 from learned_envs.fit.curves import curves
 from learned_envs.fit.folder import (
@@ -128,9 +129,9 @@ class Rounds:
             real_steps=history[-1].real_steps,
         )
         save_checkpoint(self.out / FILE_NAME, dynamics, {**card, **entries.to_dict()})
-        shutil.copytree(
-            self._folder(best.number) / AGENT_FOLDER, self.out / AGENT_FOLDER, dirs_exist_ok=True
-        )
+        agent = self.out / AGENT_FOLDER
+        with writing(agent):
+            shutil.copytree(self._folder(best.number) / AGENT_FOLDER, agent, dirs_exist_ok=True)
         task = registry.task_class(self.task).create(dynamics.spec, {})
         return Simulation(task, dynamics, read_card(self.out).plain)
 
@@ -139,7 +140,8 @@ class Rounds:
         begin = time.monotonic()
         plan, seed = self.config.rounds, self.config.training.seed + number
         folder = self._folder(number)
-        folder.mkdir(exist_ok=True)
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
         if number == 1:
             self._collect(plan.steps_per_round - self._trial_steps, number, random=True)
         simulation = self._fit(number)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -19,7 +20,7 @@ from learned_envs.data.source import Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
 from learned_envs.evaluation.evaluation import evaluate
 from learned_envs.evaluation.report import Report
-from learned_envs.files import write_whole
+from learned_envs.files import UNFINISHED, write_whole
 from learned_envs.fit.config import FitConfig, FitFile, RoundsConfig
 from learned_envs.fit.folder import CONFIG_FILE, DATA_FOLDER
 from learned_envs.fit.model import check_model, fit_model, make_family
@@ -47,7 +48,7 @@ def fit(
         task: name of the task.
         out: the fit's folder, made here. It gets the checkpoint, the data if none is given, what
             resuming needs, TensorBoard curves and a plot of the held-out errors.
-        config: how to fit; a resumed fit goes on with its own.
+        config: how to fit. A resumed fit goes on with its own settings, so None; or exactly them.
         learner: a driver that is recorded while it learns in the real environment,
             `config.learners` times; [`learn_outside`][learned_envs.sb3.learn_outside] is one.
         improver: makes the [`Improve`][learned_envs.fit.rounds.Improve] that trains an agent in
@@ -62,18 +63,26 @@ def fit(
     Raises:
         UnknownNameError: if the task, the family or the improver is unknown.
         ParameterError: if the family does not have an option, there are learners and no
-            `learner`, rounds are given data, or the improver of a resumed fit is not this
-            package's and was not named again.
+            `learner`, rounds are given data, the improver of a resumed fit is not this package's
+            and was not named again, or settings differ from those that a resumed fit has.
         SystemSpecError: if the real system is not what its spec says.
         OutputError: if `out` exists already and is not resumed, or cannot be written to.
-        DatasetError: if the data is broken or of another environment.
+        DatasetError: if the data is broken, of another environment, or has outliers that would rule
+            the normalisation.
+        TrainingError: if the training diverges.
         CheckpointError: if `config.start` cannot be read, or there is nothing to resume.
         DeviceError: if there is no such device.
     """
     task, out, observer = registry.task_of(task), Path(out), observer or Observer()
     device = find_device(device)
     asked = config or FitConfig()
-    config = _stored(task, out) if resume else _anchored(asked)
+    if resume:
+        stored = stored_settings(task, out)
+        if config is not None:
+            expect_same(config, stored, out)
+        config = stored
+    else:
+        config = _anchored(asked)
     # What can be wrong is found before the folder is made, so that a second try finds none.
     family = make_family(config)
     start = registry.env_id(task) if config.start == "shipped" else config.start
@@ -150,7 +159,7 @@ def evaluate_run(
     card = read_card(checkpoint)
     folder = Path(checkpoint)
     if data is None and (folder / CONFIG_FILE).is_file():
-        data = _stored(card.task, folder).data or folder / DATA_FOLDER
+        data = stored_settings(card.task, folder).data or folder / DATA_FOLDER
     if data is None:
         if card.held_out is None:
             raise CheckpointError(f"{checkpoint} holds no figures. Pass --data with a dataset.")
@@ -198,8 +207,44 @@ def _check_start(start: str, task: str, config: FitConfig) -> None:
         )
 
 
-def _stored(task: str, out: Path) -> FitConfig:
-    """Read the settings of a fit."""
+def expect_same(asked: FitConfig, stored: FitConfig, out: Path) -> None:
+    """Check that settings are those that a fit was begun with.
+
+    Raises:
+        ParameterError: if not; it names each that differs.
+    """
+    ours, theirs = (_flat(asdict(config)) for config in (_anchored(asked), stored))
+    differing = [
+        f"{name}={ours.get(name)!r} (begun with {theirs.get(name)!r})"
+        for name in {**theirs, **ours}
+        if ours.get(name) != theirs.get(name)
+    ]
+    if differing:
+        raise ParameterError(
+            f"Got other settings than those of the fit in {out}: {', '.join(differing)}. A resumed "
+            "fit goes on with its own: leave them out. To train its model further with others, "
+            f"fit into another folder with --from {out}."
+        )
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return settings that lie in one another side by side, lists as tuples."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, "option " if name == "options" else "")
+        else:
+            shown = "rounds" if name == "count" else name
+            flat[prefix + shown] = tuple(value) if isinstance(value, list) else value
+    return flat
+
+
+def stored_settings(task: str, out: Path) -> FitConfig:
+    """Read the settings of the fit in a folder.
+
+    Raises:
+        CheckpointError: if there are none, if they are broken, or if they are of another task.
+    """
     try:
         stored = FitFile.from_json((out / CONFIG_FILE).read_bytes())
     except FileNotFoundError:
@@ -221,12 +266,13 @@ def _stored(task: str, out: Path) -> FitConfig:
 def _make_folder(task: str, out: Path, config: FitConfig) -> None:
     """Make the fit's folder, and leave there what resuming needs to know."""
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        # What a kill left half-written before there was anything to resume does not count.
+        there = [e for e in out.iterdir() if e.suffix != UNFINISHED] if out.is_dir() else []
+        if there or (out.exists() and not out.is_dir()):
             raise OutputError(
                 f"{out} exists already. Choose another --out, or go on with the fit in it by "
                 "--resume."
             )
-        out.mkdir(parents=True, exist_ok=True)
         write_whole(out / CONFIG_FILE, FitFile(task, config).to_json())
     except OutputError:
         raise

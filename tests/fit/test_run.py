@@ -90,6 +90,20 @@ def test_resuming_needs_nothing_but_the_folder(config, fitted, tmp_path, monkeyp
     assert read_card("run").held_out == read_card(fitted).held_out
 
 
+def test_a_resume_takes_no_other_settings(config, fitted):
+    more = dataclasses.replace(config, training=dataclasses.replace(config.training, updates=31))
+    with pytest.raises(ParameterError, match=r"updates=31 \(begun with 30\).*--from"):
+        fit(TASK, fitted, more, resume=True, device="cpu")
+    fit(TASK, fitted, config, resume=True, device="cpu")
+
+
+def test_a_folder_with_nothing_but_a_half_written_file_counts_as_empty(config, tmp_path):
+    (tmp_path / f"{module.CONFIG_FILE}.tmp").write_text('{"task": "Inv')
+    fit(TASK, tmp_path, config, device="cpu")
+    assert read_card(tmp_path).task == TASK
+    assert not list(tmp_path.glob("*.tmp"))
+
+
 def test_a_start_from_weights(config, fitted, tmp_path):
     anew = dataclasses.replace(config, options={}, start=str(fitted))
     more = dataclasses.replace(anew.training, updates=2, members=5)

@@ -1,0 +1,143 @@
+"""The command that fits a model: its options, and what it does and prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from tyro.conf import Positional, Suppress, arg
+
+from learned_envs import registry
+from learned_envs.errors import ParameterError
+from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
+from learned_envs.schema import decoded
+from learned_envs.terminal import bars, fit_observer, show_report
+
+Steps = Annotated[int, Meta(ge=1, le=10**10)]
+"""Of a real system, or of a simulation."""
+
+Actors = Annotated[int, Meta(ge=0, le=1000)]
+"""Who are recorded."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fit a model of a task's system from real MuJoCo."""
+
+    task: Annotated[Positional[str], arg(metavar="TASK")]
+    """Which task; `learned-envs list` names them."""
+    family: Annotated[Positional[str], arg(metavar="FAMILY")] = registry.DEFAULT_FAMILY
+    """Which model family."""
+    data: Annotated[Path | None, arg(metavar="PATH")] = None
+    """A dataset to learn from, ours or Minari's. If not given, one is recorded in the folder."""
+    start: Annotated[str, arg(name="from", metavar="CHECKPOINT|shipped|none")] = "none"
+    """What to start from: a fit's folder, a checkpoint, the shipped weights, or a new model."""
+    steps: Steps = 1_000_000
+    """Real steps to record; not used with --data or --rounds."""
+    learners: Actors = 3
+    """PPO agents that are recorded while they learn outside, beside a random actor; likewise."""
+    out: Annotated[Path | None, arg(metavar="PATH")] = None
+    """The fit's folder; runs/TASK in lower case if not given."""
+    resume: bool = False
+    """Go on with the fit in the folder, with the settings that it was begun with."""
+    device: Annotated[str | None, arg(metavar="NAME")] = None
+    """Where to train. If not given: a GPU if there is one."""
+    option: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...")] = ()
+    """Options of the family, such as hidden=128,128 or substeps=2."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    improvement: RoundsConfig = field(default_factory=RoundsConfig)
+    typed: Annotated[frozenset[str], Suppress] = frozenset()
+    """Names of the options that were given, which the command line fills in."""
+
+    def run(self) -> None:
+        """Fit and print the report."""
+        task = registry.task_of(self.task)
+        config: FitConfig | None = self._settings(task)
+        from learned_envs.card import read_card
+        from learned_envs.evaluation.report import Report
+        from learned_envs.fit.run import expect_same, fit, stored_settings
+        from learned_envs.sb3 import learn_outside
+
+        if self.resume:
+            stored = stored_settings(task, self.folder)
+            expect_same(self._typed_over(stored), stored, self.folder)
+            # Code of the user's that a folder names runs only if it is named here too.
+            config = stored if "algorithm" in self.typed else None
+        with bars() as bar:
+            fit(
+                task,
+                self.folder,
+                config,
+                learner=learn_outside,
+                resume=self.resume,
+                device=self.device,
+                observer=fit_observer(bar),
+            )
+        if errors := read_card(self.folder).held_out:
+            show_report(Report.of(errors))
+        print(f"wrote {self.folder}")
+        print(f'gym.make("{registry.env_id(task)}", checkpoint="{self.folder}")')
+
+    def _settings(self, task: str) -> FitConfig:
+        """Return the settings of a new fit."""
+        return FitConfig(
+            family=self.family,
+            options=dict(read_option(text) for text in self.option),
+            data=None if self.data is None else str(self.data),
+            steps=self.steps,
+            learners=0 if self.data or self.improvement.count else learners_of(task, self.learners),
+            start=None if self.start == "none" else self.start,
+            training=self.training,
+            rounds=self.improvement,
+        )
+
+    def _typed_over(self, stored: FitConfig) -> FitConfig:
+        """Return the settings of a fit that is to go on, with those that were typed in place."""
+
+        def typed(own: TrainingConfig | RoundsConfig) -> dict[str, Any]:
+            known = {("rounds" if f.name == "count" else f.name): f.name for f in fields(own)}
+            return {name: getattr(own, name) for key, name in known.items() if key in self.typed}
+
+        asked = self._settings(registry.task_of(self.task))
+        names = {"from": "start", "option": "options"}
+        own = {names.get(name, name) for name in self.typed}
+        changes = {n: getattr(asked, n) for n in ("data", "steps", "learners", "start") if n in own}
+        return replace(
+            stored,
+            **changes,
+            family=asked.family if "family" in own else stored.family,
+            options={**stored.options, **asked.options},
+            training=replace(stored.training, **typed(asked.training)),
+            rounds=replace(stored.rounds, **typed(asked.rounds)),
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The fit's folder."""
+        return self.out or Path("runs") / registry.task_of(self.task).lower()
+
+    @property
+    def interrupted(self) -> str:
+        """What to tell a user who pressed Ctrl-C."""
+        return f"Go on with: learned-envs fit {self.task} --out {self.folder} --resume"
+
+
+def learners_of(task: str, asked: int) -> int:
+    """Return how many agents learn while a task is recorded: none if there is nothing to do."""
+    return asked if registry.task_entry(task).driven else 0
+
+
+def read_option(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE; a value with commas is a list."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ParameterError(f"Got --option {text}, expected NAME=VALUE, such as substeps=2.")
+    for candidate in (value, f"[{value}]" if "," in value else value, value.lower()):
+        try:
+            return name, decoded(candidate)
+        except msgspec.MsgspecError:
+            continue
+    return name, value
