@@ -101,7 +101,8 @@ def fit_or_resume(task: str, folder: Path, config: FitConfig, **arguments: Any) 
                 f"{folder} holds a fit of other settings: {found}, expected {expected}. Choose "
                 "another folder, or delete this one."
             )
-    return fit(task, folder, config, resume=path.is_file(), **arguments)
+    resume = path.is_file()
+    return fit(task, folder, None if resume else config, resume=resume, **arguments)
 
 
 def plain(data: Any) -> Any:

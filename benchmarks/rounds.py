@@ -13,7 +13,6 @@ A finished round is not run again.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ from rich.console import Console
 from learned_envs import registry
 from learned_envs.fit import FitConfig, TrainingConfig
 from learned_envs.fit.config import RoundsConfig
-from learned_envs.fit.folder import AGENT_FOLDER, ROUNDS_FILE
-from learned_envs.fit.round import Round
+from learned_envs.fit.folder import AGENT_FOLDER
+from learned_envs.fit.round import Round, read_history
 from learned_envs.sb3 import Agent, Improver
 from learned_envs.transfer import episode_returns
 from learned_envs.workers import usable_cores
@@ -140,7 +139,7 @@ class Fit(Cell):
         fit_or_resume(self.task, self.folder, self.config, improver=improver)
         kept = Agent.load(self.folder / AGENT_FOLDER)
         score = episode_returns(kept, registry.reference_id(self.task), EPISODES, SCORE_SEED)
-        rounds = json.loads((self.folder / ROUNDS_FILE).read_text())
+        rounds = [asdict(round) for round in read_history(self.folder)]
         return {"rounds": rounds, "score": score.tolist()}
 
     def line(self, figures: Figures) -> str:

@@ -9,6 +9,8 @@ step by step: format -> what turns plain data of this format into the next.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -80,6 +82,34 @@ def strict(plain: object, kind: type[T]) -> T:
     return read
 
 
+def checksum(plain: Mapping[str, Any]) -> str:
+    """Return the sha256 of plain data without the `checksum` that it may have.
+
+    Raises:
+        TypeError or ValueError: if it is not plain data for JSON, or not finite.
+    """
+    rest = {name: value for name, value in plain.items() if name != "checksum"}
+    text = json.dumps(rest, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed(plain: Plain) -> bytes:
+    """Return plain data as JSON that `unsealed` reads: to be read by people, with a checksum."""
+    return json.dumps({**plain, "checksum": checksum(plain)}, indent=1, allow_nan=False).encode()
+
+
+def unsealed(text: bytes) -> Plain:
+    """Read what `sealed` gave, or an object that was written before there were checksums.
+
+    Raises:
+        msgspec.MsgspecError: if it is no JSON object, too large or too deep, or was changed.
+    """
+    plain = msgspec.convert(decoded(text), Plain)
+    if plain.get("checksum") not in (None, checksum(plain)):
+        raise msgspec.ValidationError("it does not match its checksum, so it was changed")
+    return {name: value for name, value in plain.items() if name != "checksum"}
+
+
 def decoded(text: str | bytes) -> Any:
     """Read JSON that may come from anywhere: its size and its depth are bounded.
 
@@ -98,6 +128,8 @@ def decoded(text: str | bytes) -> Any:
         plain = msgspec.json.decode(text)
     except RecursionError:
         raise too_deep from None
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"Got JSON that is no text ({error})") from error
     level = [plain]
     for _ in range(DEEPEST + 1):
         containers = [value for value in level if isinstance(value, (dict, list))]

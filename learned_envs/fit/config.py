@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -21,8 +20,9 @@ from learned_envs.schema import (
     Share,
     Word,
     check,
-    decoded,
+    sealed,
     strict,
+    unsealed,
 )
 
 Members = Annotated[int, Meta(ge=1, le=1000)]
@@ -172,16 +172,16 @@ class FitFile:
 
     def to_json(self) -> bytes:
         """Return what stands in the file."""
-        return json.dumps(asdict(self), indent=1).encode()
+        return sealed(asdict(self))
 
     @classmethod
     def from_json(cls, text: bytes) -> FitFile:
         """Read the file, an older one too.
 
         Raises:
-            msgspec.MsgspecError: if it is no such file, or has an unknown setting.
+            msgspec.MsgspecError: if it is no such file, was changed, or has an unknown setting.
         """
-        plain = msgspec.convert(decoded(text), dict[str, Any])
+        plain = unsealed(text)
         if isinstance(config := plain.get("config"), dict):
             plain["config"] = _migrated(config)
         return strict(plain, cls)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -17,7 +16,7 @@ from learned_envs.data.recording import Array, Recording
 from learned_envs.errors import CheckpointError, TrainingError
 from learned_envs.files import write_whole
 from learned_envs.fit.folder import ROUNDS_FILE
-from learned_envs.schema import decoded
+from learned_envs.schema import decoded, sealed, unsealed
 
 EPISODES_INSIDE = 20
 """Episodes whose mean return is a round's return inside."""
@@ -82,7 +81,10 @@ def read_history(folder: Path) -> list[Round]:
     if not path.exists():
         return []
     try:
-        history = msgspec.convert(decoded(path.read_bytes()), list[Round])
+        plain = decoded(text := path.read_bytes())
+        # Once it was a list, without a checksum.
+        rounds = plain if isinstance(plain, list) else unsealed(text).get("rounds")
+        history = msgspec.convert(rounds, list[Round])
         if [round.number for round in history] != list(range(1, len(history) + 1)):
             raise msgspec.ValidationError("its rounds are not numbered from 1 on")
         return history
@@ -107,7 +109,7 @@ def write_history(folder: Path, history: Sequence[Round]) -> None:
                 "agent or its model diverged. Fit with a lower --learning-rate, or more steps."
             )
     figures = [asdict(round) for round in history]
-    write_whole(folder / ROUNDS_FILE, json.dumps(figures, indent=1).encode())
+    write_whole(folder / ROUNDS_FILE, sealed({"rounds": figures}))
 
 
 def settled(history: Sequence[Round], agreement: float) -> bool:

@@ -150,7 +150,11 @@ def test_figures_of_rounds_are_read_as_they_were_written(tmp_path):
     write_history(tmp_path, history)
     assert read_history(tmp_path) == history
     # One from before rounds could begin anew.
-    figures = json.loads((tmp_path / "rounds.json").read_text())
+    text = (tmp_path / "rounds.json").read_text()
+    (tmp_path / "rounds.json").write_text(text.replace("100.25", "900.25"))
+    with pytest.raises(CheckpointError, match="checksum"):
+        read_history(tmp_path)
+    figures = json.loads(text)["rounds"]
     del figures[0]["anew"]
     (tmp_path / "rounds.json").write_text(json.dumps(figures))
     assert read_history(tmp_path) == history

@@ -253,6 +253,10 @@ def test_settings_that_were_damaged(fitted, tmp_path):
         (tmp_path / module.CONFIG_FILE).write_text(text)
         with pytest.raises(CheckpointError, match=named):
             fit(TASK, tmp_path, resume=True, device="cpu")
-    (tmp_path / module.CONFIG_FILE).write_bytes((fitted / module.CONFIG_FILE).read_bytes())
+    written = (fitted / module.CONFIG_FILE).read_text()
+    (tmp_path / module.CONFIG_FILE).write_text(written.replace('"updates": 30', '"updates": 38'))
+    with pytest.raises(CheckpointError, match="checksum"):
+        fit(TASK, tmp_path, resume=True, device="cpu")
+    (tmp_path / module.CONFIG_FILE).write_text(written)
     with pytest.raises(CheckpointError, match="expected one of Hopper"):
         fit("Hopper", tmp_path, resume=True, device="cpu")
