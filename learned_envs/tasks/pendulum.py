@@ -10,7 +10,7 @@ from torch import Tensor
 
 from learned_envs.kinematics import Inertia
 from learned_envs.state import State
-from learned_envs.tasks.task import Readings, Task, Transition
+from learned_envs.tasks.task import Readings, Task, Transition, constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +50,10 @@ class Pendulum(Task):
         """Draw (batch) starts around the hanging pendulum."""
         device = generator.device if generator is not None else torch.device("cpu")
         slides = [0.1 if joint.kind == "slide" else 1.0 for joint in self.spec.joints]
-        scale = self.reset_noise_scale * torch.tensor(slides, dtype=dtype, device=device)
         shape = (2, batch, self.spec.nq)
         noise = torch.rand(shape, generator=generator, device=device, dtype=dtype)
-        q, v = scale * (2 * noise - 1)
-        return State(torch.tensor(self.spec.q0, dtype=dtype, device=device) + q, v)
+        q, v = self.reset_noise_scale * constant(slides, noise) * (2 * noise - 1)
+        return State(constant(self.spec.q0, noise) + q, v)
 
     def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return (*batch, 2 nq)."""

@@ -204,7 +204,7 @@ def uniform_start(
     shape = (batch, spec.nq + spec.nv)
     noise = torch.rand(shape, generator=generator, device=device, dtype=dtype)
     q, v = torch.tensor_split(scale * (2 * noise - 1), [spec.nq], -1)
-    return State(torch.tensor(spec.q0, dtype=dtype, device=device) + q, v)
+    return State(constant(spec.q0, noise) + q, v)
 
 
 def normal_speed_start(
@@ -232,12 +232,38 @@ def total(terms: Mapping[str, Tensor]) -> Tensor:
     return reduce(torch.add, rest, first)
 
 
+def constant(values: Sequence[float], like: Tensor) -> Tensor:
+    """Return numbers as a tensor of the type and on the device of another; a GPU is not waited for.
+
+    It is not for what is recorded as a CUDA graph.
+    """
+    return torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)
+
+
 def within(values: Tensor, low: Sequence[float], high: Sequence[float]) -> Tensor:
     """Return whether all of `values` (*batch, n) lie strictly between their bounds, (*batch)."""
-    # All at once, because one by one they cost more than the rest of a task. A compiler would set
-    # what new_tensor makes one by one.
-    like: Any = {"dtype": values.dtype, "device": values.device}
-    return ((torch.tensor(low, **like) < values) & (values < torch.tensor(high, **like))).all(-1)
+    if values.device.type == "cpu":
+        # All at once, because one by one they cost more than the rest of a task. A compiler would
+        # set what new_tensor makes one by one.
+        least, most = (torch.tensor(bounds, dtype=values.dtype) for bounds in (low, high))
+        return ((least < values) & (values < most)).all(-1)
+    return within_numbers(values, low, high)
+
+
+def within_numbers(values: Tensor, low: Sequence[float], high: Sequence[float]) -> Tensor:
+    """Return what `within` returns; bounds that are alike side by side are compared at once.
+
+    A GPU would be waited for until it had a tensor of the bounds, and its copy could be no part of
+    a CUDA graph. Numbers go with the launches.
+    """
+    bounds = list(zip(low, high, strict=True))
+    inside, start = torch.ones_like(values[..., 0], dtype=torch.bool), 0
+    for end, (least, most) in enumerate(bounds, 1):
+        if end < len(bounds) and bounds[end] == bounds[start]:
+            continue
+        part = values[..., start:end]
+        inside, start = inside & ((part > least) & (part < most)).all(-1), end
+    return inside
 
 
 def _checked(name: str, value: Any, default: object) -> Any:
