@@ -21,7 +21,7 @@ from learned_envs.dynamics import Dynamics, Ensemble
 from learned_envs.errors import ArgumentTypeError, ParameterError
 from learned_envs.outcome import Rollout, Step
 from learned_envs.state import State, stacked
-from learned_envs.stepping import BatchStep
+from learned_envs.stepping import BatchStep, Compile
 from learned_envs.tasks.task import Task, Transition, total
 
 TensorPolicy = Callable[[Tensor], Tensor]
@@ -42,7 +42,7 @@ class Simulation:
     task: Task
     dynamics: Dynamics
     card: Mapping[str, Any] = field(default_factory=dict)
-    compile: bool = False
+    compile: Compile = False
 
     def __post_init__(self) -> None:
         """Check that the task and the model are of one system.

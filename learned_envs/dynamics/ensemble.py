@@ -89,6 +89,8 @@ class Ensemble(Dynamics):
         if not mean:
             member = torch.randint(self.members, shape, generator=generator, device=device)
             state = state.remember(member=member)
+        if type(self.model).begin is Dynamics.begin:
+            return state
         begun = self.model.begin(state.forget("member").map(lambda leaf: leaf[None]), generator)
         shared = {n: leaf[0] for n, leaf in begun.memory.items() if n not in self.remembers}
         return state.remember(**shared, **self._members_last(begun))

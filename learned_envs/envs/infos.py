@@ -75,6 +75,13 @@ def finals(observation: Tensor, stepped: Columns, ended: Tensor, tensors: bool) 
     }
 
 
+def somebodys(infos: dict[str, Array]) -> dict[str, Array]:
+    """Return the infos without those that no episode has; see `gathered`."""
+    nobodys = {name for name in infos if f"_{name}" in infos and not infos[f"_{name}"].any()}
+    nobodys |= {f"_{name}" for name in nobodys}
+    return {name: column for name, column in infos.items() if name not in nobodys}
+
+
 def to_host(observation: Tensor, columns: Mapping[str, Tensor]) -> tuple[Array, dict[str, Array]]:
     """Copy observations (batch, n) and named columns (batch) to numpy, in two transfers.
 

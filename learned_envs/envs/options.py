@@ -18,6 +18,10 @@ from learned_envs.card import Card, read_card
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
+from learned_envs.stepping import Compile
+
+DISAGREEMENT_EVERY = 4
+"""In how many steps of an episode the members' disagreement is measured once, by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +34,13 @@ class EnvOptions:
 
     checkpoint: str | Path | None = None
     device: str | torch.device = "cpu"
-    compile: bool = False
+    compile: Compile = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
     ensemble: Literal["member", "mean"] = "member"
     max_disagreement: float | Literal["auto"] | None = "auto"
     disagreement_penalty: float = 0.0
     disagreement_in_info: bool = False
+    disagreement_every: int = DISAGREEMENT_EVERY
     max_episode_steps: int | None = None
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP
     starts: State | None = None
@@ -53,7 +58,9 @@ class EnvOptions:
                 f"Got checkpoint={argument.shown(self.checkpoint)}, expected a path, or None for "
                 "what is shipped."
             )
-        argument.flag("compile", self.compile)
+        if self.compile != "auto" or not isinstance(self.compile, str):
+            argument.flag("compile", self.compile)
+        argument.count("disagreement_every", self.disagreement_every)
         argument.choice("precision", self.precision, ("float32", "bfloat16"))
         argument.choice("ensemble", self.ensemble, ("member", "mean"))
         argument.flag("disagreement_in_info", self.disagreement_in_info)

@@ -11,15 +11,16 @@ from torch import Tensor
 
 from learned_envs import argument, registry
 from learned_envs.envs.core import EnvCore
-from learned_envs.envs.infos import Array, to_host
+from learned_envs.envs.infos import Array
 from learned_envs.envs.mujoco_names import MujocoNames
-from learned_envs.envs.options import EnvOptions
+from learned_envs.envs.options import DISAGREEMENT_EVERY, EnvOptions
 from learned_envs.envs.placing import placed
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS
 from learned_envs.envs.stepper import SingleStepper
 from learned_envs.errors import ResetNeededError
 from learned_envs.state import State
+from learned_envs.stepping import Compile
 
 
 class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
@@ -48,11 +49,12 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         *,
         checkpoint: str | Path | None = None,
         device: str | torch.device = "cpu",
-        compile: bool = False,
+        compile: Compile = "auto",
         ensemble: Literal["member", "mean"] = "member",
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
         disagreement_in_info: bool = False,
+        disagreement_every: int = DISAGREEMENT_EVERY,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -62,13 +64,16 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             task: the registered name of the task; `gym.make` fills it in.
             checkpoint: a weights file or a fit's folder; the shipped weights if None.
             device: where the model runs.
-            compile: step in code that a C++ compiler makes; see `Simulation.compiled`.
+            compile: step in code that a C++ compiler makes; see `Simulation.compiled`. "auto" does
+                so where there is a compiler, True warns where there is none.
             ensemble: "member" steps each episode with one member drawn at its start, "mean" with
                 the mean of all.
             max_disagreement: truncate if the members disagree by more; "auto" takes the
                 checkpoint's own threshold, None never truncates.
             disagreement_penalty: subtract this many times the disagreement from the reward.
             disagreement_in_info: compute `info["disagreement"]` even if nothing else needs it.
+            disagreement_every: measure the disagreement once in so many steps of an episode; `info`
+                holds the last. A penalty or `disagreement_in_info` has every step measured.
             render_mode: one of the reference's, or None.
             parameters: the reference environment's own constructor parameters, those of its
                 pictures (`width`, `camera_name`, ...) included.
@@ -88,6 +93,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,
             disagreement_in_info=disagreement_in_info,
+            disagreement_every=disagreement_every,
             parameters=parameters,
         )
         self._core = EnvCore(task, options)
@@ -168,10 +174,11 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         else:
             self._stepper.place(state)
         task = self._core.task
-        observation, info = to_host(task.observation(state), task.reset_info(state))
+        observation = task.observation(state)[0].to("cpu", torch.float64).numpy()
+        info = {name: value.item() for name, value in task.reset_info(state).items()}
         if self.render_mode == "human":
             self.render()
-        return observation[0], {name: value.item() for name, value in info.items()}
+        return observation, info
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Advance the episode by one step.

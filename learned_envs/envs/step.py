@@ -16,6 +16,9 @@ from learned_envs.stepping import Step
 Columns = dict[str, Tensor]
 """What is known of each episode, (batch) each, by name."""
 
+SPACING = ("until_measured", "disagreement")
+"""Leaves of a state's memory; see `StepFunction.every`."""
+
 SIGNALS = ("reward", "terminated", "truncated")
 """What a step gives beside the observation and the info."""
 
@@ -52,6 +55,9 @@ class StepFunction:
         max_disagreement: the disagreement past which an episode is truncated; None for never.
         penalty: how many times the disagreement is taken off the reward.
         disagreement: whether the disagreement is computed.
+        every: at each how many steps of an episode. If it is more than 1, states remember
+            `until_measured`, (batch, 1), how many steps there are until then, and `disagreement`,
+            (batch, 1), what was measured last.
     """
 
     simulation: Simulation
@@ -59,6 +65,7 @@ class StepFunction:
     max_disagreement: float | None
     penalty: float
     disagreement: bool
+    every: int = 1
 
     @classmethod
     def of(cls, simulation: Simulation, options: EnvOptions) -> StepFunction:
@@ -67,26 +74,41 @@ class StepFunction:
             options.threshold(Card.of(dict(simulation.card))),
             float(options.disagreement_penalty),
         )
-        needed = options.disagreement_in_info or penalty > 0 or limit is not None
+        several = simulation.members > 1
         # A model of one member never disagrees, and is never cut.
-        needed = needed and simulation.members > 1
-        return cls(simulation, simulation.steps[needed], limit, penalty, needed)
+        each = several and (options.disagreement_in_info or penalty > 0)
+        needed = several and (each or limit is not None)
+        # With the mean, or with memories of their own, all members step in any case.
+        alike = options.ensemble == "mean" or bool(simulation.dynamics.remembers)
+        every = 1 if not needed or each or alike else options.disagreement_every
+        return cls(simulation, simulation.steps[needed], limit, penalty, needed, every)
 
     def __call__(self, state: State, action: Tensor) -> EnvStep:
         """Advance a batch by one step; the action is (batch, nu)."""
-        step = self.advance(state, action)
-        reward = step.reward
+        step = self.advance(state.forget(*SPACING), action)
+        reward, reached = step.reward, step.state
         info = {
             **self.simulation.task.details(step.transition),
             **step.reward_terms,
             "diverged": step.diverged,
         }
         out_of_support = torch.zeros_like(step.diverged)
-        if step.disagreement is not None:
+        disagreement = step.disagreement
+        if disagreement is not None:
             if self.max_disagreement is not None:
                 # Written so that a disagreement that is not a number counts as too much.
-                out_of_support = ~(step.disagreement <= self.max_disagreement)
-            disagreement = step.disagreement.where(step.disagreement.isfinite(), 0.0)
+                out_of_support = ~(disagreement <= self.max_disagreement)
+            disagreement = disagreement.where(disagreement.isfinite(), 0.0)
+        if self.every > 1:
+            left, held = (state.memory[name][..., 0] for name in SPACING)
+            due = left < 1
+            # Where all rows step alike, those that are not due are not looked at.
+            out_of_support = out_of_support & due
+            disagreement = held if disagreement is None else torch.where(due, disagreement, held)
+            left = torch.where(due, self.every - 1.0, left - 1)
+            spacing = (x[..., None] for x in (left, disagreement))
+            reached = reached.remember(**dict(zip(SPACING, spacing, strict=True)))
+        if disagreement is not None:
             info["disagreement"] = disagreement
             if self.penalty:
                 reward = reward - self.penalty * disagreement
@@ -94,9 +116,18 @@ class StepFunction:
         # A task may give views of the state, which goes on. In derived code this is nothing.
         info = {name: column.clone() for name, column in info.items()}
         truncated = step.diverged | out_of_support
-        return EnvStep(
-            step.state, step.observation, reward.clone(), step.terminated, truncated, info
-        )
+        return EnvStep(reached, step.observation, reward.clone(), step.terminated, truncated, info)
+
+    def begin(self, state: State) -> State:
+        """Let states remember what they are to, at the start of an episode."""
+        if self.every == 1:
+            return state
+        zeros = state.q.new_zeros((*state.q.shape[:-1], 1))
+        return state.remember(**dict.fromkeys(SPACING, zeros))
+
+    def without_disagreement(self) -> StepFunction:
+        """Return the step of states at which the disagreement is not measured."""
+        return replace(self, advance=self.simulation.steps[False], disagreement=False)
 
     @property
     def apart(self) -> bool:

@@ -12,10 +12,10 @@ from learned_envs.arrays import array
 from learned_envs.codegen.numpy_code import array_of
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import Array, to_host
-from learned_envs.envs.step import SIGNALS
+from learned_envs.envs.step import SIGNALS, Columns, EnvStep, StepFunction
 from learned_envs.errors import ActionError
 from learned_envs.state import State
-from learned_envs.stepping import RowCode, row_code
+from learned_envs.stepping import NativeRow, NumpyRow, RowCode, row_code
 
 
 class SingleStepper:
@@ -28,8 +28,9 @@ class SingleStepper:
     def __init__(self, core: EnvCore, state: State) -> None:
         """Prepare to step from a state, q (1, nq) and v (1, nv)."""
         self._core = core
-        self._codes: dict[int | None, RowCode | None] = {}
         self._shape = (core.task.spec.nu,)
+        self._codes: dict[int | None, tuple[RowCode, RowCode] | None] = {}
+        self._rows: dict[tuple[RowCode, RowCode], NativeRow] = {}
         self.place(state)
 
     @property
@@ -38,13 +39,14 @@ class SingleStepper:
         if self._code is None:
             return self._state
         placed = self._tensors(self._code, self._state)
-        now = [torch.from_numpy(a).view(t.shape) for a, t in zip(self._arrays, placed, strict=True)]
+        arrays = zip(self._row.arrays, placed, strict=True)
+        now = [torch.from_numpy(a.copy()).view(t.shape) for a, t in arrays]
         remembered = zip(self._code.memory, now[2:], strict=True)
         return State(now[0], now[1], {**self._state.memory, **dict(remembered)})
 
     @property
     def code(self) -> str | None:
-        """The code of a step; None if torch steps."""
+        """The code of a step with all that is measured; None if torch steps."""
         return None if self._code is None else self._code.code
 
     def place(self, state: State) -> None:
@@ -52,11 +54,22 @@ class SingleStepper:
         member = state.memory.get("member")
         key = None if member is None else int(member)
         if key not in self._codes:
-            self._codes[key] = self._derived(state, key)
-        self._state, self._code = state, self._codes[key]
-        if self._code is not None:
-            self._arrays = [array_of(tensor) for tensor in self._tensors(self._code, state)]
-            self._names = (*SIGNALS, *self._code.result.info)
+            self._codes[key] = self._both(state, key)
+        self._state, codes = state, self._codes[key]
+        self._code = None if codes is None else codes[0]
+        if codes is None:
+            return
+        self._other = codes[1]
+        arrays = [array_of(tensor) for tensor in self._tensors(codes[0], state)]
+        if codes[0].native is None:
+            self._row: NumpyRow | NativeRow = NumpyRow(arrays)
+        elif codes in self._rows:
+            self._row = self._rows[codes]
+            self._row.place(arrays)
+        else:
+            self._row = self._rows[codes] = NativeRow(arrays, codes)
+        spaced = self._core.function.every > 1
+        self._clock = 2 + codes[0].memory.index("until_measured") if spaced else None
 
     def step(self, action: Any) -> tuple[Array, dict[str, Any]]:
         """Advance by one step; see `EnvCore.action` for the errors.
@@ -64,27 +77,55 @@ class SingleStepper:
         Returns:
             The observation, float64, and by name `SIGNALS` and the info.
         """
-        code = self._code
-        if code is None or isinstance(action, Tensor):
-            action = self._core.action(action, ()).detach()
-        if code is None:
-            return self._step_in_torch(action)
-        if isinstance(action, Tensor):
-            action = action.numpy()
-        checked = array("an action", action, self._shape, ActionError)
-        q, v, *memory = self._arrays
-        after = code.run(q, v, checked, *memory)
-        kept = len(self._arrays)
-        self._arrays, observation = after[:kept], after[kept]
-        numbers = {n: x.item() for n, x in zip(self._names, after[kept + 1 :], strict=True)}
-        return observation.astype(np.float64), numbers
+        if self._code is None:
+            return self._step_in_torch(self._core.action(action, ()).detach())
+        row, clock = self._row, self._clock
+        due = clock is None or row.arrays[clock].item() < 1
+        code = self._code if due else self._other
+        if isinstance(row, NativeRow):
+            plain = type(action) is np.ndarray and action.dtype == np.float32
+            if not plain or action.shape != self._shape:
+                action = self._checked(action)
+            row.action[:] = action
+            given = row.step(code)
+            if given is None:
+                # For its error.
+                row.action[:] = self._checked(action)
+                given = row.step(code)
+                assert given is not None
+        else:
+            given = row.step(code, self._checked(action))
+        observation, values = given
+        return observation.astype(np.float64), dict(zip(code.names, values, strict=True))
 
-    def _derived(self, state: State, member: int | None) -> RowCode | None:
-        step, nu = self._core.function, self._shape[0]
-        if member is not None and step.apart:
-            step = step.with_member(member)
+    def _checked(self, action: Any) -> Array:
+        if isinstance(action, Tensor):
+            action = self._core.action(action, ()).detach().numpy()
+        return array("an action", action, self._shape, ActionError)
+
+    def _both(self, state: State, member: int | None) -> tuple[RowCode, RowCode] | None:
+        """Return the code that measures all that is due, and the one for steps where nothing is."""
+        function = self._core.function
+        full = self._shared(function, state, member)
+        if full is None or function.every == 1:
+            return None if full is None else (full, full)
+        other = self._shared(function.without_disagreement(), state, member)
+        alike = other is not None and (other.native is None) == (full.native is None)
+        # The first can take every step.
+        return (full, other) if alike and other is not None else (full, full)
+
+    def _shared(self, function: StepFunction, state: State, key: int | None) -> RowCode | None:
+        """Return the code of a step, derived by this environment or another like it."""
+        apart, share = function.apart, self._core.share.within(function.disagreement)
+        return share.get(
+            ("row", key), lambda: self._derived(function, state, key if apart else None)
+        )
+
+    def _derived(self, function: StepFunction, state: State, member: int | None) -> RowCode | None:
+        if member is not None:
+            function = function.with_member(member)
             state = state.remember(member=torch.zeros_like(state.memory["member"]))
-        return row_code(step, state, nu, self._core.options.compile)
+        return row_code(function, _columns, state, self._shape[0], self._core.options.compile)
 
     @staticmethod
     def _tensors(code: RowCode, state: State) -> list[Tensor]:
@@ -95,6 +136,9 @@ class SingleStepper:
     def _step_in_torch(self, action: Tensor) -> tuple[Array, dict[str, Any]]:
         step = self._core.advance(self._state, action[None])
         self._state = step.state
-        signals = {name: getattr(step, name) for name in SIGNALS}
-        observation, host = to_host(step.observation, {**signals, **step.info})
+        observation, host = to_host(step.observation, _columns(step))
         return observation[0], {name: value.item() for name, value in host.items()}
+
+
+def _columns(step: EnvStep) -> Columns:
+    return {**{name: getattr(step, name) for name in SIGNALS}, **step.info}

@@ -17,14 +17,15 @@ from torch import Tensor
 from learned_envs import argument, arrays, registry
 from learned_envs.envs.batch import EpisodeBatch
 from learned_envs.envs.core import EnvCore
-from learned_envs.envs.infos import everyones, finals, gathered, to_host
+from learned_envs.envs.infos import everyones, finals, gathered, somebodys, to_host
 from learned_envs.envs.many import EachOfMany
 from learned_envs.envs.mujoco_names import MujocoNames
-from learned_envs.envs.options import EnvOptions
+from learned_envs.envs.options import DISAGREEMENT_EVERY, EnvOptions
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS, Columns
 from learned_envs.errors import ParameterError, ResetNeededError
 from learned_envs.state import State
+from learned_envs.stepping import Compile
 
 Infos = dict[str, Any]
 
@@ -39,9 +40,8 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
 
     With `tensors=True` observations, rewards, flags and infos are torch tensors on the model's
     device, float32 and bool. On a GPU nothing then waits for the device to look at a value:
-    `final_obs` and `final_info` are there in every step, a non-finite action is no error but
-    truncates its episode as diverged, and a step past a done episode in `DISABLED` mode goes
-    unnoticed.
+    `final_obs` and `final_info` are there in every step, a non-finite action truncates its episode
+    as diverged, and a step past a done episode in `DISABLED` mode goes unnoticed.
     """
 
     # Gymnasium declares it as an instance's, and each instance has its own.
@@ -59,12 +59,13 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         start_fraction: float | None = None,
         checkpoint: str | Path | None = None,
         device: str | torch.device = "cpu",
-        compile: bool = False,
+        compile: Compile = "auto",
         precision: Literal["float32", "bfloat16"] = "float32",
         ensemble: Literal["member", "mean"] = "member",
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
         disagreement_in_info: bool = False,
+        disagreement_every: int = DISAGREEMENT_EVERY,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -82,12 +83,13 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
                 it must be given with them.
             checkpoint: see `LearnedEnv`, as for all that follows.
             device: where the model runs.
-            compile: step in code that a C++ compiler makes; see `Simulation.compiled`.
+            compile: True, False or "auto".
             precision: of the networks; see `Simulation.to_bfloat16`.
             ensemble: "member" or "mean".
             max_disagreement: truncate if the ensemble's members disagree by more.
             disagreement_penalty: subtract this many times the disagreement from the reward.
             disagreement_in_info: compute the disagreement even if nothing else needs it.
+            disagreement_every: in how many steps of an episode the disagreement is measured once.
             render_mode: one of the reference's, or None.
             parameters: the reference environment's own constructor parameters.
 
@@ -109,6 +111,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,
             disagreement_in_info=disagreement_in_info,
+            disagreement_every=disagreement_every,
             max_episode_steps=max_episode_steps,
             autoreset_mode=autoreset_mode,
             starts=starts,
@@ -285,10 +288,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         if self._tensors:
             return observation.clone(), columns
         array, host = to_host(observation, columns)
-        nobodys = [name for name in host if f"_{name}" in host and not host[f"_{name}"].any()]
-        for name in nobodys:
-            del host[name], host[f"_{name}"]
-        return array, host
+        return array, somebodys(host)
 
     def _reseed(self, seed: Any) -> bool:
         """Reseed Gymnasium's generator; return whether there was anything to reseed it from."""

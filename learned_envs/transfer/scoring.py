@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +109,11 @@ def episode_returns(
     checkpoint = env_id if checkpoint is None else checkpoint
     read_card(checkpoint, task)
     limit = arguments.pop("max_episode_steps", None) or episode_limit(env_id)
-    precise, compiled = arguments.pop("precision", "float32"), arguments.pop("compile", False)
+    precise, compiled = arguments.pop("precision", "float32"), arguments.pop("compile", "auto")
     own = {name: value for name, value in arguments.items() if name not in DISAGREEMENT}
     simulation = Simulation.load(checkpoint, **own)
     simulation = simulation if precise == "float32" else simulation.to_bfloat16()
-    simulation = simulation.compiled() if compiled else simulation
+    simulation = replace(simulation, compile=compiled)
     # A learned environment of this seed would draw by this one.
     drawn = int(np_random(seed)[0].integers(2**63 - 1))
     rewards = rewards_inside(policy, simulation, episodes, limit, drawn)

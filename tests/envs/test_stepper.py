@@ -18,6 +18,7 @@ from learned_envs.envs.vector import LearnedVectorEnv
 
 MODES: dict[str, dict[str, Any]] = {
     "default": {},
+    "every step": {"disagreement_every": 1},
     "one member": {"max_disagreement": None},
     "mean": {"ensemble": "mean", "max_disagreement": None},
     "penalty": {"disagreement_penalty": 1.0},
@@ -27,14 +28,14 @@ SHIPPED = [task for task in registry.TASKS if registry.shipped_weights(task).exi
 
 
 def stepper_of(env: gym.Env[Any, Any]) -> SingleStepper:
-    stepper: SingleStepper = env.unwrapped._stepper  # type: ignore[attr-defined]
+    stepper: SingleStepper = env.unwrapped._running()  # type: ignore[attr-defined]
     return stepper
 
 
 def check(task: str, mode: str, compiled: bool) -> None:
     """Step an environment by code of its own, and beside it in torch."""
     env = gym.make(registry.env_id(task), compile=compiled, **MODES[mode]).unwrapped
-    plain = gym.make(registry.env_id(task), **MODES[mode]).unwrapped
+    plain = gym.make(registry.env_id(task), compile=False, **MODES[mode]).unwrapped
     env.reset(seed=0)
     env.action_space.seed(0)
     for _ in range(50):

@@ -73,14 +73,19 @@ class CppBatch:
         self._pointers = [_pointers(each) for each in zip(*self._constants, strict=True)]
 
     def run(
-        self, inputs: Sequence[Tensor], which: Tensor | None = None, rows: Tensor | None = None
+        self,
+        inputs: Sequence[Tensor],
+        which: Tensor | None = None,
+        rows: Tensor | None = None,
+        others: Sequence[Tensor] | None = None,
     ) -> list[Tensor]:
         """Compute a batch; an output that is an input is that very tensor.
 
         Args:
             inputs: (batch, ...) each, of the types of the examples.
             which: (batch) int64, the function that computes each row; None where there is one.
-            rows: (n) int64, the rows to compute; None for all. Others hold anything.
+            rows: (n) int64, the rows to compute, and what is not may be anything; None for all.
+            others: outputs that have the other rows, to be written into; None for new ones.
 
         Raises:
             ShapeError: where an input has another shape than its example.
@@ -93,10 +98,7 @@ class CppBatch:
                     f"Got input {place} of shape {tuple(x.shape)}, expected {(batch, *shape)}."
                 )
         given = [x.to(k).contiguous() for x, k in zip(inputs, self._code.kinds, strict=True)]
-        made = [
-            torch.empty((batch, *shape), dtype=kind, device="cpu")
-            for shape, kind in self._code.outputs
-        ]
+        made = self._code.room(batch, inputs, others)
         chosen = None if rows is None else rows.to(torch.int64).contiguous()
         own = None if which is None else which.to(torch.int64).contiguous()
         failed = self._run(
@@ -111,7 +113,14 @@ class CppBatch:
         )
         if failed:
             raise IndexError(f"Got rows of other functions than 0 to {len(self._constants) - 1}.")
-        return self._code.chosen([*inputs, *made])
+        outputs = self._code.chosen([*inputs, *made])
+        if others is None or rows is None:
+            return outputs
+        # What this code hands on, and the one of the other rows computed.
+        return [
+            theirs.index_copy(0, rows, ours[rows]) if any(ours is x for x in inputs) else ours
+            for ours, theirs in zip(outputs, others, strict=True)
+        ]
 
 
 class CppRow:
@@ -136,27 +145,42 @@ class CppRow:
         shapes = zip(self._code.inputs, self._code.kinds, strict=True)
         return [torch.zeros(s or (1,), dtype=kind, device="cpu").numpy() for s, kind in shapes]
 
-    def call(self, inputs: Sequence[Array]) -> tuple[Callable[[], None], list[Array]]:
-        """Return what computes the row that is in some arrays, and the arrays of its outputs.
+    def outputs(self) -> list[Array]:
+        """Return arrays for the outputs; see `inputs`."""
+        every = self._code.chosen(
+            [*zip(self._code.inputs, self._code.kinds, strict=True), *self._code.outputs]
+        )
+        return [torch.zeros(s or (1,), dtype=kind, device="cpu").numpy() for s, kind in every]
+
+    def call(
+        self, inputs: Sequence[Array], outputs: Sequence[Array]
+    ) -> tuple[Callable[[], None], list[tuple[Array, Array]]]:
+        """Return what computes the row that is in some arrays.
 
         Args:
-            inputs: from `inputs`.
+            inputs: like those from `inputs`.
+            outputs: like those from `outputs`.
+
+        Returns:
+            What fills the outputs but for some, which are to be copied: (from, to) each.
         """
-        made = [
-            torch.zeros(shape or (1,), dtype=kind, device="cpu").numpy()
-            for shape, kind in self._code.outputs
-        ]
+        computed, copies = self._code.split(inputs, outputs)
         # Addresses are found but once: that takes longer than a small function.
-        tables = [(ctypes.c_void_p * len(a))(*(x.ctypes.data for x in a)) for a in (inputs, made)]
-        return partial(self._run, *tables, *self._constants), self._code.chosen([*inputs, *made])
+        tables = [
+            (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+            for arrays in (inputs, computed)
+        ]
+        return partial(self._run, *tables, *self._constants), copies
 
     def run(self, *inputs: Array) -> list[Array]:
         """Compute a row; see `inputs`."""
-        given = self.inputs()
+        given, made = self.inputs(), self.outputs()
         for place, array in zip(given, inputs, strict=True):
             place[:] = array
-        call, made = self.call(given)
+        call, copies = self.call(given, made)
         call()
+        for source, target in copies:
+            target[:] = source
         return made
 
 
@@ -190,6 +214,31 @@ class _Code:
         )
         width = f"#define WIDTH {WIDTH}"
         self.source = "\n".join((width, head, code, kernel, self.step, driver))
+
+    def room(
+        self, batch: int, inputs: Sequence[Tensor], others: Sequence[Tensor] | None
+    ) -> list[Tensor]:
+        """Return tensors for what is computed; see `CppBatch.run`."""
+        if others is None:
+            return [torch.empty((batch, *s), dtype=k, device="cpu") for s, k in self.outputs]
+        places = [self._places.index(len(self.inputs) + i) for i in range(len(self.outputs))]
+        theirs = [others[place] for place in places]
+        return [own.clone() if any(own is x for x in inputs) else own for own in theirs]
+
+    def split(
+        self, inputs: Sequence[Array], outputs: Sequence[Array]
+    ) -> tuple[list[Array], list[tuple[Array, Array]]]:
+        """Return which outputs are computed, and which are to be copied from what else."""
+        computed: dict[int, Array] = {}
+        copies = []
+        for place, output in zip(self._places, outputs, strict=True):
+            if place < len(inputs):
+                copies.append((inputs[place], output))
+            elif place in computed:
+                copies.append((computed[place], output))
+            else:
+                computed[place] = output
+        return [computed[place] for place in sorted(computed)], copies
 
     def chosen(self, every: Sequence[Any]) -> list[Any]:
         """List the outputs among the inputs and what was computed."""
