@@ -64,9 +64,9 @@ def check_trainable(recording: Recording, spec: SystemSpec, where: str) -> None:
         index = int(np.searchsorted(recording.offsets, outlier.row, side="right")) - 1
         raise DatasetError(
             f"{where}: {outlier.column} is {outlier.value:.6g} at step "
-            f"{outlier.row - recording.offsets[index]} of episode {index}, which the motion there "
-            f"does not confirm; the others are {outlier.mean:.3g} on average and spread by "
-            f"{outlier.spread:.3g}. {outlier.count} such values make up {outlier.share:.0%} of "
+            f"{outlier.row - recording.offsets[index]} of episode {index}, {outlier.why}; the "
+            f"others are {outlier.mean:.3g} on average and spread by {outlier.spread:.3g}. "
+            f"{outlier.count} such values make up {outlier.share:.0%} of "
             "that column's variance, and would set the scale by which a model sees it. Leave that "
             "episode out, or record it anew."
         )

@@ -15,6 +15,10 @@ TAIL = 0.01
 FAR = 20.0
 """How many spreads of the core an outlier is away from the core's mean."""
 
+BEYOND = 1000.0
+"""The same for observations and further columns, which no motion confirms. Forces of contacts are
+rare and large, but not as large; what spreads by less than 1 counts as if it spread by 1."""
+
 SHARE = 0.1
 """The part of a column's variance that outliers make up if they rule it."""
 
@@ -35,6 +39,7 @@ class Outlier:
 
     Attributes:
         column: such as "qvel[3]".
+        why: what tells it from a value that is real, as half a sentence.
         row: of the recording.
         value: what was recorded there.
         count: how many such values the column has.
@@ -44,6 +49,7 @@ class Outlier:
     """
 
     column: str
+    why: str
     row: int
     value: float
     count: int
@@ -53,13 +59,14 @@ class Outlier:
 
 
 def find_outliers(recording: Recording, spec: SystemSpec) -> list[Outlier]:
-    """Find values of q and v that rule their column, and that the motion does not confirm.
+    """Find values that rule their column, and that are not real.
 
     A few values that make up much of a column's variance set the scale by which a model sees it.
     Some of them are real: a pendulum that is balanced for hours falls once, a block that lies is
     pushed once. Then positions change as the velocities say. So a value is an outlier only if
     they do not. Velocities that contacts change are no outliers: in 20,000 steps that `collect`
-    gave for each of the package's tasks, none was FAR.
+    gave for each of the package's tasks, none was FAR. What is recorded beside q and v has to be
+    out of all proportion.
 
     Args:
         recording: the episodes.
@@ -81,6 +88,8 @@ def find_outliers(recording: Recording, spec: SystemSpec) -> list[Outlier]:
     for rows in (starts, starts + 1):
         denied[rows] &= np.abs(moved - told) > UNEXPLAINED * spec.dt * np.abs(v[rows])
     found = [_ruling(f"qvel[{i}]", v[:, i], denied[:, i]) for i in range(spec.nv)]
+    for name, array in {"observations": recording.observations, **recording.columns}.items():
+        found += [_ruling(f"{name}[{i}]", array[:, i]) for i in range(array.shape[1])]
     episode = np.repeat(np.arange(len(recording)), recording.lengths + 1)
     for place, index in _lines(spec):
         distance = np.abs(q[:, place] - np.median(q[:, place]))
@@ -93,21 +102,30 @@ def find_outliers(recording: Recording, spec: SystemSpec) -> list[Outlier]:
     return [outlier for outlier in found if outlier is not None]
 
 
-def _ruling(name: str, values: Array, wrong: Array) -> Outlier | None:
-    """Return the furthest of the wrong values of a column, (n), if they rule it."""
+def _ruling(name: str, values: Array, wrong: Array | None = None) -> Outlier | None:
+    """Return the furthest value of a column, (n), if those that are far rule it.
+
+    Args:
+        name: of the column.
+        values: (n).
+        wrong: (n) bool, which of them the motion does not confirm; None if it says nothing.
+    """
     order = np.argsort(np.abs(values - np.median(values)), kind="stable")
     core = values[order[: -max(1, int(TAIL * len(values)))]]
     if len(core) < LEAST_CORE:
         return None
     mean, spread = float(core.mean()), float(core.std())
     distance = np.abs(values - mean)
-    far = wrong & (distance > FAR * spread)
+    if wrong is None:
+        why, far = "out of all proportion", distance > BEYOND * max(spread, 1.0)
+    else:
+        why, far = "which the motion there does not confirm", wrong & (distance > FAR * spread)
     square = (distance / max(float(distance.max()), LEAST_SPREAD)) ** 2
     share = float(square[far].sum() / max(float(square.sum()), np.finfo(float).tiny))
     if share < SHARE or distance.max() ** 2 < LEAST_SPREAD**2 * len(values):
         return None
     row = int(np.argmax(np.where(far, distance, -1.0)))
-    return Outlier(name, row, float(values[row]), int(far.sum()), mean, spread, share)
+    return Outlier(name, why, row, float(values[row]), int(far.sum()), mean, spread, share)
 
 
 def _lines(spec: SystemSpec) -> list[tuple[int, int]]:

@@ -124,3 +124,21 @@ def test_what_float32_cannot_hold_is_not_recorded(dataset, episodes, name):
     array[2] = 1e39
     with pytest.raises(DatasetError, match=rf"{name} is not finite at row 2: 1e\+39.*float32"):
         dataset.append([dataclasses.replace(episodes[0], **{name: array})])
+
+
+@pytest.mark.parametrize("size", [1e5, -1e30])
+def test_an_observation_out_of_all_proportion_is_named(walker, size):
+    bad = changed(walker.load(), "observations", 40, 3, size)
+    with pytest.raises(DatasetError, match=r"observations\[3\] is .*out of all proportion"):
+        check_trainable(bad, walker.spec, "It")
+
+
+def test_forces_that_are_rare_and_large_are_real(walker):
+    recording = walker.load()
+    forces = np.zeros((len(recording.qpos), 2))
+    forces[::300] = 900.0
+    bad = dataclasses.replace(recording, columns={"forces": forces})
+    check_trainable(bad, walker.spec, "It")
+    forces[7, 1] = 1e7
+    with pytest.raises(DatasetError, match=r"forces\[1\] is 1e\+07"):
+        check_trainable(bad, walker.spec, "It")
