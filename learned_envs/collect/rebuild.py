@@ -77,8 +77,9 @@ def rebuild_states(
         DatasetError: if observations do not hold enough, have another size than the task's, or
             if rewards or velocities do not fit to how the system moved.
     """
+    kind = registry.task_class(task_name)
     try:
-        task = registry.task_class(task_name).create(spec, parameters)
+        task = kind.create(spec, parameters)
     except (ParameterError, TypeError) as error:
         raise DatasetError(f"{error}") from error
     layout = Layout.of(task)
@@ -92,6 +93,8 @@ def rebuild_states(
     left = steps - sum(len(piece.episode.rewards) for piece in pieces)
     fate = f"rebuilt; {left:,} of {steps:,} steps left out" if left else "rebuilt"
     rebuilt = [_moved(piece, layout, fate) for piece in pieces]
+    if task.observation_space != (usual := kind.create(spec, {})).observation_space:
+        rebuilt = [replace(each, observations=_observations(usual, each)) for each in rebuilt]
     sources = zip(layout.names, zip(*(piece.sources for piece in pieces), strict=True), strict=True)
     ways = [f"how far {name} moved from {' and '.join(sorted({*s}))}" for name, s in sources]
     note = f"q and v were rebuilt from the observations{''.join(', ' + way for way in ways)}."
@@ -279,3 +282,10 @@ def _moved(piece: Piece, layout: Layout, fate: str) -> Episode:
     for place, (index, _) in enumerate(layout.lacking):
         q[1:, index] = np.cumsum(piece.moved[:, place])
     return replace(piece.episode, qpos=q, actor=f"{piece.episode.actor} ({fate})")
+
+
+def _observations(task: Task, episode: Episode) -> Array:
+    """Return what the task shows if its environment is made without parameters."""
+    return np.asarray(
+        task.observation(State(torch.tensor(episode.qpos), torch.tensor(episode.qvel)))
+    )

@@ -143,6 +143,7 @@ def test_rewards_and_observations_of_other_parameters_are_understood():
     q, v = record("Hopper", "mujoco/full-v0", steps=120, kwargs=kwargs)
     dataset = read("Hopper", "mujoco/full-v0")
     assert np.array_equal(dataset.load().qpos, q)
+    assert np.array_equal(dataset.load().observations, np.hstack([q[:, 1:], v]))
     del kwargs["exclude_current_positions_from_observation"]
     q, v = record("Hopper", steps=120, kwargs=kwargs)
     of_q, _ = largest_errors(read("Hopper"), q, v)
