@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.data.recording import Array
+from learned_envs.errors import ParameterError
 from learned_envs.planning import CEM, Planner, Returns
 from learned_envs.registry import task_class
 from learned_envs.state import State
@@ -74,10 +75,20 @@ def real_returns(task: Task, env: gym.Env[Any, Any]) -> Returns:
 
     Args:
         task: whose rewards and ends count; its system has only slides and hinges.
-        env: its reference environment, which gives the system.
+        env: its reference environment, which gives the system. It is stepped once.
+
+    Raises:
+        ParameterError: if it does not hand actions to the actuators as they are.
     """
     base: Any = env.unwrapped
     model, skip = base.model, base.frame_skip
+    highest = base.action_space.high
+    base.step(highest)
+    if not np.allclose(base.data.ctrl, highest):
+        raise ParameterError(
+            f"Got {base.spec.id}, which makes {base.data.ctrl} of the action {highest}; a planner "
+            "hands actions to the actuators as they are. Record it without planners."
+        )
     threads = torch.get_num_threads()
     data = [mujoco.MjData(model) for _ in range(threads)]
     pool = mujoco.rollout.Rollout(nthread=threads)

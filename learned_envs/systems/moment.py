@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,13 @@ class Subject:
         return np.concatenate([self.data.qvel, away])
 
     def again(
-        self, moment: Moment, action: Array, *, restored: int = 0, outside: bool = False
+        self,
+        moment: Moment,
+        action: Array,
+        *,
+        restored: int = 0,
+        outside: bool = False,
+        time: float = 0.0,
     ) -> Any:
         """Step from a moment, and from nothing else that was before.
 
@@ -111,6 +118,7 @@ class Subject:
             action: (nu,) float32.
             restored: bits of `mjtState` for what of the whole state is given back too.
             outside: whether the wrappers take part.
+            time: when it is, if that is not given back.
 
         Returns:
             What the environment's `step` returns; `data` has the state.
@@ -122,6 +130,7 @@ class Subject:
             part = np.empty(mujoco.mj_stateSize(model, restored))
             mujoco.mj_getState(model, data, part, restored)
         mujoco.mj_resetData(model, data)
+        data.time = time
         if part is not None:
             mujoco.mj_setState(model, data, part, restored)
         self.place(moment)
@@ -135,15 +144,17 @@ class Subject:
         mujoco.mj_forward(self.model, self.data)
         self.data.qacc_warmstart[:] = 0.0 if moment.warm is None else moment.warm
 
-    def explore(self, runs: int, steps: int, seed: int) -> list[Step]:
+    def explore(self, runs: Sequence[int], seed: int) -> list[Step]:
         """Take steps from the environment's own starts and from around them, at random.
 
-        A run ends where the simulation blows up.
+        Args:
+            runs: how many steps each run has, which ends where the simulation blows up.
+            seed: decides what is drawn.
         """
         rng = np.random.default_rng(seed)
         taken = []
         low, high = np.array(self.spec.control_low), np.array(self.spec.control_high)
-        for run in range(runs):
+        for run, steps in enumerate(runs):
             self.env.reset(seed=seed + run)
             if run % 2:
                 self._scatter(rng)

@@ -22,8 +22,9 @@ from learned_envs.systems.questions import Questions
 from learned_envs.systems.reference import make_reference, warnings_swallowed
 from learned_envs.systems.spec import SystemSpec
 
-RUNS, STEPS = 4, 40
-"""What is taken of the environment at first: half of it from around its own starts."""
+RUNS = (30, 30, 30, 90)
+"""Steps of each run that is taken of the environment at first. Every other run starts elsewhere
+than the environment does."""
 
 
 def probed_spec(task: str) -> SystemSpec:
@@ -69,9 +70,12 @@ def traits(env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0) -> list[str]
     subject = Subject(env, spec)
     before = constants_of(subject.model)
     with warnings_swallowed("unstable"):
-        steps = subject.explore(RUNS, STEPS, seed)
-    if not steps:
-        return ["The simulation blows up at its first step. Make its solver's timestep smaller."]
+        steps = subject.explore(RUNS, seed)
+    if len(steps) < RUNS[0]:
+        return [
+            f"The simulation blows up after {len(steps)} of {sum(RUNS)} steps of random actions. "
+            "Make its timestep smaller, or its forces."
+        ]
     if changed := different(before, constants_of(subject.model)):
         return [
             f"The environment changes constants of its model while it runs: {', '.join(changed)}. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,8 @@ CONVERGED = 0.02
 coarsest of Gymnasium's, has 1e-6."""
 NAMED = 4
 """Joints that a message names, at most."""
+LATEST = 60.0
+"""Seconds; when a step is taken again, at the latest."""
 FARTHEST = 5.0
 """Metres that a cyclic coordinate is moved at most."""
 
@@ -76,6 +79,9 @@ class Questions:
                     f"MuJoCo's solver is not converged: what it starts from changes steps by "
                     f"{_share(cold)}. Raise iterations in the MJCF's option."
                 )
+            late = self._worst(self._late)
+            if late > SAME:
+                yield f"The motion depends on the time, by {_share(late)}. Leave that out of it."
             return
         noise = max(self._error(self._again(one), self._again(one)) for one in self.picked)
         if noise > SAME:
@@ -154,16 +160,17 @@ class Questions:
         joint = max((j for j in self.spec.joints if j.q <= place), key=lambda j: j.q)
         return f"q[{place}] of joint {joint.name!r}"
 
-    def _again(
-        self, step: Step, begin: Moment | None = None, *, restored: int = 0, outside: bool = False
-    ) -> Array:
-        """Take a step again, or from elsewhere, and return its outcome."""
+    def _again(self, step: Step, begin: Moment | None = None, **how: Any) -> Array:
+        """Take a step again, or from elsewhere, and return its outcome; `how` as in `again`."""
         moment = step.begin if begin is None else begin
-        self.subject.again(moment, step.action, restored=restored, outside=outside)
+        self.subject.again(moment, step.action, **how)
         return self.subject.outcome(moment.q)
 
     def _cold(self, step: Step) -> Array:
         return self._again(step, replace(step.begin, warm=None))
+
+    def _late(self, step: Step) -> Array:
+        return self._again(step, time=float(self.rng.uniform(0.0, LATEST)))
 
     def _shifted(self, place: int, step: Step) -> Array:
         q = step.begin.q.copy()

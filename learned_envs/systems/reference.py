@@ -90,6 +90,12 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
             f"Got {unwrapped}, expected a MuJoCo environment made by gym.make; "
             "make it by its id, such as gym.make('Hopper-v5')."
         )
+    frame_skip = getattr(unwrapped, "frame_skip", None)
+    if not isinstance(frame_skip, int | np.integer) or frame_skip < 1:
+        raise SystemSpecError(
+            f"{env.spec.id} has frame_skip={frame_skip!r}, expected how many solver steps one of "
+            "its steps takes. Set frame_skip in the environment, as Gymnasium's MujocoEnv does."
+        )
     model = unwrapped.model
     low, high = _control_range(unwrapped, env.spec.id)
     held = held_joints(model)
@@ -97,7 +103,7 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
     return SystemSpec(
         reference_id=env.spec.id,
         timestep=float(model.opt.timestep),
-        frame_skip=int(unwrapped.frame_skip),
+        frame_skip=int(frame_skip),
         gravity=_vector(np.zeros(3) if _disabled(model, "GRAVITY") else model.opt.gravity),
         q0=_vector(model.qpos0),
         control_low=_vector(low),

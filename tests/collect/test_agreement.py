@@ -13,6 +13,7 @@ from learned_envs.collect.collection import collect
 from learned_envs.collect.recorder import Recorder
 from learned_envs.data.dataset import Dataset
 from learned_envs.data.recording import Recording
+from learned_envs.data.source import ImportedDataset
 from learned_envs.errors import DatasetError
 from learned_envs.fit.config import FitConfig
 from learned_envs.fit.run import evaluate_run, fit
@@ -126,6 +127,21 @@ def test_a_spec_of_another_system_is_named(recording):
     spec = replace(spec_of(TASK), timestep=0.004)
     with pytest.raises(DatasetError, match=r"timestep is 0\.004, expected 0\.002"):
         check(recording, spec)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_set_that_says_its_parameters_is_compared_with_them(tmp_path):
+    parameters = {"exclude_current_positions_from_observation": False, "healthy_reward": 3.0}
+    episodes = []
+    env = Recorder(gym.make("Hopper-v5", **parameters), "agent:test", episodes.append)
+    env.reset(seed=0)
+    for _ in range(20):
+        env.step(np.zeros(3))
+    env.close()
+    made = ImportedDataset(tmp_path, TASK, spec_of(TASK), "", Recording.of(episodes))
+    check_source(replace(made, parameters=parameters), TASK)
+    with pytest.raises(DatasetError, match="12 numbers"):
+        check_source(made, TASK)
 
 
 @pytest.fixture

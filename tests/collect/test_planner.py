@@ -1,7 +1,10 @@
 """Planning in MuJoCo pays what MuJoCo pays, and what a planner considers is recorded."""
 
+import gymnasium as gym
 import pytest
 import torch
+from gymnasium.envs.mujoco.inverted_pendulum_v5 import InvertedPendulumEnv
+from gymnasium.envs.registration import EnvSpec
 
 from learned_envs import registry
 from learned_envs.collect.collection import collect
@@ -41,6 +44,19 @@ def test_what_planners_consider_is_recorded(task, steps, tmp_path):
     assert data.actors.keys() == {"learner:planner"}
     assert steps <= recording.steps <= steps + FOLLOWED * SEARCH.horizon
     assert recording.lengths.max() <= max(50, SEARCH.horizon)
+
+
+def test_actions_that_the_environment_changes_are_refused():
+    class Tripled(InvertedPendulumEnv):
+        def step(self, action):
+            return super().step(3 * action)
+
+    spec = gym.spec("InvertedPendulum-v5")
+    env = gym.make(EnvSpec(spec.id, entry_point=Tripled, disable_env_checker=True))
+    env.reset(seed=0)
+    task = registry.task_class("InvertedPendulum").create(describe(env), {})
+    with pytest.raises(ParameterError, match="as they are"):
+        real_returns(task, env)
 
 
 def test_planners_need_actuators(tmp_path):

@@ -76,11 +76,6 @@ def test_nothing_is_said_of_what_a_spec_can_say(name):
 TREE = '<body name="o" pos="2 0 .2"><freejoint/><geom name="other" size=".1"/></body>'
 WALL = '<geom name="wall" type="plane" pos=".3 0 0" zaxis="-1 0 0" size="2 2 .1"/>'
 TABLE = '<geom name="table" type="box" size="1 1 .05" pos="0 0 -.03"/>'
-STOPPED = """
-<body pos="0 0 -.3">
-  <joint name="k" axis="0 1 0" range="-.1 .1" limited="true"/>
-  <geom type="capsule" fromto="0 0 0 .2 0 0" size=".05"/>
-</body>"""
 
 
 def low(**parts: str) -> str:
@@ -105,7 +100,14 @@ TRAITS = {
     "a filter": (driven('general dyntype="filter" dynprm="0.3"'), "actuators .m"),
     "an integrator": (driven('intvelocity kp="5" actrange="-1 1"'), "actuators .m"),
     "a muscle": (driven('muscle lengthrange="-3 3"'), "actuators .m"),
-    "a lazy solver": (low(option='iterations="1" solver="PGS"', child=STOPPED), "not converged"),
+    "a lazy solver": (
+        mjcf(option='iterations="2" solver="CG"', child=CHAIN, tail=CLOSED),
+        "not converged",
+    ),
+    "an unstable simulation": (
+        mjcf(option='iterations="1" solver="CG"', child=CHAIN, tail=CLOSED),
+        "blows up after",
+    ),
 }
 
 
@@ -129,7 +131,8 @@ CODE = {
     "Tidal": (mjcf(), "the time"),
     "Magnetic": (sled(), "q.0. of joint 'j'"),
     "Hasty": (mjcf(), "A step takes 0.04 s, the spec says 0.02 s"),
-    "Keyframed": (mjcf(), "init_qpos"),
+    "Keyframed": (mjcf(), "resets are centred where q.0. is 0.5"),
+    "Scheduled": (mjcf(), "depends on the time"),
     "Wrapping": (mjcf(), "after a whole turn"),
     "Moved": (mjcf(world=MOCAP), "mocap"),
 }

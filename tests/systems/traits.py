@@ -140,6 +140,14 @@ class Tidal(TraitEnv):
         return super().step(action)
 
 
+class Scheduled(TraitEnv):
+    """A force comes after ten seconds."""
+
+    def step(self, action):
+        self.data.qfrc_applied[0] = self.data.time > 10
+        return super().step(action)
+
+
 class Magnetic(TraitEnv):
     """A force pulls to where x is 0."""
 
