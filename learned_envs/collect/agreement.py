@@ -74,11 +74,11 @@ def check_recording(
     """
     try:
         subject = reference(task, parameters)
-    except (gym.error.Error, OSError, ImportError) as error:
-        if isinstance(error, LearnedEnvsError):
-            raise
+    except LearnedEnvsError:
+        raise
+    except (gym.error.Error, OSError, ImportError, ValueError) as error:
         warnings.warn(
-            f"{where} was not checked, because {task_entry(task).reference_id} cannot be made here "
+            f"{where} was not checked, because {task_entry(task).reference_id} cannot be asked "
             f"({error}). Whether the recorded actions moved the recorded system is taken on trust.",
             stacklevel=2,
         )

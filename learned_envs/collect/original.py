@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 import gymnasium as gym
+import mujoco
 import numpy as np
 
 from learned_envs.collect.tap import wrappers_of
@@ -105,6 +106,7 @@ def reference(task: str, parameters: Mapping[str, Any]) -> Subject:
     Raises:
         UnknownNameError: if there is no such task.
         SystemSpecError: if its spec does not hold.
+        gymnasium.error.Error: if it is no MuJoCo environment. Whatever making it raises too.
     """
     entry = task_entry(task)
     registered = copy.copy(gym.spec(entry.reference_id.rpartition(":")[2]))
@@ -115,6 +117,8 @@ def reference(task: str, parameters: Mapping[str, Any]) -> Subject:
 @lru_cache(maxsize=8)
 def _reference(recipe: _Recipe, task: str) -> Subject:
     env, entry = make_reference(task, **recipe.spec.kwargs), task_entry(task)
+    if not isinstance(getattr(env.unwrapped, "model", None), mujoco.MjModel):
+        raise gym.error.Error("it is no MuJoCo environment")
     spec: SystemSpec = load(entry.spec)(entry)
     probe(env, spec)
     return Subject(env, spec)
@@ -122,8 +126,10 @@ def _reference(recipe: _Recipe, task: str) -> Subject:
 
 @lru_cache(maxsize=8)
 def _made(recipe: _Recipe) -> gym.Env[Any, Any]:
+    # Nobody looks at it.
+    unseen = {"render_mode": None} if "render_mode" in recipe.spec.kwargs else {}
     with deprecations_swallowed():
-        return gym.make(recipe.spec, render_mode=None, disable_env_checker=True)
+        return gym.make(recipe.spec, disable_env_checker=True, **unseen)
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ import numpy as np
 from learned_envs.collect.original import Original
 from learned_envs.collect.tap import tapped
 from learned_envs.data.recording import Array, Episode
+from learned_envs.errors import SystemSpecError
 from learned_envs.systems.reference import describe
 from learned_envs.systems.spec import SystemSpec
 
@@ -126,7 +127,13 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         self._observe(observation)
 
     def _begin_here(self) -> Array:
-        observation: Array = self.unwrapped._get_obs()  # type: ignore[attr-defined]
+        base: Any = self.unwrapped
+        if not hasattr(base, "_get_obs"):
+            raise SystemSpecError(
+                f"{base.spec.id} cannot say what is observed where a state was set. Give the "
+                "environment a method _get_obs, as Gymnasium's have."
+            )
+        observation: Array = base._get_obs()
         self._begin(observation)
         return observation
 

@@ -18,7 +18,7 @@ from learned_envs.evaluation.evaluation import offset, still
 from learned_envs.evaluation.returns import episode_limit, in_torch
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
-from learned_envs.systems.reference import make_reference
+from learned_envs.systems.reference import make_reference, spec_of
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ def long_run(
 def run_outside(policy: Policy, task: str, episodes: int, seed: int) -> Recording:
     """Record full episodes of a policy in the real environment, from the task's own starts."""
     recorded: list[Episode] = []
-    with closing(Recorder(make_reference(task), "agent", recorded.append)) as env:
+    with closing(
+        Recorder(make_reference(task), "agent", recorded.append, spec=spec_of(task))
+    ) as env:
         expect_spaces(policy, env.observation_space, env.action_space)
         for episode in range(episodes):
             observation, _ = env.reset(seed=seed + episode)

@@ -165,12 +165,13 @@ def test_an_evaluation_refuses_it(wrong, checkpoint):
         evaluate_run(checkpoint(TASK), wrong.path, trajectories=10, device="cpu")
 
 
-def test_data_of_a_system_that_is_not_at_hand_is_not_checked_aloud(recording, monkeypatch):
-    missing = registry.TaskEntry(
-        "Gone", "learned_envs.tasks.hopper:Hopper", "Hopper-v5", {"xml_file": "/gone.xml"}
-    )
-    monkeypatch.setitem(registry.TASKS, "Gone", missing)
-    with pytest.warns(UserWarning, match="was not checked, because Hopper-v5"):
+@pytest.mark.parametrize(
+    ("reference_id", "kwargs"), [("Hopper-v5", {"xml_file": "/gone.xml"}), ("CartPole-v1", {})]
+)
+def test_that_a_system_is_not_at_hand_is_said(recording, monkeypatch, reference_id, kwargs):
+    entry = registry.TaskEntry("Gone", "learned_envs.tasks.hopper:Hopper", reference_id, kwargs)
+    monkeypatch.setitem(registry.TASKS, "Gone", entry)
+    with pytest.warns(UserWarning, match=f"was not checked, because {reference_id}"):
         check_recording(recording, spec_of(TASK), "Gone", "D")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
