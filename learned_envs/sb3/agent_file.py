@@ -23,7 +23,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
 
 from learned_envs.card import checksum
+from learned_envs.defaults import usual_defaults
 from learned_envs.errors import CheckpointError, ParameterError
+from learned_envs.files import check_header
 from learned_envs.sb3.normalisation import Normalisation
 from learned_envs.sb3.stored import (
     ALGORITHMS,
@@ -33,7 +35,7 @@ from learned_envs.sb3.stored import (
     settings_of,
     to_sb3,
 )
-from learned_envs.schema import format_of
+from learned_envs.schema import decoded, format_of
 
 FORMAT = 1
 """Version of the card's layout; a newer one is refused."""
@@ -100,9 +102,9 @@ def read_agent(path: Path) -> tuple[BaseAlgorithm, Normalisation | None]:
         spaces = [_space(tensors, name) for name in ("observation", "action")]
         _expect_layers(card, tensors, *(space.shape[0] for space in spaces))
         # Networks are drawn before they are loaded: nobody else's random numbers may change.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), usual_defaults():
             model = _build(card, *spaces)
-        _load(model, card, tensors)
+            _load(model, card, tensors)
         normalisation = None
         if card.normalisation is not None:
             normalisation = Normalisation(
@@ -129,17 +131,18 @@ def read_agent(path: Path) -> tuple[BaseAlgorithm, Normalisation | None]:
 def _read(path: Path) -> tuple[AgentCard, Tensors]:
     """Read card and tensors, and check both against their checksums."""
     try:
+        check_header(path)
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {})["agent"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        plain = json.loads(text)
+        plain = decoded(text)
         number = format_of(plain)
     except KeyError:
         raise _broken(path, "it holds no agent, but other tensors") from None
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise _broken(path, str(error)) from error
-    except msgspec.ValidationError as error:
+    except msgspec.MsgspecError as error:
         raise _broken(path, f"it holds no agent's card ({error})") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _broken(path, str(error)) from error
     if number > FORMAT:
         raise CheckpointError(
             f"{path} has format {number}, this version reads up to {FORMAT}. Upgrade learned-envs."
@@ -148,7 +151,7 @@ def _read(path: Path) -> tuple[AgentCard, Tensors]:
         if plain.get("checksum") != checksum(plain):
             raise ValueError("it does not match its checksum")
         card = msgspec.convert(plain, AgentCard)
-    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _broken(path, f"its card is not as it should be ({error})") from error
     if strange := {t.dtype for t in tensors.values()} - DTYPES:
         raise _broken(path, f"it has tensors of {strange}")

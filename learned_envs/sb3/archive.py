@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import stable_baselines3
+import torch
 from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from learned_envs.defaults import usual_defaults
 from learned_envs.errors import CheckpointError, ParameterError
 from learned_envs.sb3.normalisation import Normalisation
 
@@ -37,7 +39,9 @@ def read_archive(path: Path) -> tuple[BaseAlgorithm, Normalisation | None]:
     """
     algorithm, written = _look_into(path)
     try:
-        model = algorithm.load(path, device="cpu")
+        # SB3 would seed every source of random numbers anew, as when the training began.
+        with torch.random.fork_rng(devices=[]), usual_defaults():
+            model = algorithm.load(path, device="cpu", seed=None)
     # What is unpickled may raise anything.
     except Exception as error:
         raise _broken(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from msgspec import Meta
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv
+
+from learned_envs.schema import Count, Positive, Share, check
 
 
 @dataclass(frozen=True)
@@ -16,30 +20,36 @@ class AgentConfig:
     2000000
     >>> AgentConfig.of("HalfCheetah") == AgentConfig()
     True
+
+    Raises:
+        ParameterError: if a setting is of another type, or out of range.
     """
 
-    n_envs: int = 64
+    n_envs: Count = 64
     """Environments stepped at once."""
-    n_steps: int = 64
+    n_steps: Count = 64
     """Steps of each between two rounds of learning."""
-    batch_size: int = 256
+    batch_size: Annotated[int, Meta(ge=2)] = 256
     """Transitions in one gradient step."""
-    n_epochs: int = 6
+    n_epochs: Count = 6
     """Passes over the transitions of a round."""
-    learning_rate: float = 3e-4
+    learning_rate: Positive = 3e-4
     """Adam's learning rate."""
-    gamma: float = 0.99
+    gamma: Share = 0.99
     """Discount."""
-    gae_lambda: float = 0.95
+    gae_lambda: Share = 0.95
     """GAE's lambda: smaller values give the advantages more bias and less variance."""
-    log_std_init: float = -0.5
+    log_std_init: Annotated[float, Meta(ge=-100, le=100)] = -0.5
     """Logarithm of the first standard deviation of actions."""
     use_sde: bool = False
     """Explore by noise that depends on the state (gSDE) and stays for a while."""
-    sde_sample_freq: int = -1
+    sde_sample_freq: Annotated[int, Meta(ge=-1)] = -1
     """Steps after which that noise is drawn anew; -1: once a round of learning."""
-    steps: int = 1_000_000
+    steps: Count = 1_000_000
     """Environment steps of a whole training."""
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def algorithm(self, envs: VecEnv, seed: int | None) -> PPO:
         """Make the untrained algorithm in `envs`, of which there are `n_envs`."""

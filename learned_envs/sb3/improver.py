@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from stable_baselines3 import SAC, TD3
@@ -19,6 +19,7 @@ from learned_envs.sb3.config import AgentConfig
 from learned_envs.sb3.learning_curve import LearningCurve
 from learned_envs.sb3.making import make_vec_env
 from learned_envs.sb3.training import Learnable, train_agent
+from learned_envs.schema import Count, NotNegative, Share, check
 from learned_envs.state import State
 
 
@@ -75,15 +76,21 @@ class Improver:
         start_fraction: share of the episodes that begin from recorded states.
         fresh: begin each time with a new agent, instead of training the last one further.
         episode_steps: steps after which an episode inside is cut; None: the task's own limit.
+
+    Raises:
+        ParameterError: if a setting is of another type, or out of range.
     """
 
     task: str
-    algorithm: str = "ppo"
-    steps: int = 300_000
-    penalty: float = 1.0
-    start_fraction: float = 0.5
+    algorithm: Literal["ppo", "sac", "td3"] = "ppo"
+    steps: Count = 300_000
+    penalty: NotNegative = 1.0
+    start_fraction: Share = 0.5
     fresh: bool = False
-    episode_steps: int | None = None
+    episode_steps: Count | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @classmethod
     def of(cls, task: str, config: RoundsConfig) -> Improver:

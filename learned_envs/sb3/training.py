@@ -51,11 +51,17 @@ def train_agent(
         start: an agent of the same settings to train further, instead of a new one.
 
     Raises:
-        ParameterError: if `steps` is no positive number, or `start` is an agent of another
+        ParameterError: if `steps` or `seed` are no such numbers, or `start` is an agent of another
             algorithm, of other networks or of other spaces.
     """
     config = config or AgentConfig()
     argument.count("steps", steps)
+    if seed is not None:
+        argument.count("seed", seed, 0)
+    if envs.num_envs != config.n_envs:
+        raise ParameterError(
+            f"Got {envs.num_envs} environments, expected n_envs={config.n_envs} of the settings."
+        )
     if start is not None:
         start.check_spaces(envs.observation_space, envs.action_space)
     normalised = VecNormalize(envs, gamma=config.gamma)

@@ -14,7 +14,7 @@ from gymnasium.utils.seeding import np_random
 from rich.table import Table
 from stable_baselines3.common.vec_env import VecEnv
 
-from learned_envs import registry
+from learned_envs import argument, registry
 from learned_envs.card import read_card
 from learned_envs.collect.recorder import Policy
 from learned_envs.evaluation.returns import episode_limit, returns_outside, rewards_inside
@@ -99,7 +99,10 @@ def episode_returns(
     Raises:
         UnknownNameError: if a learned environment is unknown.
         CheckpointError: if its checkpoint cannot be read, or is of another task.
+        ParameterError: if the policy knows other spaces, or an argument is out of range.
     """
+    argument.count("episodes", episodes)
+    argument.count("seed", seed, 0)
     arguments = dict(env_kwargs or {})
     if not env_id.removeprefix("learned_envs:").startswith("LearnedSim-"):
         return returns_outside(policy, env_id, episodes, seed, arguments)
@@ -159,6 +162,7 @@ def score(
     Raises:
         UnknownNameError: if there is no such task.
         CheckpointError: if the checkpoint cannot be read.
+        ParameterError: if the policy knows other spaces, or an argument is out of range.
     """
     entry, outside = registry.task_entry(registry.task_of(task)), dict(env_kwargs or {})
     task = entry.name

@@ -9,7 +9,14 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 import learned_envs  # noqa: F401
 from learned_envs.errors import OutputError, ParameterError
-from learned_envs.sb3 import Agent, AgentConfig, Normalisation, SavedAgent, train_agent
+from learned_envs.sb3 import (
+    Agent,
+    AgentConfig,
+    Improver,
+    Normalisation,
+    SavedAgent,
+    train_agent,
+)
 
 SMALL = AgentConfig(n_envs=4, n_steps=16, batch_size=32, n_epochs=1)
 
@@ -91,6 +98,12 @@ def test_a_training_needs_steps_and_an_agent_that_fits(make):
     envs = make(4)
     with pytest.raises(ParameterError, match="steps=0"):
         train_agent(envs, 0, SMALL)
+    with pytest.raises(ParameterError, match="4 environments, expected n_envs=64"):
+        train_agent(envs, 64)
+    with pytest.raises(ParameterError, match="n_steps=0"):
+        AgentConfig(n_steps=0)
+    with pytest.raises(ParameterError, match="algorithm='a2c'"):
+        Improver("Hopper", "a2c")
     other = Agent(SAC("MlpPolicy", gym.make("Hopper-v5"), buffer_size=100, device="cpu"))
     with pytest.raises(ParameterError, match="SAC that does not fit the PPO"):
         train_agent(envs, 64, SMALL, start=other)

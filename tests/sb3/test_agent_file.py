@@ -81,6 +81,19 @@ def test_an_agent_comes_back_to_the_bit_and_learns_on_as_if_it_had_stayed(algori
     assert np.array_equal(one(OBSERVATIONS), two(OBSERVATIONS))
 
 
+def test_what_the_process_has_set_does_not_matter(stored, tmp_path):
+    expected = Agent.load(stored)(OBSERVATIONS)
+    PPO("MlpPolicy", gym.make("InvertedPendulum-v5"), seed=7, device="cpu").save(tmp_path / "a.zip")
+    drawn = torch.random.get_rng_state()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert np.array_equal(Agent.load(stored)(OBSERVATIONS), expected)
+        assert Agent.load(tmp_path / "a.zip")(OBSERVATIONS).shape == (5, 1)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(drawn, torch.random.get_rng_state())
+
+
 @pytest.mark.parametrize("algorithm", [A2C, DDPG])
 def test_agents_of_near_kin_are_stored_by_the_algorithm_that_loads_them(algorithm, tmp_path):
     model = algorithm("MlpPolicy", gym.make("InvertedPendulum-v5"), device="cpu")
