@@ -197,13 +197,14 @@ def _try_task(path: Path, task_class: type[Task], dynamics: Ensemble) -> None:
         CheckpointError: if it fails, because the system is not one of the task.
     """
     try:
-        task = task_class.create(dynamics.spec, {})
-        state = task.initial_state(1, torch.Generator().manual_seed(0))
-        readings = {sensor.name: torch.zeros(1, sensor.size) for sensor in dynamics.sensors}
-        action, still = torch.zeros(1, dynamics.spec.nu), torch.zeros(1, dynamics.spec.nv)
-        task.observation(state, readings)
-        task.reward_terms(Transition(state, action, state, still, readings))
-        task.terminated(state)
+        with usual_defaults():
+            task = task_class.create(dynamics.spec, {})
+            state = task.initial_state(1, torch.Generator().manual_seed(0))
+            readings = {sensor.name: torch.zeros(1, sensor.size) for sensor in dynamics.sensors}
+            action, still = torch.zeros(1, dynamics.spec.nu), torch.zeros(1, dynamics.spec.nv)
+            task.observation(state, readings)
+            task.reward_terms(Transition(state, action, state, still, readings))
+            task.terminated(state)
     except Exception as error:
         name = task_class.__name__
         raise broken(path, f"its card's system is none that {name} knows ({error})") from error

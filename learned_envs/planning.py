@@ -217,7 +217,8 @@ class Planner:
         batch, horizon, size = mean.shape
         shape = (batch, self.search.candidates, size, horizon)
         white = torch.randn(shape, generator=self._generator, dtype=mean.dtype, device=mean.device)
-        frequency = torch.fft.rfftfreq(horizon, device=mean.device).clamp_min(1 / horizon)
+        like = {"dtype": mean.dtype, "device": mean.device}
+        frequency = torch.fft.rfftfreq(horizon, **like).clamp_min(1 / horizon)
         spectrum = torch.fft.rfft(white) * frequency ** (-self.search.exponent / 2)
         colored = torch.fft.irfft(spectrum, n=horizon)
         colored /= colored.square().mean((1, -1), keepdim=True).sqrt()

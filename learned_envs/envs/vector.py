@@ -273,8 +273,9 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         return tuple(self._renderer.draw(*row) for row in zip(q, v, strict=True))
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Close the renderer."""
-        self._renderer.close()
+        """Close the renderer, if the environments were made so far."""
+        if hasattr(self, "_renderer"):
+            self._renderer.close()
 
     def _running(self) -> EpisodeBatch:
         if self._episodes is None:

@@ -111,15 +111,20 @@ def test_the_time_limit_is_the_references(make: Make) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_gymnasiums_own_wrappers_work(make: Make, mode: AutoresetMode) -> None:
-    envs = make(3, autoreset_mode=mode, max_episode_steps=4, terminate_when_unhealthy=False)
-    wrapped = DictInfoToList(RecordEpisodeStatistics(envs))
-    wrapped.reset(seed=0)
+    options = {"max_episode_steps": 4, "terminate_when_unhealthy": False}
+    counted = RecordEpisodeStatistics(make(3, autoreset_mode=mode, **options))
+    listed = DictInfoToList(make(3, autoreset_mode=mode, **options))
+    for wrapped in (counted, listed):
+        wrapped.reset(seed=0)
     lengths = []
     for action in actions(20, 3) * 0.1:
-        *_, truncated, infos = wrapped.step(action)
-        lengths += [int(info["episode"]["l"]) for info in infos if "episode" in info]
+        *_, truncated, infos = counted.step(action)
+        lengths += infos["episode"]["l"][infos["_episode"]].tolist() if "episode" in infos else []
+        *_, each = listed.step(action)
+        assert [info["x_position"] for info in each] == infos["x_position"].tolist()
         if mode is AutoresetMode.DISABLED and truncated.any():
-            wrapped.reset(options={"reset_mask": truncated})
+            for wrapped in (counted, listed):
+                wrapped.reset(options={"reset_mask": truncated})
     assert len(lengths) >= 9
     assert set(lengths) == {4}
 
