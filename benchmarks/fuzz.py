@@ -13,13 +13,17 @@ makes it again.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 from cells import lay_out
+from fuzz_calls import CALLS
+from fuzz_commands import COMMANDS
 from fuzz_files import CHECKPOINTS, DATASETS
+from fuzz_kills import KILLED
 from fuzz_work import EQUAL, FAULT, REFUSED, WORKS, Kind, Tally, run
 from rich.console import Console
 
@@ -31,6 +35,9 @@ SHOWN = 12
 PLAN: dict[str, tuple[Kind, int]] = {
     **{kind.name: (kind, 1250) for kind in CHECKPOINTS},
     **{kind.name: (kind, 350) for kind in DATASETS},
+    **{kind.name: (kind, 500) for kind in CALLS},
+    **{kind.name: (kind, 250) for kind in COMMANDS},
+    **{kind.name: (kind, 20) for kind in KILLED},
 }
 """Every kind, and how many cases there are of it."""
 
@@ -86,7 +93,8 @@ def show_faults(console: Console, tally: Tally) -> None:
     seen: dict[str, list[int]] = {}
     for number, said in tally.faults:
         # Alike are those of one error in one line of code.
-        seen.setdefault(said.split(": ")[-2] if ": " in said else said, []).append(number)
+        where = re.search(r"\w+ in [\w.]+:\d+", said)
+        seen.setdefault(where.group() if where else said.rpartition(": ")[2], []).append(number)
     for numbers in list(seen.values())[:SHOWN]:
         said = dict(tally.faults)[numbers[0]]
         console.print(

@@ -168,7 +168,7 @@ def episode(spec: Any, steps: int, seed: int) -> Episode:
     time = np.arange(steps + 1)[:, None] * spec.dt
 
     def wave(size: int) -> Array:
-        return np.sin(time * rng.uniform(1, 3, size) + rng.uniform(0, 6, size))
+        return np.asarray(np.sin(time * rng.uniform(1, 3, size) + rng.uniform(0, 6, size)))
 
     return Episode(
         qpos=wave(spec.nq) + np.array(spec.q0),
@@ -191,6 +191,15 @@ def dataset(folder: Path) -> Data:
     made.append([episode(spec, 5, 0), episode(spec, 1, 1)], {"round": 1})
     made.append([episode(spec, 7, 2)])
     opened = Dataset.open(path)
+    return Data(path, "InvertedPendulum", opened.load(), opened.manifest)
+
+
+def recorded(folder: Path) -> Data:
+    """Record a few real steps, which what fits models to data believes."""
+    from learned_envs.fit import collect
+
+    path = folder / "data"
+    opened = collect("InvertedPendulum", 90, path, workers=1)
     return Data(path, "InvertedPendulum", opened.load(), opened.manifest)
 
 

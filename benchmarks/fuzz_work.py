@@ -24,9 +24,6 @@ from typing import Any
 REFUSED, EQUAL, WORKS, FAULT = "refused", "equal", "works", "FAULT"
 """One error of ours; opened as it was; opened or done, with nothing to compare with; all else."""
 
-SECONDS = 30.0
-"""The longest that a case may take."""
-
 GROWTH = 700
 """Megabytes that the memory of a process may grow by in a case."""
 
@@ -48,11 +45,13 @@ class Kind:
         name: what it is called.
         prepare: makes what its cases share, in a folder; it is called once in each process.
         case: does one.
+        seconds: the longest that one may take.
     """
 
     name: str
     prepare: Callable[[Path], Any]
     case: Case
+    seconds: float = 30.0
 
 
 @dataclass
@@ -128,12 +127,12 @@ class _Worker:
         self._process.start()
         there.close()
         # Modules are imported and what cases share is made before the clock of the first one runs.
-        if not self.pipe.poll(300) or self.pipe.recv() != "ready":
+        if not self.pipe.poll(600) or self.pipe.recv() != "ready":
             raise SystemExit(f"{self._kind.name}: cases could not be prepared.")
 
     def give(self, number: int | None) -> None:
         """Begin a case; None ends the work."""
-        self.number, self.deadline = number, time.monotonic() + SECONDS
+        self.number, self.deadline = number, time.monotonic() + self._kind.seconds
         if number is not None:
             self.pipe.send(number)
 
@@ -154,7 +153,7 @@ class _Worker:
         if time.monotonic() < self.deadline:
             return None
         self._again()
-        return FAULT, f"not done after {SECONDS:.0f} s"
+        return FAULT, f"not done after {self._kind.seconds:.0f} s"
 
     def _again(self) -> None:
         self.end()
