@@ -235,8 +235,8 @@ def write_card(plain: Mapping[str, Any]) -> str:
     """
     try:
         text = json.dumps({**plain, "checksum": checksum(plain)}, sort_keys=True, allow_nan=False)
-        Card.of(json.loads(text))
-    except (TypeError, ValueError, RecursionError, msgspec.ValidationError) as error:
+        Card.of(decoded(text))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise CheckpointError(
             f"Cannot write the card of a checkpoint: {error}. It is plain data for JSON, with "
             "finite numbers. Its keys are the fields of learned_envs.card.Card; give notes of your "

@@ -12,7 +12,7 @@ from learned_envs import argument
 from learned_envs.data.recording import Recording
 from learned_envs.data.source import Source
 from learned_envs.data.trajectories import Trajectories, Window
-from learned_envs.errors import DatasetError
+from learned_envs.errors import DatasetError, ParameterError
 from learned_envs.evaluation.report import Curve, Report
 from learned_envs.kinematics import Kinematics
 from learned_envs.simulation import Simulation
@@ -136,6 +136,7 @@ def compare(
 
     Raises:
         DatasetError: if no episode is as long as the shortest horizon.
+        ParameterError: if the horizons or the trajectories are no whole numbers of 1 or more.
     """
     spec, device = simulation.task.spec, simulation.device
     argument.instance("horizons", horizons, list, tuple)

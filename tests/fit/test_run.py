@@ -170,6 +170,18 @@ class TestBadInput:
         with pytest.raises(error, match=message):
             fit(TASK, tmp_path / "run", dataclasses.replace(config, **changes), device="cpu")
 
+    def test_what_is_no_setting_at_all(self, config, tmp_path, fitted):
+        for words in (
+            (5, tmp_path / "run", config),
+            (TASK, 5, config),
+            (TASK, tmp_path / "run", 5),
+        ):
+            with pytest.raises((ParameterError, UnknownNameError)):
+                fit(*words)
+        for wrong in ({"trajectories": 0}, {"trajectories": 1.5}):
+            with pytest.raises(ParameterError, match="trajectories"):
+                evaluate_run(fitted, **wrong)
+
     def test_a_start_of_another_family_or_task(self, config, fitted, tmp_path):
         start = dataclasses.replace(config, options={}, start=str(fitted))
         with pytest.raises(ParameterError, match="Name that family"):
