@@ -233,7 +233,7 @@ def test_disagreement_is_computed_where_something_needs_it(make: Make) -> None:
 
 
 def test_the_penalty_is_taken_off_the_reward(make: Make) -> None:
-    plain, fined = make(), make(disagreement_penalty=0.25)
+    plain, fined = make(disagreement_in_info=True), make(disagreement_penalty=0.25)
     plain.reset(seed=0)
     fined.reset(seed=0)
     for action in actions(3):
