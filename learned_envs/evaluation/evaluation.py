@@ -142,14 +142,15 @@ def compare(
     argument.instance("horizons", horizons, list, tuple)
     for horizon in horizons:
         argument.count("horizon", horizon)
+    if not horizons:
+        raise ParameterError("Got no horizons, expected one at least, such as 10.")
     argument.count("trajectories", trajectories)
     argument.count("seed", seed, 0)
     sizes = [values.shape[1] for values in (recording.qpos, recording.qvel, recording.actions)]
-    if not horizons or sizes != [spec.nq, spec.nv, spec.nu]:
+    if sizes != [spec.nq, spec.nv, spec.nu]:
         raise DatasetError(
-            f"Got horizons={horizons} and episodes with {sizes} numbers of position, velocity and "
-            f"action, expected at least one horizon and {[spec.nq, spec.nv, spec.nu]}, as "
-            f"{spec.reference_id} has them."
+            f"Got episodes with {sizes} numbers of position, velocity and action, expected "
+            f"{[spec.nq, spec.nv, spec.nu]}, as {spec.reference_id} has them."
         )
     longest = int(recording.lengths.max())
     kept = tuple(horizon for horizon in sorted(horizons) if horizon <= longest)
