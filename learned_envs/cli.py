@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +16,7 @@ import tyro
 from tyro.conf import subcommand
 
 from learned_envs.commands import Collect, Demo, Evaluate, ExportMinari, Info, List
-from learned_envs.errors import LearnedEnvsError, ParameterError
+from learned_envs.errors import LearnedEnvsError, ParameterError, RebuiltDataWarning
 from learned_envs.fit_command import Fit
 from learned_envs.schema import check
 
@@ -97,7 +99,9 @@ def _run(argv: Sequence[str]) -> int:
     command: Any = None
     try:
         command = parse(argv)
-        command.run()
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_show, warnings.showwarning)
+            command.run()
     except LearnedEnvsError as error:
         _complain(str(error))
         return 1
@@ -117,6 +121,14 @@ def _run(argv: Sequence[str]) -> int:
 def _complain(text: str) -> None:
     """Write an error on stderr, in one line."""
     print("learned-envs:", *text.split(), file=sys.stderr)
+
+
+def _show(others: Any, message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """Write a warning about data in one line; those of libraries look as they always do."""
+    if issubclass(category, RebuiltDataWarning):
+        _complain(f"warning: {message}")
+    else:
+        others(message, category, *where)
 
 
 def _write_in_any_encoding() -> None:

@@ -108,3 +108,7 @@ class OutputError(LearnedEnvsError, OSError):
 
 class DependencyError(LearnedEnvsError, ImportError):
     """An optional dependency is needed and not installed."""
+
+
+class RebuiltDataWarning(UserWarning):
+    """Part of a dataset is not as it was recorded, but was rebuilt or left out."""

@@ -32,7 +32,7 @@ from learned_envs.data.minari_library import (
 from learned_envs.data.observed import Observed, Rebuild
 from learned_envs.data.recording import ROWS, Episode, Recording
 from learned_envs.data.source import ImportedDataset, MakeSpec
-from learned_envs.errors import DatasetError
+from learned_envs.errors import DatasetError, RebuiltDataWarning
 from learned_envs.registry import load, task_class, task_entry, task_of
 from learned_envs.systems.spec import SystemSpec
 
@@ -104,6 +104,9 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
         DatasetError: if it is missing, broken, empty, of another environment or a changed one,
             or if it has no full qpos and qvel in its infos and they cannot be rebuilt.
         DependencyError: if Minari, or what it needs to read the format, is not installed.
+
+    Warns:
+        RebuiltDataWarning: if states were rebuilt; it says how, and what was left out.
     """
     task, folder = task_of(task), _folder(path)
     minari = load_minari()
@@ -135,7 +138,7 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
     for index, episode in enumerate(full):
         check_episode(episode, spec, f"Episode {index} of {path}")
     if note:
-        warnings.warn(f"{path}: {note}", stacklevel=2)
+        warnings.warn(f"{path}: {note}", RebuiltDataWarning, stacklevel=2)
     recording = Recording.of(full)
     return ImportedDataset(Path(path), task, spec, digest, recording, note, parameters)
 

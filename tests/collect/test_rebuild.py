@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.wrappers import NormalizeReward
 
+from learned_envs.cli import main
 from learned_envs.data.check import check_trainable
 from learned_envs.data.source import open_dataset
 from learned_envs.errors import DatasetError
@@ -14,10 +15,7 @@ from learned_envs.systems.reference import make_reference, spec_of
 
 minari = pytest.importorskip("minari")
 pytest.importorskip("h5py")
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore:.*out of date.*"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 MOVING = ["Hopper", "Walker2d", "HalfCheetah", "Swimmer"]
 """Tasks whose observation lacks the place on the ground."""
@@ -211,3 +209,14 @@ def test_another_size_is_named(root):
     file.write_text(json.dumps(metadata | {"env_spec": json.dumps(env_spec)}))
     with pytest.raises(DatasetError, match=r"another gravity .*gravity=3\.0"):
         read("Hopper")
+
+
+@pytest.mark.filterwarnings("always::learned_envs.errors.RebuiltDataWarning")
+def test_the_command_line_says_it_in_a_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record("InvertedPendulum", steps=40)
+    words = ["evaluate", "InvertedPendulum", "--data", "mujoco/test-v0", "--trajectories", "10"]
+    assert main(words) == 0
+    lines = capsys.readouterr().err.splitlines()
+    said = "mujoco/test-v0: q and v were rebuilt from the observations."
+    assert f"learned-envs: warning: {said}" in lines
