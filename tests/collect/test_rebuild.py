@@ -1,6 +1,7 @@
 """States that are rebuilt of what Minari's own collector recorded, beside the true ones."""
 
 import json
+import warnings
 
 import gymnasium as gym
 import numpy as np
@@ -10,7 +11,7 @@ from gymnasium.wrappers import NormalizeReward
 from learned_envs.cli import main
 from learned_envs.data.check import check_trainable
 from learned_envs.data.source import open_dataset
-from learned_envs.errors import DatasetError
+from learned_envs.errors import DatasetError, RebuiltDataWarning
 from learned_envs.systems.reference import make_reference, spec_of
 
 minari = pytest.importorskip("minari")
@@ -211,12 +212,13 @@ def test_another_size_is_named(root):
         read("Hopper")
 
 
-@pytest.mark.filterwarnings("always::learned_envs.errors.RebuiltDataWarning")
 def test_the_command_line_says_it_in_a_line(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record("InvertedPendulum", steps=40)
     words = ["evaluate", "InvertedPendulum", "--data", "mujoco/test-v0", "--trajectories", "10"]
-    assert main(words) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RebuiltDataWarning)
+        assert main(words) == 0
     lines = capsys.readouterr().err.splitlines()
     said = "mujoco/test-v0: q and v were rebuilt from the observations."
     assert f"learned-envs: warning: {said}" in lines
