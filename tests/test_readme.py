@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from gymnasium.vector import AutoresetMode
 
 from learned_envs import registry
 from learned_envs.cli import parse
@@ -49,7 +50,7 @@ def policy(observations: torch.Tensor) -> torch.Tensor:
 GIVEN = {"policy": policy}
 """Names in README that are the reader's own."""
 
-NOT_IN_THE_TABLE = {"task", "num_envs", "autoreset_mode", "max_episode_steps", "parameters"}
+NOT_IN_THE_TABLE = {"task", "num_envs", "max_episode_steps", "parameters"}
 """Arguments of environments that are Gymnasium's own, or the real environment's."""
 
 
@@ -96,7 +97,8 @@ def test_its_options_are_those_of_the_environments() -> None:
     (table,) = re.findall(r"^\| option of .*?(?=^$)", README, re.M | re.S)
     first_column = "".join(row.split("|")[1] for row in table.splitlines()[2:])
     told = {
-        name: ast.literal_eval(text) for name, text in re.findall(r"`(\w+)=(.+?)`", first_column)
+        name: eval(text, {"AutoresetMode": AutoresetMode})
+        for name, text in re.findall(r"`(\w+)=(.+?)`", first_column)
     }
     vector, single = (
         {
