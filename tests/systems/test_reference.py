@@ -7,6 +7,8 @@ import pytest
 from gymnasium.spaces import Box
 
 from learned_envs import registry
+from learned_envs.card import read_card
+from learned_envs.data.system import expect_system
 from learned_envs.errors import ParameterError
 from learned_envs.systems import reference
 from learned_envs.systems.spec import SystemSpec
@@ -231,6 +233,16 @@ def test_a_ball_joint_is_refused_by_name():
         </body></worldbody></mujoco>""")
     with pytest.raises(ParameterError, match="shoulder"):
         reference.describe(env)
+
+
+@pytest.mark.parametrize(
+    "task", [task for task in registry.TASKS if registry.shipped_weights(task).exists()]
+)
+def test_shipped_weights_are_of_the_systems_that_are_described(task):
+    known, described = read_card(task).spec, reference.spec_of(task)
+    expect_system(known, described, task)
+    for name in ("cyclic", "turning", "heading"):
+        assert getattr(known, name) == getattr(described, name)
 
 
 def test_an_environment_without_mujoco_is_refused():
