@@ -140,7 +140,9 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
     if note:
         warnings.warn(f"{path}: {note}", RebuiltDataWarning, stacklevel=2)
     recording = Recording.of(full)
-    return ImportedDataset(Path(path), task, spec, digest, recording, note, parameters)
+    # Observations that were rebuilt are those of the reference's own settings.
+    observed = {} if note else parameters
+    return ImportedDataset(Path(path), task, spec, digest, recording, note, observed)
 
 
 def _folder(path: str | os.PathLike[str]) -> Path:

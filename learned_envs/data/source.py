@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from learned_envs.data.recording import Recording
 from learned_envs.errors import DatasetError
+from learned_envs.registry import CHECKED, load
 from learned_envs.systems.spec import SystemSpec
 
 FORMATS = ("learned_envs.data.minari", "learned_envs.data.dataset")
@@ -132,7 +133,11 @@ def open_dataset(
     formats: list[Format] = [importlib.import_module(name) for name in FORMATS]
     # If nobody recognises it, the last one, this package's own, says what it expected.
     found = next((format for format in formats if format.recognises(path)), formats[-1])
-    return found.open_source(path, task, spec)
+    source = found.open_source(path, task, spec)
+    if isinstance(source, ImportedDataset):
+        where, parameters = str(source.path), source.parameters
+        load(CHECKED)(source.recording, source.spec, source.task, where, parameters)
+    return source
 
 
 def expect(got: str, task: str, path: Path) -> None:

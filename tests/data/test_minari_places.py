@@ -4,12 +4,14 @@ import dataclasses
 import json
 import subprocess
 import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
 from episodes import assert_equal, make_episode
 from gymnasium.wrappers import ClipAction, RecordEpisodeStatistics, RescaleAction
 
+from learned_envs.collect.recorder import Recorder
 from learned_envs.data.dataset import Dataset
 from learned_envs.data.minari import export_minari, import_minari
 from learned_envs.data.source import open_dataset
@@ -37,6 +39,20 @@ class Full(minari.StepDataCallback):
         return {**super().__call__(env, **rest), "info": info}
 
 
+@pytest.fixture
+def real(tmp_path, spec):
+    """Steps that were taken, because what is imported is taken again."""
+    episodes = []
+    with closing(Recorder(make_reference("Hopper"), "random", episodes.append)) as env:
+        for seed in range(3):
+            env.reset(seed=seed)
+            for _ in range(5):
+                env.step(env.action_space.sample())
+    dataset = Dataset.create(tmp_path / "real", "Hopper", spec)
+    dataset.append(episodes)
+    return dataset
+
+
 def record(name="mine-v0", wrap=lambda env: env, **settings):
     env = minari.DataCollector(
         wrap(make_reference("Hopper")),
@@ -54,18 +70,23 @@ def record(name="mine-v0", wrap=lambda env: env, **settings):
 
 class TestPlaces:
     @pytest.mark.parametrize("out", ["mujoco/hopper/mine-v0", "minari:mine-v3", "minari:a-b/c-v1"])
-    def test_an_id_goes_below_the_root_and_back(self, dataset, spec, root, out):
+    def test_an_id_goes_below_the_root_and_back(self, real, spec, root, out):
         name = out.removeprefix("minari:")
-        assert export_minari(dataset, out) == root / name
-        assert minari.load_dataset(name).total_steps == dataset.steps
+        assert export_minari(real, out) == root / name
+        assert minari.load_dataset(name).total_steps == real.steps
         assert [*minari.list_local_datasets()] == [name]
         if "/" in name:
             assert name.rpartition("/")[0] in minari.namespace.list_local_namespaces()
         for place in (out, name, root / name, root / name / "data"):
             back = open_dataset(place, "Hopper", lambda: spec)
-            assert_equal(back.load(), dataset.load())
+            assert_equal(back.load(), real.load())
         with pytest.raises(OutputError, match="exists already"):
-            export_minari(dataset, out)
+            export_minari(real, out)
+
+    def test_steps_that_nobody_took_are_not_opened(self, dataset, spec):
+        export_minari(dataset, "minari:mine-v0")
+        with pytest.raises(DatasetError, match="taken again in Hopper-v5"):
+            open_dataset("mine-v0", "Hopper", lambda: spec)
 
     def test_a_folder_below_the_root_has_its_id(self, dataset, root):
         export_minari(dataset, root / "hopper" / "mine-v0")
@@ -78,12 +99,12 @@ class TestPlaces:
         assert export_minari(dataset, "mine-v0").resolve() == tmp_path / "mine-v0"
         assert not root.exists() or not [*root.iterdir()]
 
-    def test_a_path_that_exists_comes_before_an_id(self, dataset, spec):
-        export_minari(dataset, "minari:mine-v0")
+    def test_a_path_that_exists_comes_before_an_id(self, real, spec):
+        export_minari(real, "minari:mine-v0")
         other = Dataset.create("mine-v0", "Hopper", spec)
         other.append([make_episode(spec, 4)])
         assert open_dataset("mine-v0", "Hopper", lambda: spec).steps == 4
-        assert open_dataset("minari:mine-v0", "Hopper", lambda: spec).steps == dataset.steps
+        assert open_dataset("minari:mine-v0", "Hopper", lambda: spec).steps == real.steps
 
     def test_an_id_that_is_not_there_says_how_to_get_it(self, spec):
         with pytest.raises(DatasetError, match="minari download mujoco/hopper/expert-v0"):
