@@ -12,7 +12,6 @@ from learned_envs.checkpoint import read_card
 from learned_envs.cli import main
 from learned_envs.errors import ParameterError, UnknownNameError
 from learned_envs.fit import FitConfig, TrainingConfig, collect, fit
-from learned_envs.fit.config import RoundsConfig
 from learned_envs.transfer import random_policy, score
 
 MODULE = """
@@ -97,8 +96,10 @@ def test_an_improver_is_named_by_module_and_callable(mine: str, tmp_path: Path) 
     # A folder's own word is not enough to run code that the package does not have.
     with pytest.raises(ParameterError, match=f"--algorithm {mine}:improver to --resume"):
         fit("Hopper", tmp_path / "run", resume=True, device="cpu")
-    again = FitConfig(rounds=RoundsConfig(algorithm=f"{mine}:improver"))
-    fit("Hopper", tmp_path / "run", again, resume=True, device="cpu")
+    resume = ["--algorithm", f"{mine}:improver", "--resume", "--device", "cpu"]
+    assert main(["fit", "Hopper", "--out", str(tmp_path / "run"), *resume]) == 0
+    improver = registry.improver(f"{mine}:improver")
+    fit("Hopper", tmp_path / "run", improver=improver, resume=True, device="cpu")
 
 
 def test_names_are_taken_once(mine: str) -> None:

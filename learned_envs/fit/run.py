@@ -185,7 +185,7 @@ def _improver(algorithm: str, asked: str, resume: bool) -> Callable[[str, Rounds
     if resume and algorithm not in registry.IMPROVERS and algorithm != asked:
         raise ParameterError(
             f"The fit was begun with --algorithm {algorithm}, code that is not this package's. "
-            f"Add --algorithm {algorithm} to --resume if you trust it."
+            f"Add --algorithm {algorithm} to --resume if you trust it; in Python, pass improver."
         )
     found: Callable[[str, RoundsConfig], Improve] = registry.improver(algorithm)
     return found
