@@ -20,6 +20,7 @@ from pathlib import Path
 
 import tyro
 from cells import lay_out
+from fuzz_agents import AGENTS
 from fuzz_calls import CALLS
 from fuzz_commands import COMMANDS
 from fuzz_files import CHECKPOINTS, DATASETS
@@ -38,6 +39,7 @@ PLAN: dict[str, tuple[Kind, int]] = {
     **{kind.name: (kind, 500) for kind in CALLS},
     **{kind.name: (kind, 250) for kind in COMMANDS},
     **{kind.name: (kind, 20) for kind in KILLED},
+    **{kind.name: (kind, 350) for kind in AGENTS},
 }
 """Every kind, and how many cases there are of it."""
 
