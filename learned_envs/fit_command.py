@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from tyro.conf import Positional, Suppress, arg
+from tyro.conf import Positional, Suppress, UseAppendAction, arg
 
 from learned_envs import registry
 from learned_envs.errors import ParameterError
@@ -45,7 +45,9 @@ class Fit:
     """Go on with the fit in the folder, with the settings that it was begun with."""
     device: Annotated[str | None, arg(metavar="NAME")] = None
     """Where to train. If not given: a GPU if there is one."""
-    option: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...")] = ()
+    option: UseAppendAction[
+        Annotated[tuple[tuple[str, ...], ...], arg(metavar="NAME=VALUE ...")]
+    ] = ()
     """Options of the family, such as hidden=128,128 or substeps=2."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     improvement: RoundsConfig = field(default_factory=RoundsConfig)
@@ -85,7 +87,7 @@ class Fit:
         """Return the settings of a new fit."""
         return FitConfig(
             family=self.family,
-            options=dict(read_option(text) for text in self.option),
+            options=dict(read_option(text) for texts in self.option for text in texts),
             data=None if self.data is None else str(self.data),
             steps=self.steps,
             learners=0 if self.data or self.improvement.count else learners_of(task, self.learners),

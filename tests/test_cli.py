@@ -13,7 +13,7 @@ import gymnasium as gym
 import pytest
 
 import learned_envs
-from learned_envs.cli import main
+from learned_envs.cli import main, parse
 from learned_envs.fit import Dataset
 from learned_envs.fit import training as training_module
 
@@ -228,3 +228,8 @@ class TestErrors:
     def test_a_dataset_of_another_task(self, fails, fitted, tmp_path):
         words = ("--data", fitted / "data", "--out", tmp_path / "run")
         assert "expected one of Hopper" in fails("fit", "Hopper", *words)
+
+
+def test_an_option_that_is_given_again_adds_to_those_before():
+    words = ["fit", "Hopper", "--option", "hidden=8,8", "--option", "substeps=2"]
+    assert parse(words).option == (("hidden=8,8",), ("substeps=2",))
