@@ -207,8 +207,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
 
         Raises:
             ShapeError: if the list or the mask has another length.
-            ParameterError: if the mask is false everywhere, or a seed is no whole number, or is
-                negative.
+            ParameterError: if the mask is false everywhere, or a seed is negative or not whole.
             ResetNeededError: if the first reset comes with a mask.
             ArgumentTypeError: if the options are no dictionary, or the mask no array of bool.
         """

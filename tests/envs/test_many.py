@@ -111,6 +111,18 @@ def test_a_whole_state_is_taken_and_given_back(make: Make, mode: AutoresetMode) 
     np.testing.assert_array_equal(played[:, mask], play()[:, mask])
 
 
+def test_a_state_goes_where_less_is_measured_and_back(make: Make) -> None:
+    cut, free = make(3), make(3, max_disagreement=None)
+    for envs in (cut, free):
+        envs.reset(seed=0)
+    for source, target in ((cut, free), (free, cut)):
+        source.step(actions(3))
+        target.state = source.state
+        for name in ("q", "v"):
+            assert torch.equal(getattr(target.state, name), getattr(source.state, name))
+        assert torch.equal(target.state.memory["member"], source.state.memory["member"])
+
+
 def test_an_episode_that_had_ended_goes_on_where_it_is_given_back(make: Make) -> None:
     envs = make(2, max_episode_steps=2, max_disagreement=None)
     envs.reset(seed=0)
