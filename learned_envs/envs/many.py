@@ -49,7 +49,7 @@ class EachOfMany:
         if name in ("observation_space", "action_space"):
             return (getattr(self, f"single_{name}"),) * self.num_envs
         if name == "set_state":
-            self._set_each(*args, **kwargs)
+            self.set_each(*args, **kwargs)
             return (None,) * self.num_envs
         value = getattr(self, name)
         if name in ROWS:
@@ -59,8 +59,8 @@ class EachOfMany:
         if callable(value):
             raise ParameterError(
                 f"Got call({name!r}), expected an attribute, or one of 'set_state', "
-                "'state_vector' and 'render': the environments are one batch. Call the method of "
-                "the vector environment itself."
+                "'state_vector' and 'render': the environments are one batch. Call it on that: "
+                "`envs.unwrapped`, or for SB3 `vec_env.unwrapped.envs`."
             )
         return (value,) * self.num_envs
 
@@ -109,7 +109,7 @@ class EachOfMany:
         kept: dict[str, Sequence[Any]] = self.__dict__.setdefault("_kept_values", {})
         return kept
 
-    def _set_each(self, q: Any, v: Any = None, mask: Any = None) -> None:
+    def set_each(self, q: Any, v: Any = None, mask: Any = None) -> None:
         """Move each environment, or those of a mask, to one state: q (nq) and v (nv), or a State.
 
         The errors are those of `set_state`.

@@ -15,7 +15,6 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from learned_envs.envs.vector import LearnedVectorEnv
 from learned_envs.errors import ParameterError
 from learned_envs.sb3.normalisation import Array
-from learned_envs.state import State
 
 
 class LearnedVecEnv(VecEnv):
@@ -114,10 +113,11 @@ class LearnedVecEnv(VecEnv):
         Raises:
             AttributeError: if there is none of that name.
         """
-        single = attr_name in ("observation_space", "action_space")
-        value = getattr(self.envs, f"single_{attr_name}" if single else attr_name)
-        each = isinstance(value, State)
-        return [value[index] if each else value for index in self._get_indices(indices)]
+        if callable(getattr(type(self.envs), attr_name, None)):
+            # SB3 asks whether there is such a method, and calls it by `env_method`.
+            return [getattr(self.envs, attr_name) for _ in self._get_indices(indices)]
+        each = self.envs.get_attr(attr_name)
+        return [each[index] for index in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of all environments.
@@ -130,7 +130,7 @@ class LearnedVecEnv(VecEnv):
                 f"Got set_attr({attr_name!r}) for some of the environments, expected all: they "
                 "are one batch and share their attributes. Leave out `indices`."
             )
-        setattr(self.envs, attr_name, value)
+        self.envs.set_attr(attr_name, [value] * self.num_envs)
 
     def env_method(
         self,
@@ -139,35 +139,33 @@ class LearnedVecEnv(VecEnv):
         indices: VecEnvIndices = None,
         **method_kwargs: Any,
     ) -> list[Any]:
-        """Call `render`, or `set_state(q, v)` with q (nq) and v (nv), on each of `indices`.
+        """Call a method on each of `indices`.
+
+        Args:
+            method_name: `render`, `state_vector`, or `set_state` with q (nq) and v (nv) or a
+                `State`.
+            method_args: given to each.
+            indices: which environments; all if None.
+            method_kwargs: given to each.
 
         Raises:
-            ParameterError: if another method is asked for.
+            ParameterError: if a method is asked for that only the batch has.
+            AttributeError: if there is none of that name.
             ShapeError: if q or v has another shape.
         """
         chosen = list(self._get_indices(indices))
-        if method_name == "render":
-            images = self.envs.render()
-            return [None if images is None else images[index] for index in chosen]
         if method_name == "set_state":
-            self._set_state(chosen, *method_args, **method_kwargs)
+            mask = np.isin(np.arange(self.num_envs), chosen)
+            self.envs.set_each(*method_args, **method_kwargs, mask=mask)
             return [None] * len(chosen)
-        raise ParameterError(
-            f"Got env_method({method_name!r}), expected 'render' or 'set_state': the environments "
-            "are one batch. Call methods of the batch on `vec_env.unwrapped.envs`."
-        )
+        each = self.envs.call(method_name, *method_args, **method_kwargs)
+        return [each[index] for index in chosen]
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
         """Return False for each environment, because there are no single ones to wrap."""
         return [False for _ in self._get_indices(indices)]
-
-    def _set_state(self, chosen: list[int], q: Any, v: Any) -> None:
-        mask = np.zeros(self.num_envs, dtype=np.bool_)
-        mask[chosen] = True
-        batch = (self.num_envs, 1)
-        self.envs.set_state(np.tile(np.asarray(q), batch), np.tile(np.asarray(v), batch), mask)
 
 
 class LearnedVecMonitor(VecMonitor):

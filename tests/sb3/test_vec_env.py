@@ -169,6 +169,10 @@ def test_attributes_are_those_of_single_environments(make):
     assert envs.get_attr("render_mode", 1) == ["rgb_array"]
     assert envs.get_attr("action_space")[0] == envs.action_space
     assert [tuple(state.q.shape) for state in envs.get_attr("state")] == [(6,)] * 3
+    assert envs.get_attr("is_healthy") == [True] * 3
+    assert envs.get_attr("dt", 0) == [0.008]
+    assert [row.shape for row in envs.env_method("state_vector", indices=[0, 1])] == [(12,)] * 2
+    assert envs.has_attr("set_state")
     assert not envs.has_attr("no_such_thing")
     assert envs.env_is_wrapped(gym.Wrapper) == [False] * 3
     envs.set_attr("colour", "red")
@@ -189,6 +193,9 @@ def test_set_state_moves_the_named_environments(make):
     assert after[1].q.tolist() == pytest.approx(q.tolist())
     assert torch.equal(after[0].q, before[0].q)
     assert torch.equal(after[2].v, before[2].v)
+    envs.env_method("set_state", before[0], indices=[2])
+    assert torch.equal(envs.get_attr("state", 2)[0].q, before[0].q)
+    assert torch.equal(envs.get_attr("state", 1)[0].q, after[1].q)
 
 
 def test_pictures_are_tiled(make):
