@@ -237,7 +237,7 @@ def constant(values: Sequence[float], like: Tensor) -> Tensor:
 
     It is not for what is recorded as a CUDA graph.
     """
-    return torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)
+    return torch.tensor(values, dtype=like.dtype, device="cpu").to(like.device, non_blocking=True)
 
 
 def within(values: Tensor, low: Sequence[float], high: Sequence[float]) -> Tensor:
@@ -245,7 +245,8 @@ def within(values: Tensor, low: Sequence[float], high: Sequence[float]) -> Tenso
     if values.device.type == "cpu":
         # All at once, because one by one they cost more than the rest of a task. A compiler would
         # set what new_tensor makes one by one.
-        least, most = (torch.tensor(bounds, dtype=values.dtype) for bounds in (low, high))
+        like: Any = {"dtype": values.dtype, "device": values.device}
+        least, most = (torch.tensor(bounds, **like) for bounds in (low, high))
         return ((least < values) & (values < most)).all(-1)
     return within_numbers(values, low, high)
 
