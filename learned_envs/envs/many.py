@@ -49,7 +49,7 @@ class EachOfMany:
         if name in ("observation_space", "action_space"):
             return (getattr(self, f"single_{name}"),) * self.num_envs
         if name == "set_state":
-            self.set_each(*args, **kwargs)
+            self.set_each(None, *args, **kwargs)
             return (None,) * self.num_envs
         value = getattr(self, name)
         if name in ROWS:
@@ -109,8 +109,8 @@ class EachOfMany:
         kept: dict[str, Sequence[Any]] = self.__dict__.setdefault("_kept_values", {})
         return kept
 
-    def set_each(self, q: Any, v: Any = None, mask: Any = None) -> None:
-        """Move each environment, or those of a mask, to one state: q (nq) and v (nv), or a State.
+    def set_each(self, mask: Any, q: Any, v: Any = None) -> None:
+        """Move those of a mask, or all if None, to one state: q (nq) and v (nv), or a State.
 
         The errors are those of `set_state`.
         """

@@ -156,7 +156,7 @@ class LearnedVecEnv(VecEnv):
         chosen = list(self._get_indices(indices))
         if method_name == "set_state":
             mask = np.isin(np.arange(self.num_envs), chosen)
-            self.envs.set_each(*method_args, **method_kwargs, mask=mask)
+            self.envs.set_each(mask, *method_args, **method_kwargs)
             return [None] * len(chosen)
         each = self.envs.call(method_name, *method_args, **method_kwargs)
         return [each[index] for index in chosen]
