@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -254,6 +255,11 @@ def calls(random: Random, shared: dict[str, Call], folder: Path) -> Verdict:
         except gym.error.Error:
             # Gymnasium refuses some before we see them, in words of its own.
             return REFUSED, "by Gymnasium"
+        except (AttributeError, TypeError) as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            if any("learned_envs/" in frame.filename for frame in frames):
+                raise
+            return REFUSED, "by Gymnasium or by Python"
         return WORKS, ""
 
     verdict, more = judged(act, said)

@@ -101,7 +101,7 @@ class MPPI(Search):
 
     def learn(self, actions: Tensor, returns: Tensor) -> tuple[Tensor, Tensor]:
         """Return weighted mean and spread; see [`learn`][learned_envs.planning.Search.learn]."""
-        scale = returns.std(-1, keepdim=True).clamp_min(1e-8) * self.temperature
+        scale = returns.std(-1, keepdim=True).clamp_min(1e-8) * float(self.temperature)
         weight = torch.softmax(returns / scale, -1)[..., None, None]
         mean = (weight * actions).sum(1)
         return mean, (weight * (actions - mean.unsqueeze(1)).square()).sum(1).sqrt()
@@ -178,7 +178,7 @@ class Planner:
         if mean is None:
             shape = (len(state.q), search.horizon, len(low))
             mean = ((low + high) / 2).expand(shape)
-        spread = (search.spread * half).expand_as(mean)
+        spread = (float(search.spread) * half).expand_as(mean)
         for _ in range(search.iterations):
             noise = self._noise(mean)
             # The mean itself is a candidate: a search never forgets what was good.

@@ -162,7 +162,8 @@ def check(settings: Any, owner: str = "") -> None:
             continue
         try:
             msgspec.convert(value, hints[own.name])
-        except msgspec.ValidationError as error:
+        # Of what is no plain data, an array say, msgspec asks what only that can answer.
+        except (msgspec.ValidationError, AttributeError, TypeError, ValueError) as error:
             name = _known_as(own.name, hints[own.name])
             whose = f" for {owner}" if owner else ""
             usual = "" if own.default is MISSING else f", such as {own.default!r}"

@@ -155,3 +155,13 @@ def test_what_is_imagined_is_checked(weights, lone_checkpoint):
         imagined_returns(lone, caution=1.0)
     wide = imagined_returns(simulation)(start.to(torch.float64), torch.zeros(2, 5, 2, 3).double())
     assert wide.dtype is torch.float32
+
+
+def test_settings_may_be_any_numbers(spec):
+    hopper = spec("Hopper")
+
+    def returns(state, actions):
+        return actions.sum((-2, -1))
+
+    for search in (MPPI(spread=2**64, horizon=2), MPPI(temperature=2**64, horizon=2)):
+        assert Planner(returns, hopper, search)(states(hopper, 2)).isfinite().all()

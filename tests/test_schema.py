@@ -1,6 +1,9 @@
 import msgspec
 import pytest
+import torch
 
+from learned_envs.errors import ParameterError
+from learned_envs.fit.config import FitConfig
 from learned_envs.schema import format_of, migrated, strict
 
 
@@ -35,3 +38,8 @@ def test_what_is_read_strictly_has_no_unknown_key():
         strict({"start": {"x": 1, "y": 2}, "colour": "red"}, Line)
     with pytest.raises(msgspec.ValidationError, match=r"\$\.start\.x"):
         strict({"start": {"x": "one"}}, Line)
+
+
+def test_a_setting_that_is_no_plain_data_is_refused():
+    with pytest.raises(ParameterError, match="options"):
+        FitConfig(options=torch.zeros(2))

@@ -60,7 +60,8 @@ def make_vec_env(
         CheckpointError: if the checkpoint cannot be read.
         OutputError: if the monitor's file cannot be written.
     """
-    given, monitored = dict(env_kwargs or {}), dict(monitor_kwargs or {})
+    given = _keywords("env_kwargs", env_kwargs)
+    monitored = _keywords("monitor_kwargs", monitor_kwargs)
     refused = [
         *_refused(env_id, wrapper_class, vec_env_cls, vec_env_kwargs, wrapper_kwargs),
         *_refused_settings(given, monitored),
@@ -92,6 +93,14 @@ def make_vec_env(
         envs.seed(seed)
         envs.action_space.seed(seed + start_index)
     return envs
+
+
+def _keywords(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return keyword arguments as a dictionary of its own."""
+    if given is None:
+        return {}
+    argument.instance(name, given, Mapping)
+    return dict(given)
 
 
 def _refused(

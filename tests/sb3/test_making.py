@@ -4,6 +4,7 @@ import inspect
 import pickle
 
 import gymnasium as gym
+import numpy as np
 import pytest
 from stable_baselines3.common import env_util
 from stable_baselines3.common.vec_env import SubprocVecEnv
@@ -87,3 +88,11 @@ def test_a_monitor_that_cannot_be_written_is_named(make, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
         make(monitor_dir=tmp_path / "file")
+
+
+@pytest.mark.parametrize("keywords", ["Hopper", [1], np.zeros(2)])
+def test_keywords_that_are_no_dictionary_are_refused(keywords):
+    with pytest.raises(ParameterError, match="env_kwargs"):
+        make_vec_env("Hopper", env_kwargs=keywords)
+    with pytest.raises(ParameterError, match="monitor_kwargs"):
+        make_vec_env("Hopper", monitor_kwargs=keywords)
