@@ -14,6 +14,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
@@ -186,12 +187,13 @@ def _serve(pipe: Connection, kind: Kind, folder: Path) -> None:
             return
         place = folder / f"case-{number}"
         place.mkdir(exist_ok=True)
-        before = _megabytes()
+        _forget_the_most()
+        before = _megabytes("VmHWM")
         try:
             verdict = kind.case(Random(f"{kind.name}/{number}"), shared, place)
         except BaseException as error:  # the benchmark itself is wrong, and says so
             verdict = FAULT, f"the benchmark failed: {''.join(traceback.format_exception(error))}"
-        if (grown := _megabytes() - before) > GROWTH:
+        if (grown := _megabytes("VmHWM") - before) > GROWTH:
             verdict = FAULT, f"{_GREW} {grown:.0f} MB: {verdict[1]}"
         _remove(place)
         pipe.send((verdict[0], verdict[1][:1500]))
@@ -204,9 +206,16 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def _megabytes() -> float:
-    """Return the most memory that the process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _megabytes(name: str) -> float:
+    """Return a figure of the process's memory, such as VmHWM: the most since it was forgotten."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
+
+
+def _forget_the_most() -> None:
+    """Let the most memory begin at what is used now."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _remove(folder: Path) -> None:
