@@ -111,7 +111,7 @@ def prepare(folder: Path) -> dict[str, Call]:
         "gym.make_vec": Call(vector, {"num_envs": 2}, VECTOR),
         "FunctionalEnv": Call(functional, {"num_envs": 2, "seed": 0}, ("seed", *VECTOR)),
         "make_vec_env": Call(
-            lambda **k: stable(folder, **k),
+            stable,
             {"n_envs": 2, "seed": 0},
             ("n_envs", "seed", "env_kwargs", "env_id", "monitor_dir", "wrapper_class"),
         ),
@@ -189,10 +189,8 @@ def functional(num_envs: Any, seed: Any, **options: Any) -> None:
     env.step(env.init(seed), torch.zeros(env.num_envs, 1))
 
 
-def stable(folder: Path, env_id: Any = TASK, **options: Any) -> None:
+def stable(env_id: Any = TASK, **options: Any) -> None:
     """Make SB3's environment and take a step."""
-    if "monitor_dir" in options:
-        options["monitor_dir"] = str(folder / "monitor")
     envs = make_vec_env(env_id, **options)
     envs.reset()
     envs.step(np.zeros((envs.num_envs, 1), dtype=np.float32))

@@ -159,6 +159,14 @@ def header_of(data: bytes) -> tuple[Any, bytes]:
     return json.loads(data[8 : 8 + size]), data[8 + size :]
 
 
+def dumped(plain: Any, **how: Any) -> str:
+    """Write JSON; of what is too deep for that, nothing but its depth."""
+    try:
+        return json.dumps(plain, **how)
+    except RecursionError:
+        return "[" * 100_000 + "]" * 100_000
+
+
 def with_header(header: Any, tensors: bytes, claimed: int | None = None) -> bytes:
     """Put a safetensors file together.
 
@@ -167,10 +175,7 @@ def with_header(header: Any, tensors: bytes, claimed: int | None = None) -> byte
         tensors: the bytes behind it.
         claimed: the length that the file says its header has; its own if None.
     """
-    try:
-        text = json.dumps(header).encode("utf-8", "surrogatepass")
-    except RecursionError:
-        text = b"[" * 100_000 + b"]" * 100_000
+    text = dumped(header).encode("utf-8", "surrogatepass")
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text) if claimed is None else claimed) + text + tensors
 

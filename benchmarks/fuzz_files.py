@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from fuzz_damage import crafted_header, damaged, header_of, mutated, with_header
+from fuzz_damage import crafted_header, damaged, dumped, header_of, mutated, with_header
 from fuzz_work import EQUAL, FAULT, WORKS, Kind, Verdict, judged
 
 from learned_envs import Simulation, State, registry
@@ -129,17 +129,9 @@ def with_card(data: bytes, random: Random, sealed: bool) -> tuple[bytes, str, bo
             changed["checksum"] = checksum(changed)
         except (ValueError, TypeError, RecursionError):
             said += "; it cannot be sealed"
-    text = dumped(changed)
+    text = dumped(changed, sort_keys=True)
     header["__metadata__"]["card"] = text
-    return with_header(header, tensors), f"card: {said}", dumped(plain) == text
-
-
-def dumped(plain: Any) -> str:
-    """Write JSON, however deep it is."""
-    try:
-        return json.dumps(plain, sort_keys=True)
-    except RecursionError:
-        return "[" * 100_000 + "]" * 100_000
+    return with_header(header, tensors), f"card: {said}", dumped(plain, sort_keys=True) == text
 
 
 def checkpoint_case(
@@ -280,7 +272,7 @@ def manifests(random: Random, path: Path) -> tuple[str, bool]:
     file = path / MANIFEST
     plain, said = mutated(json.loads(file.read_text()), random)
     # Keys of users' own may be added: what the schema knows is compared.
-    file.write_text(dumped_in_order(plain))
+    file.write_text(dumped(plain))
     return f"manifest: {said}", True
 
 
@@ -290,18 +282,10 @@ def sealed_manifests(random: Random, path: Path) -> tuple[str, bool]:
     plain, said = mutated(json.loads(file.read_text()), random)
     if isinstance(plain, dict):
         rest = {name: value for name, value in plain.items() if name != "checksum"}
-        text = dumped_in_order(rest)
+        text = dumped(rest)
         plain["checksum"] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    file.write_text(dumped_in_order(plain))
+    file.write_text(dumped(plain))
     return f"manifest, sealed again: {said}", False
-
-
-def dumped_in_order(plain: Any) -> str:
-    """Write JSON in its own order of keys, however deep it is."""
-    try:
-        return json.dumps(plain)
-    except RecursionError:
-        return "[" * 100_000 + "]" * 100_000
 
 
 def folders(random: Random, path: Path) -> tuple[str, bool]:
@@ -383,7 +367,7 @@ def minari_bytes(random: Random, path: Path) -> tuple[str, bool]:
     file = some_file(random, path)
     if file.suffix == ".json" and random.random() < 0.6:
         plain, said = mutated(json.loads(file.read_text()), random)
-        file.write_text(dumped_in_order(plain))
+        file.write_text(dumped(plain))
     else:
         data, said = damaged(file.read_bytes(), random)
         file.write_bytes(data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -187,6 +188,8 @@ def _serve(pipe: Connection, kind: Kind, folder: Path) -> None:
             return
         place = folder / f"case-{number}"
         place.mkdir(exist_ok=True)
+        # What an odd relative path leaves goes with the case.
+        os.chdir(place)
         _forget_the_most()
         before = _megabytes("VmHWM")
         try:
@@ -195,7 +198,8 @@ def _serve(pipe: Connection, kind: Kind, folder: Path) -> None:
             verdict = FAULT, f"the benchmark failed: {''.join(traceback.format_exception(error))}"
         if (grown := _megabytes("VmHWM") - before) > GROWTH:
             verdict = FAULT, f"{_GREW} {grown:.0f} MB: {verdict[1]}"
-        _remove(place)
+        os.chdir(folder)
+        shutil.rmtree(place, ignore_errors=True)
         pipe.send((verdict[0], verdict[1][:1500]))
 
 
@@ -216,9 +220,3 @@ def _forget_the_most() -> None:
     """Let the most memory begin at what is used now."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)

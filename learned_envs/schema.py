@@ -157,7 +157,9 @@ def check(settings: Any, owner: str = "") -> None:
     hints = _hints(kind)
     for own in fields(settings):
         value = getattr(settings, own.name)
-        if is_dataclass(value):
+        if is_dataclass(hint := hints[own.name]) and isinstance(hint, type):
+            if not isinstance(value, hint):
+                raise ParameterError(f"Got {own.name}={value!r:.200}, expected a {hint.__name__}.")
             check(value, owner)
             continue
         try:

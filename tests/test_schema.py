@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from learned_envs.errors import ParameterError
-from learned_envs.fit.config import FitConfig
+from learned_envs.fit.config import FitConfig, TrainingConfig
 from learned_envs.schema import format_of, migrated, strict
 
 
@@ -43,3 +43,6 @@ def test_what_is_read_strictly_has_no_unknown_key():
 def test_a_setting_that_is_no_plain_data_is_refused():
     with pytest.raises(ParameterError, match="options"):
         FitConfig(options=torch.zeros(2))
+    for other in (torch.zeros(2), TrainingConfig(), {}):
+        with pytest.raises(ParameterError, match="rounds"):
+            FitConfig(rounds=other)

@@ -98,9 +98,9 @@ def collect(
     steps, seed = argument.count("steps", steps), argument.count("seed", seed, 0)
     if workers is not None:
         workers = argument.count("workers", workers)
-    for kind, given in (("policies", policies or {}), ("drivers", drivers or {})):
-        argument.instance(kind, given, Mapping)
-        for name, acting in given.items():
+    for kind, given in (("policies", policies), ("drivers", drivers)):
+        argument.instance(kind, given, Mapping, type(None))
+        for name, acting in (given or {}).items():
             argument.function(f"{kind}[{name!r}]", acting)
     argument.instance("destination", destination, str, os.PathLike, Dataset)
     random = argument.flag("random", random)
