@@ -253,7 +253,7 @@ def calls(random: Random, shared: dict[str, Call], folder: Path) -> Verdict:
         except gym.error.Error:
             # Gymnasium refuses some before we see them, in words of its own.
             return REFUSED, "by Gymnasium"
-        except (AttributeError, TypeError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             frames = traceback.extract_tb(error.__traceback__)
             if any("learned_envs/" in frame.filename for frame in frames):
                 raise

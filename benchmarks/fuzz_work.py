@@ -123,9 +123,8 @@ class _Worker:
     def _start(self) -> None:
         context = get_context("spawn")
         self.pipe, there = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(there, self._kind, self._folder), daemon=True
-        )
+        # Not a daemon, because cases may start processes. It ends when this one does.
+        self._process = context.Process(target=_serve, args=(there, self._kind, self._folder))
         self._process.start()
         there.close()
         # Modules are imported and what cases share is made before the clock of the first one runs.

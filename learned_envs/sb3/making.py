@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ def make_vec_env(
         )
     argument.count("n_envs", n_envs)
     argument.count("start_index", start_index, 0)
+    argument.seed("seed", seed)
+    argument.instance("monitor_dir", monitor_dir, str, os.PathLike, type(None))
     made: Any = gym.make_vec(
         registry.env_id(registry.task_of(env_id)),
         num_envs=n_envs,
@@ -85,7 +88,8 @@ def make_vec_env(
         envs = LearnedVecMonitor(
             LearnedVecEnv(made.unwrapped), file, tuple(monitored.get("info_keywords", ()))
         )
-    except OSError as error:
+    # A ValueError tells of a name that no file can have.
+    except (OSError, ValueError) as error:
         raise OutputError(
             f"Cannot write the monitor's file into {monitor_dir}: {error}. Give another folder."
         ) from error

@@ -96,3 +96,12 @@ def test_keywords_that_are_no_dictionary_are_refused(keywords):
         make_vec_env("Hopper", env_kwargs=keywords)
     with pytest.raises(ParameterError, match="monitor_kwargs"):
         make_vec_env("Hopper", monitor_kwargs=keywords)
+
+
+def test_a_place_for_the_monitor_or_a_seed_that_is_none_is_refused(make):
+    with pytest.raises(ParameterError, match="monitor_dir"):
+        make(monitor_dir=3)
+    with pytest.raises(ParameterError, match="seed"):
+        make(seed={})
+    with pytest.raises(OutputError, match="monitor"):
+        make(monitor_dir="\x00")
