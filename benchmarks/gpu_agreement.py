@@ -74,7 +74,7 @@ def compare(run: Run, model: str, checkpoint: str | Path, task: str) -> None:
     for what, how in cases.items():
         run.attempt(partial(simulations, how), model=model, what=what)
     pair = [
-        {"device": device, "checkpoint": checkpoint, "ensemble": "mean"}
+        {"device": device, "checkpoint": checkpoint, "ensemble": "mean", "compile": False}
         for device in (run.device, "cpu")
     ]
     run.attempt(lambda: judged(environments_off(pair, task)), model=model, what="make_vec, tensors")

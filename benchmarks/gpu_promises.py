@@ -104,7 +104,8 @@ def compiled_environments(run: Run, task: str) -> Row:
     """Compare compiled environments with plain ones on the device."""
     common = {"device": run.device, "ensemble": "mean"}
     with nothing_falls_back():
-        return judged(environments_off([{**common, "compile": True}, common], task))
+        pair = [{**common, "compile": compile} for compile in (True, False)]
+        return judged(environments_off(pair, task))
 
 
 def gradients(run: Run, task: str, compile: bool) -> Row:

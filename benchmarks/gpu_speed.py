@@ -207,7 +207,7 @@ def vector_stepped(
     """Step environments under random actions."""
     step = advance()
     vector: Any = gym.make_vec(
-        registry.env_id(run.task), num_envs=envs, **options(run, numbers, cut)
+        registry.env_id(run.task), num_envs=envs, compile=False, **options(run, numbers, cut)
     )
     # Only their step is taken another way: what begins new episodes draws random numbers anew.
     vector.unwrapped._core.advance = step

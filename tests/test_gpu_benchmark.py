@@ -140,8 +140,6 @@ def test_a_piece_that_fails_says_so_and_the_others_go_on(benchmark, tmp_path):
 
 
 def test_a_part_has_a_process_of_its_own_that_may_die(benchmark, small):
-    wrong, rows, text = small("mjx", apart=True, task="NoSuchTask")
-    assert [row["what"] for row in rows] == ["MJX"]
     wrong, rows, text = small("evaluations", apart=True, learner="NoSuchTask", steps=0)
     assert wrong == 1
     assert "evaluations, the part as a whole: ended with 1: " in text
