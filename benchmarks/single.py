@@ -1,16 +1,21 @@
-"""What does a step of a single environment cost in numpy code, in C++ code and in torch?
+"""How long does a step take as it comes, beside the real environment's?
 
-    python benchmarks/single.py
+    python benchmarks/single.py                 # every task with weights, three minutes
+    python benchmarks/single.py --task Hopper --pieces 15
 
-prints, for each task, the microseconds of a step each way, and the seconds of the first reset and
-step, which derive the code. Run it with TORCHINDUCTOR_CACHE_DIR set to an empty folder to see what
-C++ code takes that was not compiled before.
+steps the real `gym.make`, the learned one with its default settings and with others, and the
+default `gym.make_vec`, all in one process of one thread, under random actions and with the resets
+that these bring. Pieces of each alternate, and the time is the processor's and not the clock's, so
+that other work on the machine disturbs all alike. Shown are the microseconds of an environment's
+step, medians of the pieces, and in brackets how many times the real one's speed that is.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,51 +24,77 @@ import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
+from stepping import single_env, vector_env
 
-import learned_envs  # noqa: F401  registers LearnedSim-*
-from learned_envs import registry, stepping
-from learned_envs.evaluation.speed import measure, random_actions
-from learned_envs.stepping import Way
+from learned_envs import registry
+from learned_envs.evaluation.speed import Stepper
+from learned_envs.systems.reference import deprecations_swallowed
 
-COLUMNS = {"numpy": Way.NUMPY, "C++": Way.CPP, "torch": Way.TORCH}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "disagreement_every=1": {"disagreement_every": 1},
+    "max_disagreement=None": {"max_disagreement": None},
+    "compile=False": {"compile": False},
+}
+"""Ways to make a single learned environment."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Time the ways to step a single environment."""
+    """Time a step of learned environments beside the real one's."""
 
-    task: tuple[str, ...] = ("InvertedPendulum", "Hopper", "HalfCheetah")
+    task: tuple[str, ...] = tuple(t for t in registry.TASKS if registry.shipped_weights(t).exists())
     """Names of tasks with shipped weights."""
-    seconds: float = 1.0
-    """Time for each figure."""
+    pieces: int = 9
+    """How many times each is measured."""
+    steps: int = 300
+    """Steps of a single environment in a piece."""
+    envs: int = 1024
+    """Environments of `gym.make_vec`; it takes a tenth of the steps in a piece."""
 
 
-def cell(task: str, way: Way, max_disagreement: Any, seconds: float) -> str:
-    """Step one environment one way, and say what a step and the first one cost."""
-    # Of all the ways that there are, this one or torch.
-    stepping.WAYS["cpu", "row", False] = (way, Way.TORCH)
-    made = gym.make(
-        registry.env_id(task), max_disagreement=max_disagreement, disable_env_checker=True
-    )
-    with closing(made.unwrapped) as env:
-        actions = random_actions(env.action_space)
-        begin = time.perf_counter()
-        env.reset(seed=0)
-        env.step(next(actions))
-        first = time.perf_counter() - begin
-        speed = measure(lambda: env.step(next(actions)), 1, seconds)
-    return f"{1e6 / speed:,.0f} ({first:.2g} s)"
+def timed(step: Stepper, count: int) -> float:
+    """Return the processor's microseconds for one of some steps."""
+    begin = time.thread_time()
+    for _ in range(count):
+        step()
+    return (time.thread_time() - begin) / count * 1e6
+
+
+def measured(task: str, options: Options) -> dict[str, float]:
+    """Return the microseconds of an environment's step, by what was stepped."""
+    env_id = registry.env_id(task)
+    with ExitStack() as stack:
+        with deprecations_swallowed():
+            real = stack.enter_context(single_env(registry.reference_id(task)))
+        steppers: dict[str, tuple[Stepper, int, int]] = {"real": (real, options.steps, 1)}
+        for name, arguments in SETTINGS.items():
+            step = stack.enter_context(single_env(env_id, **arguments))
+            steppers[name] = (step, options.steps, 1)
+        made: Callable[..., Any] = gym.make_vec
+        envs = made(env_id, num_envs=options.envs)
+        batch = stack.enter_context(vector_env(envs, envs.single_action_space))
+        steppers["make_vec"] = (batch, max(1, options.steps // 10), options.envs)
+        times: dict[str, list[float]] = {name: [] for name in steppers}
+        for piece in range(options.pieces + 1):
+            for name, (step, count, rows) in steppers.items():
+                taken = timed(step, count) / rows
+                # The first piece warms up.
+                if piece:
+                    times[name].append(taken)
+    return {name: statistics.median(each) for name, each in times.items()}
 
 
 def main(options: Options) -> None:
     """Measure and print."""
     torch.set_num_threads(1)
-    table = Table("task, max_disagreement", *COLUMNS, title="microseconds a step (the first)")
+    vector = f"make_vec, {options.envs:,}"
+    table = Table("task", "real", *SETTINGS, vector, title="microseconds a step (times the real)")
     for task in options.task:
-        for limit in ("auto", None):
-            cells = (cell(task, way, limit, options.seconds) for way in COLUMNS.values())
-            table.add_row(f"{task}, {limit}", *cells)
-    Console().print(table)
+        real, *others = measured(task, options).values()
+        cells = (f"{own:.3g} ({real / own:.2g})" for own in others)
+        table.add_row(task, f"{real:.3g}", *cells)
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

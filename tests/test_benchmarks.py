@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from learned_envs.errors import OutputError
 from learned_envs.figures import Returns
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.registry import TASKS
-from learned_envs.stepping import WAYS, Way
 from learned_envs.terminal import key_figures
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -167,8 +165,18 @@ def test_the_study_trains_and_compares_families(benchmark, tmp_path):
     assert finished == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
 
 
-@pytest.mark.parametrize("way", [Way.NUMPY, Way.TORCH])
-def test_a_single_environment_is_timed_each_way(benchmark, monkeypatch, way):
-    monkeypatch.setitem(WAYS, ("cpu", "row", False), (way,))
-    cell = benchmark("single").cell("InvertedPendulum", way, None, 0.05)
-    assert re.fullmatch(r"[\d,]+ \([\de.-]+ s\)", cell)
+def test_single_environments_are_timed_beside_the_real_one(benchmark):
+    single = benchmark("single")
+    figures = single.measured("InvertedPendulum", single.Options(pieces=1, steps=10, envs=2))
+    assert figures.keys() == {"real", *single.SETTINGS, "make_vec"}
+    assert min(figures.values()) > 0
+
+
+def test_cuts_that_are_measured_seldom_come_later_or_not_at_all(benchmark):
+    disagreement = np.array([[0.0, 0, 0], [2, 0, 0], [2, 2, 0], [2, 0, 0]])
+    record = benchmark("disagreement").Record(
+        disagreement, np.ones((4, 3)), np.ones((4, 3), dtype=bool)
+    )
+    assert record.cuts(1, 1.0).tolist() == [1, 2, 4]
+    assert record.cuts(3, 1.0).tolist() == [3, 4, 4]
+    assert record.returns(record.cuts(1, 1.0)).tolist() == [2, 3, 4]
