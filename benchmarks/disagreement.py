@@ -37,7 +37,7 @@ class Options:
 
     task: tuple[str, ...] = ("Hopper", "Walker2d", "HalfCheetah")
     """Names of tasks with shipped weights."""
-    every: tuple[int, ...] = (1, 2, 4, 8)
+    every: tuple[int, ...] = (1, 2, 3, 4)
     """In how many steps the disagreement is measured once."""
     train: int = 300_000
     """Environment steps of each agent's training."""

@@ -63,6 +63,12 @@ class Ensemble(Dynamics):
             self.register_buffer("change_spread", torch.ones(spec.nv))
         self.remembers = self.model.remembers
 
+    @property
+    def weights_read(self) -> int:
+        """How many weights a step of all members reads, once for each time that it does."""
+        count = sum(weights.numel() for weights in self.parameters())
+        return count * int(getattr(self.model, "substeps", 1))
+
     def with_member(self, member: int) -> Ensemble:
         """Return an ensemble of one of the members. Its weights are views of this one's."""
         own = Ensemble(self.family, self.spec, 1, self.sensors).to(self.q_low.device)

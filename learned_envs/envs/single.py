@@ -13,7 +13,7 @@ from learned_envs import argument, registry
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import Array
 from learned_envs.envs.mujoco_names import MujocoNames
-from learned_envs.envs.options import DISAGREEMENT_EVERY, EnvOptions
+from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.placing import placed
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS
@@ -54,7 +54,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
         disagreement_in_info: bool = False,
-        disagreement_every: int = DISAGREEMENT_EVERY,
+        disagreement_every: int | Literal["auto"] = "auto",
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -73,7 +73,8 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             disagreement_penalty: subtract this many times the disagreement from the reward.
             disagreement_in_info: compute `info["disagreement"]` even if nothing else needs it.
             disagreement_every: measure the disagreement once in so many steps of an episode; `info`
-                holds the last. A penalty or `disagreement_in_info` has every step measured.
+                holds the last. A penalty or `disagreement_in_info` has every step measured. "auto"
+                is 1, and 3 for models as large as HalfCheetah's.
             render_mode: one of the reference's, or None.
             parameters: the reference environment's own constructor parameters, those of its
                 pictures (`width`, `camera_name`, ...) included.

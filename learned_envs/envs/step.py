@@ -80,7 +80,8 @@ class StepFunction:
         needed = several and (each or limit is not None)
         # With the mean, or with memories of their own, all members step in any case.
         alike = options.ensemble == "mean" or bool(simulation.dynamics.remembers)
-        every = 1 if not needed or each or alike else options.disagreement_every
+        single = not needed or each or alike
+        every = 1 if single else options.spacing(simulation)
         return cls(simulation, simulation.steps[needed], limit, penalty, needed, every)
 
     def __call__(self, state: State, action: Tensor) -> EnvStep:

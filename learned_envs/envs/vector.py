@@ -20,7 +20,7 @@ from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import everyones, finals, gathered, somebodys, to_host
 from learned_envs.envs.many import EachOfMany
 from learned_envs.envs.mujoco_names import MujocoNames
-from learned_envs.envs.options import DISAGREEMENT_EVERY, EnvOptions
+from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS, Columns
 from learned_envs.errors import ParameterError, ResetNeededError
@@ -65,7 +65,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
         disagreement_in_info: bool = False,
-        disagreement_every: int = DISAGREEMENT_EVERY,
+        disagreement_every: int | Literal["auto"] = "auto",
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
