@@ -79,8 +79,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             autoreset_mode: an `AutoresetMode` or its value.
             tensors: hand out torch tensors on the device in place of numpy arrays.
             starts: states, q (n, nq) and v (n, nv), that episodes may begin from.
-            start_fraction: the fraction of episodes that begin from a random row of `starts`;
-                it must be given with them.
+            start_fraction: of episodes, begin from a random row of `starts`; given with them.
             checkpoint: see `LearnedEnv`, as for all that follows.
             device: where the model runs.
             compile: True, False or "auto".
