@@ -189,14 +189,14 @@ class Simulation:
             )
         return replace(self, dynamics=reduced)
 
-    def with_member(self, member: int) -> Simulation:
+    def with_member(self, member: int, judged: bool = False) -> Simulation:
         """Return the simulation with one member of its ensemble; see `Ensemble.with_member`.
 
         Raises:
             ParameterError: if there is no such member.
         """
         dynamics, member = self.dynamics, count("member", member, 0, self.members - 1)
-        own = dynamics.with_member(member) if isinstance(dynamics, Ensemble) else dynamics
+        own = dynamics.with_member(member, judged) if isinstance(dynamics, Ensemble) else dynamics
         return replace(self, dynamics=own)
 
     @cached_property

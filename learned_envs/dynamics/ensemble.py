@@ -39,6 +39,7 @@ class Ensemble(Dynamics):
         heading: the frame that the members see the system in; None if it is the world's.
         sensors: what it predicts the readings of, beside the motion.
         head: the network that predicts them, with as many members; None without sensors.
+        judges: members that only say how far they are from these; None in most cases.
         change_spread: (nv) the spread of a step's change of v over the data, the unit of
             disagreement.
     """
@@ -62,21 +63,30 @@ class Ensemble(Dynamics):
             )
             self.register_buffer("change_spread", torch.ones(spec.nv))
         self.remembers = self.model.remembers
+        self.judges: Ensemble | None = None
 
-    @property
-    def weights_read(self) -> int:
-        """How many weights a step of all members reads, once for each time that it does."""
-        count = sum(weights.numel() for weights in self.parameters())
-        return count * int(getattr(self.model, "substeps", 1))
+    def with_member(self, member: int, judged: bool = False) -> Ensemble:
+        """Return an ensemble of one of the members. Its weights are views of this one's.
 
-    def with_member(self, member: int) -> Ensemble:
-        """Return an ensemble of one of the members. Its weights are views of this one's."""
-        own = Ensemble(self.family, self.spec, 1, self.sensors).to(self.q_low.device)
+        Args:
+            member: which one.
+            judged: whether its disagreement is still that of all. The others then compute in
+                bfloat16, because nobody sees where they lead.
+        """
+        own = self._part(slice(member, member + 1), 1)
+        if judged and self.members > 1:
+            others = [other for other in range(self.members) if other != member]
+            own.judges = self._part(others, len(others)).to_bfloat16()
+        return own
+
+    def _part(self, chosen: slice | list[int], count: int) -> Ensemble:
+        with usual_defaults(random=False):
+            own = Ensemble(self.family, self.spec, count, self.sensors).to(self.q_low.device)
         theirs = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         for name, tensor in (*own.named_parameters(), *own.named_buffers()):
             shared = theirs[name].detach()
             each = shared.shape != tensor.shape
-            tensor.data = shared[member : member + 1] if each else shared
+            tensor.data = shared[chosen] if each else shared
         return own.requires_grad_(False)
 
     def to_bfloat16(self) -> Ensemble:
@@ -110,7 +120,8 @@ class Ensemble(Dynamics):
         if self._grouping_pays(state) and not disagreement:
             return self._step_grouped(state, action)
         member = state.memory.get("member")
-        every = self._with_readings(self._members_first(state), action[None])
+        first = self._members_first(state)
+        every = self._with_readings(first, action[None])
 
         def choose(values: Tensor) -> Tensor:
             if member is None:
@@ -119,7 +130,7 @@ class Ensemble(Dynamics):
             return values.gather(0, index)[0]
 
         return self._reduce(
-            state, every, choose, self._disagreement(every) if disagreement else None
+            state, every, choose, self._disagreement(every, first, action) if disagreement else None
         )
 
     def step_members(self, state: State, action: Tensor) -> Prediction:
@@ -213,8 +224,10 @@ class Ensemble(Dynamics):
         action = action.expand(*every.displacement.shape[:-1], -1)
         return replace(every, readings=self.head(every.state, action))
 
-    def _disagreement(self, every: Prediction) -> Tensor:
+    def _disagreement(self, every: Prediction, first: State, action: Tensor) -> Tensor:
         v = every.state.v
+        if self.judges is not None:
+            v = torch.cat([v, self.judges.step_members(first, action[None]).state.v])
         return ((v - v.mean(0)) / self.change_spread).square().mean((0, -1)).sqrt()
 
     def _reduce(

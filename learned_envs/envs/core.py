@@ -92,7 +92,7 @@ class EnvCore:
             registry.family_class(simulation.card["family"]),
             (type(task), repr(task.parameters)),
             tuple(map(str, how)),
-            (step.max_disagreement, step.penalty, step.disagreement, step.every),
+            (step.max_disagreement, step.penalty, step.disagreement, step.every, step.exact),
         )
 
     def advance(self, state: State, action: Tensor) -> EnvStep:

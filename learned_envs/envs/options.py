@@ -15,16 +15,10 @@ from msgspec import UnsetType
 
 from learned_envs import argument, arrays, registry
 from learned_envs.card import Card, read_card
-from learned_envs.dynamics import Ensemble
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 from learned_envs.stepping import Compile
-
-LARGE, SELDOM = 500_000, 3
-"""A step of all members that reads more weights than this takes most of a single environment's
-time. Then the disagreement is measured once in so many steps, if nothing is said, and else at each.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +37,7 @@ class EnvOptions:
     max_disagreement: float | Literal["auto"] | None = "auto"
     disagreement_penalty: float = 0.0
     disagreement_in_info: bool = False
-    disagreement_every: int | Literal["auto"] = "auto"
+    disagreement_every: int = 1
     max_episode_steps: int | None = None
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP
     starts: State | None = None
@@ -63,8 +57,7 @@ class EnvOptions:
             )
         if self.compile != "auto" or not isinstance(self.compile, str):
             argument.flag("compile", self.compile)
-        if self.disagreement_every != "auto" or not isinstance(self.disagreement_every, str):
-            argument.count("disagreement_every", self.disagreement_every)
+        argument.count("disagreement_every", self.disagreement_every)
         argument.choice("precision", self.precision, ("float32", "bfloat16"))
         argument.choice("ensemble", self.ensemble, ("member", "mean"))
         argument.flag("disagreement_in_info", self.disagreement_in_info)
@@ -166,14 +159,6 @@ class EnvOptions:
             return None if self.max_disagreement is None else float(self.max_disagreement)
         stored = card.disagreement_threshold
         return None if isinstance(stored, UnsetType) else stored
-
-    def spacing(self, simulation: Simulation) -> int:
-        """Return in how many steps of an episode the disagreement is measured once."""
-        dynamics = simulation.dynamics
-        seldom = isinstance(dynamics, Ensemble) and dynamics.weights_read > LARGE
-        if self.disagreement_every == "auto":
-            return SELDOM if seldom else 1
-        return int(self.disagreement_every)
 
     def starts_in(self, simulation: Simulation) -> State | None:
         """Return the states to begin episodes from, on the simulation's device.

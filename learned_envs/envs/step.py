@@ -58,6 +58,7 @@ class StepFunction:
         every: at each how many steps of an episode. If it is more than 1, states remember
             `until_measured`, (batch, 1), how many steps there are until then, and `disagreement`,
             (batch, 1), what was measured last.
+        exact: whether the disagreement is wanted for more than to cut episodes.
     """
 
     simulation: Simulation
@@ -66,6 +67,7 @@ class StepFunction:
     penalty: float
     disagreement: bool
     every: int = 1
+    exact: bool = False
 
     @classmethod
     def of(cls, simulation: Simulation, options: EnvOptions) -> StepFunction:
@@ -81,8 +83,8 @@ class StepFunction:
         # With the mean, or with memories of their own, all members step in any case.
         alike = options.ensemble == "mean" or bool(simulation.dynamics.remembers)
         single = not needed or each or alike
-        every = 1 if single else options.spacing(simulation)
-        return cls(simulation, simulation.steps[needed], limit, penalty, needed, every)
+        every = 1 if single else options.disagreement_every
+        return cls(simulation, simulation.steps[needed], limit, penalty, needed, every, each)
 
     def __call__(self, state: State, action: Tensor) -> EnvStep:
         """Advance a batch by one step; the action is (batch, nu)."""
@@ -135,9 +137,18 @@ class StepFunction:
         """Whether a member of the ensemble can step its states without the others."""
         return not (self.disagreement or self.simulation.dynamics.remembers)
 
+    @property
+    def judged(self) -> bool:
+        """Whether one member steps its states, and the others only say how far from it they are."""
+        free = not self.exact and not self.simulation.dynamics.remembers
+        return self.disagreement and free
+
     def with_member(self, member: int) -> StepFunction:
-        """Return the step of one member alone, of states whose `member` is 0."""
-        own = self.simulation.with_member(member)
+        """Return the step of one member alone, of states whose `member` is 0.
+
+        If the disagreement is computed it is that of all; see `Ensemble.with_member`.
+        """
+        own = self.simulation.with_member(member, self.disagreement)
         return replace(self, simulation=own, advance=own.steps[self.disagreement])
 
     def members(self) -> list[StepFunction]:

@@ -116,16 +116,17 @@ class SingleStepper:
 
     def _shared(self, function: StepFunction, state: State, key: int | None) -> RowCode | None:
         """Return the code of a step, derived by this environment or another like it."""
-        apart, share = function.apart, self._core.share.within(function.disagreement)
-        return share.get(
-            ("row", key), lambda: self._derived(function, state, key if apart else None)
-        )
+        share = self._core.share.within(function.disagreement)
+        return share.get(("row", key), lambda: self._derived(function, state))
 
-    def _derived(self, function: StepFunction, state: State, member: int | None) -> RowCode | None:
-        if member is not None:
-            function = function.with_member(member)
-            state = state.remember(member=torch.zeros_like(state.memory["member"]))
-        return row_code(function, _columns, state, self._shape[0], self._core.options.compile)
+    def _derived(self, function: StepFunction, state: State) -> RowCode | None:
+        native, own = (function, state), state.memory.get("member")
+        if own is not None and (function.apart or function.judged):
+            zero = state.remember(member=torch.zeros_like(own))
+            native = function.with_member(int(own)), zero
+        plain = native if function.apart else (function, state)
+        compile, nu = self._core.options.compile, self._shape[0]
+        return row_code(_columns, nu, compile, native, plain)
 
     @staticmethod
     def _tensors(code: RowCode, state: State) -> list[Tensor]:

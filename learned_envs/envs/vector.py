@@ -65,7 +65,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
         disagreement_in_info: bool = False,
-        disagreement_every: int | Literal["auto"] = "auto",
+        disagreement_every: int = 1,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:

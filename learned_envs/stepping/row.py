@@ -87,13 +87,27 @@ class RowCode:
 
 
 def row_code(
-    step: Step, columns: Columns, state: State, nu: int, compile: Compile
+    columns: Columns,
+    nu: int,
+    compile: Compile,
+    native: tuple[Step, State],
+    plain: tuple[Step, State],
 ) -> RowCode | None:
-    """Return the code of a step of one row, see `RowCode`; None if torch must take the step."""
-    for way in ways(state.q.device, "row", compile):
+    """Return the code of a step of one row; None if torch must take the step.
+
+    Args:
+        columns: see `RowCode`.
+        nu: see `RowCode`.
+        compile: whether it is to be compiled.
+        native: the step and an example of its states as native code takes it.
+        plain: the same for numpy code.
+    """
+    for way in ways(plain[1].q.device, "row", compile):
         try:
-            if way is Way.CPP or way is Way.NUMPY:
-                return RowCode(way, step, columns, state, nu)
+            if way is Way.CPP:
+                return RowCode(way, native[0], columns, native[1], nu)
+            if way is Way.NUMPY:
+                return RowCode(way, plain[0], columns, plain[1], nu)
         except (UntraceableError, RuntimeError, OSError) as error:
             if way is Way.CPP:
                 say_uncompiled(error, compile)

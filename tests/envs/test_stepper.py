@@ -51,7 +51,9 @@ def check(task: str, mode: str, compiled: bool) -> None:
         assert reward == pytest.approx(outcome.reward.item(), rel=1e-3, abs=1e-4)
         assert (terminated, truncated) == (outcome.terminated.item(), outcome.truncated.item())
         for name, value in outcome.info.items():
-            assert info[name] == pytest.approx(value.item(), rel=1e-3, abs=1e-4), name
+            # Members that only say how far they are compute in bfloat16 natively: 9e-4 measured.
+            slack = 3e-3 if name == "disagreement" and compiled else 1e-4
+            assert info[name] == pytest.approx(value.item(), rel=1e-3, abs=slack), name
             assert type(info[name]) is type(value.item())
         if terminated or truncated:
             env.reset()

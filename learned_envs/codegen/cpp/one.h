@@ -6,22 +6,38 @@ static_assert(sizeof(V) == sizeof(float));
 
 inline const float* numbers(const V* x) { return reinterpret_cast<const float*>(x); }
 
+// Add BLOCKS registers of columns of weights, times x, to sums.
+template <int BLOCKS>
+inline void add(const float* weights, float x, Register* sums) {
+#pragma GCC unroll 16
+  for (int j = 0; j < BLOCKS; ++j) sums[j] += load(weights + j * WIDTH) * x;
+}
+
+// The same for weights in bfloat16: a word has the upper half of two, of neighbouring registers.
+template <int BLOCKS>
+inline void add(const uint16_t* weights, float x, Register* sums) {
+#pragma GCC unroll 8
+  for (int j = 0; j < BLOCKS; j += 2) {
+    Integers words;
+    std::memcpy(&words, weights + j * WIDTH, sizeof(words));
+    sums[j] += as<Register>(words & ~0xFFFF) * x;
+    sums[j + 1] += as<Register>(words << 16) * x;
+  }
+}
+
 // Set BLOCKS registers of y to the product of k of x with as many columns of weights.
 //
 // A sum takes four cycles, in which others go on: where columns are few, parts of the same sums.
-template <int BLOCKS>
-inline void product(const float* weights, const V* x, V* y, int k) {
-  constexpr int PARTS = BLOCKS >= 8 ? 1 : BLOCKS >= 4 ? 2 : 4;
+template <int BLOCKS, typename Weight>
+inline void product(const Weight* weights, const V* x, V* y, int k) {
+  constexpr int PARTS = BLOCKS >= 8 ? 1 : BLOCKS >= 4 ? 2 : 4, STRIDE = BLOCKS * WIDTH;
   Register sums[PARTS][BLOCKS] = {};
   int i = 0;
-  for (; i + PARTS <= k; i += PARTS, weights += PARTS * BLOCKS * WIDTH)
+  for (; i + PARTS <= k; i += PARTS, weights += PARTS * STRIDE)
 #pragma GCC unroll 4
     for (int part = 0; part < PARTS; ++part)
-#pragma GCC unroll 16
-      for (int j = 0; j < BLOCKS; ++j)
-        sums[part][j] += load(weights + (part * BLOCKS + j) * WIDTH) * x[i + part].part[0];
-  for (; i < k; ++i, weights += BLOCKS * WIDTH)
-    for (int j = 0; j < BLOCKS; ++j) sums[0][j] += load(weights + j * WIDTH) * x[i].part[0];
+      add<BLOCKS>(weights + part * STRIDE, x[i + part].part[0], sums[part]);
+  for (; i < k; ++i, weights += STRIDE) add<BLOCKS>(weights, x[i].part[0], sums[0]);
 #pragma GCC unroll 16
   for (int j = 0; j < BLOCKS; ++j) {
     for (int part = 1; part < PARTS; ++part) sums[0][j] += sums[part][j];

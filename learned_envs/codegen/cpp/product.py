@@ -34,7 +34,8 @@ def _with_weights(writer: Writer, x: Value, weight: Tensor, shape: Shape) -> Val
     """Write the product with matrices that are known beforehand."""
     every, (k, n) = weight.reshape(-1, *weight.shape[-2:]), weight.shape[-2:]
     tiled, form = weight.dtype is torch.bfloat16 and writer.form.tiles, writer.form
-    unit = TILE_COLUMNS if tiled else form.block
+    halves = form.alone and weight.dtype is torch.bfloat16
+    unit = TILE_COLUMNS if tiled else form.block * (2 if halves else 1)
     padded, rows = -(-n // unit) * unit, index_of(x).reshape(-1, k)
     y, sources = writer.new(len(rows) * padded), dict[tuple[int, ...], str]()
     for number, row in enumerate(rows):
@@ -52,8 +53,12 @@ def _with_weights(writer: Writer, x: Value, weight: Tensor, shape: Shape) -> Val
             weights = writer.constant("c", _in_blocks(own, unit))
             writer.line(f"product<{unit}>({weights}, {source}, {y} + {start}, {k}, {padded});")
             continue
-        for columns in torch.split(own, form.abreast * unit, 1):
-            weights, blocks = writer.constant("c", columns.numpy()), columns.shape[1] // unit
+        for columns in torch.split(own, form.abreast * form.block, 1):
+            blocks = columns.shape[1] // form.block
+            if halves:
+                weights = writer.constant("h", _in_words(columns, form.block))
+            else:
+                weights = writer.constant("c", columns.numpy())
             writer.line(f"product<{blocks}>({weights}, {source}, {y} + {start}, {k});")
             start += columns.shape[1]
     index = torch.arange(len(rows))[:, None] * padded + torch.arange(n)
@@ -64,6 +69,14 @@ def _in_blocks(weight: Tensor, block: int) -> NDArray[np.float32]:
     """Lay (k, n) weights out as (n / block, k, block)."""
     blocks: NDArray[np.float32] = weight.reshape(len(weight), -1, block).transpose(0, 1).numpy()
     return blocks
+
+
+def _in_words(weight: Tensor, block: int) -> NDArray[np.int16]:
+    """Lay (k, n) weights out as words, (k, n / (2 block), block), of two in bfloat16 each."""
+    pairs = weight.bfloat16().reshape(len(weight), -1, 2, block).view(torch.int16)
+    # The first of a pair is the upper half of its word, which a processor has behind the lower.
+    bits: NDArray[np.int16] = pairs.flip(2).transpose(2, 3).contiguous().numpy()
+    return bits
 
 
 def _in_tiles(weight: Tensor) -> NDArray[np.int16]:
