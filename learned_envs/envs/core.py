@@ -97,13 +97,12 @@ class EnvCore:
 
     def advance(self, state: State, action: Tensor) -> EnvStep:
         """Take a step of the system the best way that there is; the action is (batch, nu)."""
-        step: EnvStep
         if self.function.every == 1 or self.blind:
-            step = self._full(state, action)
-        else:
-            due = state.memory["until_measured"][..., 0] < 1
-            step = step_either(due, self._full, self._sparing, state, action)
-        return step
+            step: EnvStep = self._full(state, action)
+            return step
+        due = state.memory["until_measured"][..., 0] < 1
+        either: EnvStep = step_either(due, self._full, self._sparing, state, action)
+        return either
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the weights and the options; derived code is made anew where they are loaded."""
@@ -157,7 +156,9 @@ class EnvCore:
         generator = torch.Generator(device=self.device)
         generator.set_state(random)
         mean, fraction = self.options.ensemble == "mean", self.options.start_fraction or 0.0
-        state = self._simulation.reset(count, generator, mean)
+        # What `Simulation.reset` does, without its checks.
+        drawn = self.task.initial_state(count, generator, self._like.dtype)
+        state = self._simulation.dynamics.begin(drawn, generator, mean)
         if self._starts is not None and fraction > 0:
             rows = torch.randint(
                 len(self._starts.q), (count,), generator=generator, device=self.device

@@ -60,9 +60,10 @@ class SingleStepper:
         if codes is None:
             return
         self._other = codes[1]
-        arrays = [array_of(tensor) for tensor in self._tensors(codes[0], state)]
+        placed = self._tensors(codes[0], state)
+        arrays = [tensor.detach().numpy()[0] for tensor in placed]
         if codes[0].native is None:
-            self._row: NumpyRow | NativeRow = NumpyRow(arrays)
+            self._row: NumpyRow | NativeRow = NumpyRow([array_of(tensor) for tensor in placed])
         elif codes in self._rows:
             self._row = self._rows[codes]
             self._row.place(arrays)
