@@ -199,7 +199,7 @@ def minari_set(folder: Path) -> Data:
     """Write a dataset in Minari's format, and read that."""
     from learned_envs.data.minari_export import export_minari
 
-    whole = dataset(folder)
+    whole = recorded(folder)
     path = export_minari(Dataset.open(whole.path), folder / "minari")
     opened = open_dataset(path, whole.task, lambda: Dataset.open(whole.path).spec)
     return Data(path, whole.task, opened.load(), opened.spec)

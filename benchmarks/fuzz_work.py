@@ -128,8 +128,9 @@ class _Worker:
         self._process.start()
         there.close()
         # Modules are imported and what cases share is made before the clock of the first one runs.
-        if not self.pipe.poll(600) or self.pipe.recv() != "ready":
-            raise SystemExit(f"{self._kind.name}: cases could not be prepared.")
+        said = self.pipe.recv() if self.pipe.poll(600) else "they took 10 minutes"
+        if said != READY:
+            raise SystemExit(f"{self._kind.name}: cases could not be prepared: {said}")
 
     def give(self, number: int | None) -> None:
         """Begin a case; None ends the work."""
@@ -167,6 +168,8 @@ class _Worker:
         self._process.join()
 
 
+READY = "ready"
+
 _GREW = "memory grew by"
 
 
@@ -177,9 +180,13 @@ def _serve(pipe: Connection, kind: Kind, folder: Path) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.dup2(null, sys.stderr.fileno())
-    shared = kind.prepare(folder)
+    try:
+        shared = kind.prepare(folder)
+    except Exception as error:
+        pipe.send("".join(traceback.format_exception(error)))
+        return
     _limit()
-    pipe.send("ready")
+    pipe.send(READY)
     while True:
         try:
             number = pipe.recv()
