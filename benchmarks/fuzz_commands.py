@@ -78,6 +78,12 @@ def mutated(words: list[str], random: Random) -> list[str]:
     words = list(words)
     for _ in range(random.choice((1, 1, 2))):
         place = random.randrange(1, len(words) + 1)
+        values = [i + 1 for i, word in enumerate(words[:-1]) if word.startswith("--")]
+        if values and random.random() < 0.6:
+            # Most of the others are no more than bad usage.
+            place = random.choice(values)
+            words[place] = typed(random, words[place - 1])
+            continue
         match random.choice(("odd", "odd", "odd", "drop", "twice", "add", "swap")):
             case "odd" if place < len(words):
                 words[place] = typed(random, words[place - 1])
