@@ -22,8 +22,9 @@ import tyro
 from cells import lay_out
 from fuzz_agents import AGENTS
 from fuzz_calls import CALLS
+from fuzz_checkpoints import CHECKPOINTS
 from fuzz_commands import COMMANDS
-from fuzz_files import CHECKPOINTS, DATASETS
+from fuzz_datasets import DATASETS
 from fuzz_kills import KILLED
 from fuzz_work import EQUAL, FAULT, REFUSED, WORKS, Kind, Tally, run
 from rich.console import Console

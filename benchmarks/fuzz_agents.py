@@ -10,8 +10,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from fuzz_damage import crafted_header, damaged, header_of, mutated, with_header
-from fuzz_files import dumped
+from fuzz_damage import crafted_header, damaged, dumped, header_of, mutated, with_header
 from fuzz_work import EQUAL, FAULT, WORKS, Kind, Verdict, judged
 from stable_baselines3 import PPO, SAC, TD3
 

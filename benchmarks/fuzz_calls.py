@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from fuzz_damage import ODD, nested
-from fuzz_files import Data, recorded
+from fuzz_datasets import Data, recorded
 from fuzz_work import REFUSED, WORKS, Kind, Verdict, judged
 
 from learned_envs import Simulation, State

@@ -8,7 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from random import Random
 
-from fuzz_files import recorded
+from fuzz_datasets import recorded
 from fuzz_work import FAULT, REFUSED, WORKS, Kind, Verdict, judged
 
 from learned_envs.checkpoint import load_checkpoint

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from fuzz_files import differs, episode
+from fuzz_datasets import differs, episode
 from fuzz_work import EQUAL, FAULT, Kind, Verdict
 
 from learned_envs.card import read_card
@@ -39,7 +39,7 @@ WRITER = """
 import sys
 from learned_envs.data.dataset import Dataset
 sys.path.insert(0, sys.argv[1])
-from fuzz_files import episode
+from fuzz_datasets import episode
 dataset = Dataset.open(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()

@@ -25,7 +25,7 @@ CASES = {
     ),
     **{"folders of datasets": 20, "arguments": 40, "commands": 12},
 }
-"""How many cases of a kind, all in this process, fit into a second or a few. Kills and writers are in
+"""How many cases of a kind, all in this process, fit into a few seconds. Kills and writers are in
 `fit/test_kills.py` and `data/test_lock.py`. A damaged HDF5 file, as Minari has, can crash its own
 library, so that these are for processes alone."""
 
