@@ -176,18 +176,19 @@ def _read_tensors(path: Path, dynamics: Ensemble) -> dict[str, torch.Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-        if differing := sorted(
-            name for name in found.keys() | expected if found.get(name) != expected.get(name)
-        ):
-            name = differing[0]
-            raise broken(
-                path,
-                f"its tensors do not fit its card: {_some(differing)}; {name} has the shape "
-                f"{found.get(name)}, expected {expected.get(name)}",
-            )
-        return load_file(path)
+        tensors = load_file(path) if found == expected else {}
     except (SafetensorError, OSError) as error:
         raise broken(path, str(error)) from error
+    if differing := sorted(
+        name for name in found.keys() | expected if found.get(name) != expected.get(name)
+    ):
+        name = differing[0]
+        raise broken(
+            path,
+            f"its tensors do not fit its card: {_some(differing)}; {name} has the shape "
+            f"{found.get(name)}, expected {expected.get(name)}",
+        )
+    return tensors
 
 
 def _try_task(path: Path, task_class: type[Task], dynamics: Ensemble) -> None:

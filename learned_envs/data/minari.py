@@ -23,6 +23,7 @@ from learned_envs.data.minari_export import export_minari
 from learned_envs.data.minari_library import (
     HDF5,
     METADATA,
+    expect_whole,
     find_data,
     id_of,
     load_minari,
@@ -112,6 +113,7 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
     minari = load_minari()
     try:
         _expect_spaces(folder)
+        expect_whole(folder)
         dataset = minari.MinariDataset(folder)
         parameters = _parameters(dataset.env_spec, task, spec, path)
         metadata = dataset.storage.get_episode_metadata(dataset.episode_indices)

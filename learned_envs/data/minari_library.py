@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from learned_envs.errors import DependencyError
+from learned_envs.errors import DatasetError, DependencyError
 
 SCHEME = "minari:"
 """Begins a name that is an id in any case, and no path."""
@@ -23,6 +26,18 @@ ID = re.compile(r"(?:[-\w][-\w/]*[-\w]/)?[-\w]+?-v\d+")
 METADATA = "metadata.json"
 HDF5 = "main_data.hdf5"
 
+READ_ALL = """
+import sys, h5py
+def read(name, item):
+    dict(item.attrs)
+    if isinstance(item, h5py.Dataset):
+        item[()]
+with h5py.File(sys.argv[1]) as file:
+    dict(file.attrs)
+    file.visititems(read)
+"""
+"""What reads all of an HDF5 file."""
+
 
 def load_minari() -> Any:
     """Import Minari.
@@ -34,6 +49,23 @@ def load_minari() -> Any:
         return importlib.import_module("minari")
     except ImportError as error:
         raise missing(error) from error
+
+
+def expect_whole(folder: Path) -> None:
+    """Read a dataset's HDF5 file in a process of its own, since a damaged one may end it.
+
+    Raises:
+        DatasetError: if that happens. Other errors are left to who reads it next.
+    """
+    file = folder / HDF5
+    if file.is_file() and sys.platform != "win32":
+        command = [sys.executable, "-c", READ_ALL, os.fspath(file)]
+        # A process that a signal ends says so by a negative number.
+        if (code := subprocess.run(command, capture_output=True, check=False).returncode) < 0:
+            raise DatasetError(
+                f"{file} is damaged: the HDF5 library fails on it ({signal.strsignal(-code)}). "
+                "Restore it from a copy, or download or record it anew."
+            )
 
 
 def missing(error: ImportError) -> DependencyError:

@@ -2,11 +2,13 @@ import importlib
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
 from learned_envs.collect.collection import collect
+from learned_envs.data import minari_library
 from learned_envs.data.dataset import Dataset
 from learned_envs.data.minari import export_minari, import_minari
 from learned_envs.data.recording import ROWS
@@ -148,6 +150,12 @@ class TestBadInput:
         file = exported / "data" / name
         file.write_bytes(file.read_bytes()[:keep])
         with pytest.raises(DatasetError, match="cannot be read by Minari"):
+            import_minari(exported, "Hopper", spec_of("Hopper"))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="signals end no process there")
+    def test_a_file_that_ends_the_process_that_reads_it(self, exported, monkeypatch):
+        monkeypatch.setattr(minari_library, "READ_ALL", "import os; os.kill(os.getpid(), 11)")
+        with pytest.raises(DatasetError, match="the HDF5 library fails on it"):
             import_minari(exported, "Hopper", spec_of("Hopper"))
 
     def test_without_minari(self, dataset, exported, tmp_path, monkeypatch):
