@@ -1,12 +1,12 @@
 """How many environment steps a second?
 
-The learned environment is measured behind each of its faces: by default, compiled, and compiled in
-bfloat16, with and without disagreement. It is compared with what a user would take instead: the
-real `gym.make`, `gym.make_vec` (sync and async, 2 and 16 environments), `mujoco.rollout` on all
-cores and, if they are installed, EnvPool, MJX (on JAX's device) and MuJoCo Warp. Actions are
-random. Each speed is the median of a few windows after a warm-up, all in one run on one machine.
-The tables also show how fast the matrix products of the model's own layers alone would be, and what
-compiling and bfloat16 do to the error of rollouts.
+The learned environment is measured behind each of its faces: in native code, in native code in
+bfloat16, and uncompiled, with and without disagreement. It is compared with what a user would take
+instead: the real `gym.make`, `gym.make_vec` (sync and async, 2 and 16 environments),
+`mujoco.rollout` on all cores and, if they are installed, EnvPool, MJX (on JAX's device) and MuJoCo
+Warp. Actions are random. Each speed is the median of a few windows after a warm-up, all in one run
+on one machine. The tables also show how fast the matrix products of the model's own layers alone
+would be, and what compiling and bfloat16 do to the error of rollouts.
 
     python benchmarks/throughput.py                  # ten minutes; more with MJX and Warp
     python benchmarks/throughput.py --task HalfCheetah --envs 4096 --json throughput.json
@@ -63,11 +63,11 @@ CEILING = "matrix products of its layers alone"
 REDUCED_CEILING = f"{CEILING}, bfloat16"
 
 ENGINES: dict[str, dict[str, Any]] = {
-    "": {},
-    ", compiled": {"compile": True},
-    ", compiled, bfloat16": {"compile": True, "precision": "bfloat16"},
+    "": {"compile": True},
+    ", bfloat16": {"compile": True, "precision": "bfloat16"},
+    ", uncompiled": {"compile": False},
 }
-"""How the learned environment can be stepped, by default and compiled."""
+"""How the learned environment can be stepped. `True`, so that a missing compiler is told."""
 
 PEERS = {
     "the best real gym.make_vec": "real gym.make_vec",
@@ -145,8 +145,8 @@ def learned(options: Options) -> Iterator[Measurement]:
     for (engine, how), (cut, extra) in product(ENGINES.items(), CUTS.items()):
         arguments, label = {**common, **how, **extra}, engine + cut
         loaded = reduced if "precision" in how else plain
-        loaded = loaded.compiled() if how else loaded
-        for envs in options.envs[1:] if how else options.envs:
+        loaded = loaded.compiled() if how["compile"] else loaded
+        for envs in options.envs:
             bare = simulation(loaded, envs, disagreement=not extra)
             yield timed(f"learned Simulation.step{label}", envs, bare, options)
             for face, tensors in (("gym.make_vec, tensors", True), ("gym.make_vec", False)):

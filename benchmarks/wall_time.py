@@ -45,8 +45,8 @@ class Options:
     """Transitions in one gradient step."""
     n_epochs: int = 6
     """Passes over the transitions of a round."""
-    compile: bool = False
-    """Compile the step of the learned environments."""
+    compile: bool = True
+    """Step the learned environments in native code."""
     seed: int = 0
     """Seeds the agent and the environments."""
     json: Path | None = None
