@@ -32,7 +32,6 @@ from learned_envs.systems.reference import deprecations_swallowed
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
-    "disagreement_every=3": {"disagreement_every": 3},
     "max_disagreement=None": {"max_disagreement": None},
     "compile=False": {"compile": False},
 }

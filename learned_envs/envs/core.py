@@ -28,7 +28,7 @@ from learned_envs.envs.step import EnvStep, StepFunction
 from learned_envs.errors import ActionError, ResetNeededError
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
-from learned_envs.stepping import BatchStep, Share, step_either
+from learned_envs.stepping import BatchStep, Share
 from learned_envs.tasks.task import Task
 
 
@@ -39,6 +39,7 @@ class EnvCore:
         options: how the episodes run.
         mode: when an episode that has ended begins anew.
         function: a step of the system, in torch.
+        advance: the same step, taken the best way that there is.
         device: where the model is.
         share: where code that is derived from steps is shared.
         blind: whether no value of a tensor may be looked at, because a GPU would be waited for. An
@@ -61,22 +62,18 @@ class EnvCore:
         self.function = StepFunction.of(simulation, options)
         self.device = simulation.device
         self.share = Share(self._key(simulation))
-        self._full = self._batch_step(self.function)
-        self._sparing = self._batch_step(self.function.without_disagreement())
+        self.advance = BatchStep(
+            self.function,
+            compile=options.compile,
+            apart=self.function.members if self.function.apart else None,
+            share=self.share,
+        )
         self._tensors = tensors
         self.blind = tensors and self.device.type != "cpu"
         self._simulation = simulation
         self._like = simulation.dynamics.q_low
         self._starts = options.starts_in(simulation)
         self._limit = options.limit
-
-    def _batch_step(self, function: StepFunction) -> BatchStep:
-        return BatchStep(
-            function,
-            compile=self.options.compile,
-            apart=function.members if function.apart else None,
-            share=self.share.within(function.disagreement),
-        )
 
     def _key(self, simulation: Simulation) -> Hashable:
         """Return what tells derived code from that of other environments.
@@ -92,17 +89,8 @@ class EnvCore:
             registry.family_class(simulation.card["family"]),
             (type(task), repr(task.parameters)),
             tuple(map(str, how)),
-            (step.max_disagreement, step.penalty, step.disagreement, step.every, step.exact),
+            (step.max_disagreement, step.penalty, step.disagreement, step.exact),
         )
-
-    def advance(self, state: State, action: Tensor) -> EnvStep:
-        """Take a step of the system the best way that there is; the action is (batch, nu)."""
-        if self.function.every == 1 or self.blind:
-            step: EnvStep = self._full(state, action)
-            return step
-        due = state.memory["until_measured"][..., 0] < 1
-        either: EnvStep = step_either(due, self._full, self._sparing, state, action)
-        return either
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the weights and the options; derived code is made anew where they are loaded."""
@@ -169,7 +157,7 @@ class EnvCore:
             )
             start = self._simulation.dynamics.begin(self._starts[rows], generator, mean)
             state = state.where(~chosen, start)
-        return self.function.begin(state), generator.get_state()
+        return state, generator.get_state()
 
     def reset(
         self,
@@ -265,7 +253,8 @@ class EnvCore:
 
     def _advanced(self, state: State, action: Tensor) -> EnvStep:
         if not self.blind:
-            return self.advance(state, action)
+            step: EnvStep = self.advance(state, action)
+            return step
         broken = ~action.isfinite().all(-1)
         step = self.advance(state, action.masked_fill(broken[:, None], 0.0))
         info = {**step.info, "diverged": step.info["diverged"] | broken}

@@ -37,7 +37,6 @@ class EnvOptions:
     max_disagreement: float | Literal["auto"] | None = "auto"
     disagreement_penalty: float = 0.0
     disagreement_in_info: bool = False
-    disagreement_every: int = 1
     max_episode_steps: int | None = None
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP
     starts: State | None = None
@@ -57,7 +56,6 @@ class EnvOptions:
             )
         if self.compile != "auto" or not isinstance(self.compile, str):
             argument.flag("compile", self.compile)
-        argument.count("disagreement_every", self.disagreement_every)
         argument.choice("precision", self.precision, ("float32", "bfloat16"))
         argument.choice("ensemble", self.ensemble, ("member", "mean"))
         argument.flag("disagreement_in_info", self.disagreement_in_info)

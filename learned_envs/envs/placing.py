@@ -7,7 +7,6 @@ from dataclasses import replace
 from torch import Tensor
 
 from learned_envs.arrays import numbers
-from learned_envs.envs.step import SPACING
 from learned_envs.errors import ParameterError
 from learned_envs.state import State
 
@@ -41,9 +40,6 @@ def placed(state: State, q: object, v: object, members: int) -> State:
 
 def _remembered(state: State, given: State, members: int) -> dict[str, Tensor]:
     """Return the memory that a user gave, checked against that of a state of the environment."""
-    # What was measured elsewhere is of no use where nothing is measured.
-    if not all(name in state.memory for name in SPACING):
-        given = given.forget(*SPACING)
     if unknown := sorted(given.memory.keys() - state.memory.keys()):
         raise ParameterError(
             f"Got a state that remembers {', '.join(unknown)}, expected at most "

@@ -54,7 +54,6 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
         disagreement_in_info: bool = False,
-        disagreement_every: int = 1,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -72,8 +71,6 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
                 checkpoint's own threshold, None never truncates.
             disagreement_penalty: subtract this many times the disagreement from the reward.
             disagreement_in_info: compute `info["disagreement"]` even if nothing else needs it.
-            disagreement_every: measure the disagreement once in so many steps of an episode; `info`
-                holds the last. A penalty or `disagreement_in_info` has every step measured.
             render_mode: one of the reference's, or None.
             parameters: the reference environment's own constructor parameters, those of its
                 pictures (`width`, `camera_name`, ...) included.
@@ -93,7 +90,6 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,
             disagreement_in_info=disagreement_in_info,
-            disagreement_every=disagreement_every,
             parameters=parameters,
         )
         self._core = EnvCore(task, options)

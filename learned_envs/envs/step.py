@@ -16,9 +16,6 @@ from learned_envs.stepping import Step
 Columns = dict[str, Tensor]
 """What is known of each episode, (batch) each, by name."""
 
-SPACING = ("until_measured", "disagreement")
-"""Leaves of a state's memory; see `StepFunction.every`."""
-
 SIGNALS = ("reward", "terminated", "truncated")
 """What a step gives beside the observation and the info."""
 
@@ -55,9 +52,6 @@ class StepFunction:
         max_disagreement: the disagreement past which an episode is truncated; None for never.
         penalty: how many times the disagreement is taken off the reward.
         disagreement: whether the disagreement is computed.
-        every: at each how many steps of an episode. If it is more than 1, states remember
-            `until_measured`, (batch, 1), how many steps there are until then, and `disagreement`,
-            (batch, 1), what was measured last.
         exact: whether the disagreement is wanted for more than to cut episodes.
     """
 
@@ -66,7 +60,6 @@ class StepFunction:
     max_disagreement: float | None
     penalty: float
     disagreement: bool
-    every: int = 1
     exact: bool = False
 
     @classmethod
@@ -80,16 +73,12 @@ class StepFunction:
         # A model of one member never disagrees, and is never cut.
         each = several and (options.disagreement_in_info or penalty > 0)
         needed = several and (each or limit is not None)
-        # With the mean, or with memories of their own, all members step in any case.
-        alike = options.ensemble == "mean" or bool(simulation.dynamics.remembers)
-        single = not needed or each or alike
-        every = 1 if single else options.disagreement_every
-        return cls(simulation, simulation.steps[needed], limit, penalty, needed, every, each)
+        return cls(simulation, simulation.steps[needed], limit, penalty, needed, each)
 
     def __call__(self, state: State, action: Tensor) -> EnvStep:
         """Advance a batch by one step; the action is (batch, nu)."""
-        step = self.advance(state.forget(*SPACING), action)
-        reward, reached = step.reward, step.state
+        step = self.advance(state, action)
+        reward = step.reward
         info = {
             **self.simulation.task.details(step.transition),
             **step.reward_terms,
@@ -102,16 +91,6 @@ class StepFunction:
                 # Written so that a disagreement that is not a number counts as too much.
                 out_of_support = ~(disagreement <= self.max_disagreement)
             disagreement = disagreement.where(disagreement.isfinite(), 0.0)
-        if self.every > 1:
-            left, held = (state.memory[name][..., 0] for name in SPACING)
-            due = left < 1
-            # Where all rows step alike, those that are not due are not looked at.
-            out_of_support = out_of_support & due
-            disagreement = held if disagreement is None else torch.where(due, disagreement, held)
-            left = torch.where(due, self.every - 1.0, left - 1)
-            spacing = (x[..., None] for x in (left, disagreement))
-            reached = reached.remember(**dict(zip(SPACING, spacing, strict=True)))
-        if disagreement is not None:
             info["disagreement"] = disagreement
             if self.penalty:
                 reward = reward - self.penalty * disagreement
@@ -119,18 +98,8 @@ class StepFunction:
         # A task may give views of the state, which goes on. In derived code this is nothing.
         info = {name: column.clone() for name, column in info.items()}
         truncated = step.diverged | out_of_support
-        return EnvStep(reached, step.observation, reward.clone(), step.terminated, truncated, info)
-
-    def begin(self, state: State) -> State:
-        """Let states remember what they are to, at the start of an episode."""
-        if self.every == 1:
-            return state
-        zeros = state.q.new_zeros((*state.q.shape[:-1], 1))
-        return state.remember(**dict.fromkeys(SPACING, zeros))
-
-    def without_disagreement(self) -> StepFunction:
-        """Return the step of states at which the disagreement is not measured."""
-        return replace(self, advance=self.simulation.steps[False], disagreement=False)
+        reward, terminated = reward.clone(), step.terminated
+        return EnvStep(step.state, step.observation, reward, terminated, truncated, info)
 
     @property
     def apart(self) -> bool:

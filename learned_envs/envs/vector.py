@@ -65,7 +65,6 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
         disagreement_in_info: bool = False,
-        disagreement_every: int = 1,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -88,7 +87,6 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             max_disagreement: truncate if the ensemble's members disagree by more.
             disagreement_penalty: subtract this many times the disagreement from the reward.
             disagreement_in_info: compute the disagreement even if nothing else needs it.
-            disagreement_every: in how many steps of an episode the disagreement is measured once.
             render_mode: one of the reference's, or None.
             parameters: the reference environment's own constructor parameters.
 
@@ -110,7 +108,6 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,
             disagreement_in_info=disagreement_in_info,
-            disagreement_every=disagreement_every,
             max_episode_steps=max_episode_steps,
             autoreset_mode=autoreset_mode,
             starts=starts,

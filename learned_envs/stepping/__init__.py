@@ -5,7 +5,7 @@ case, the best first; the first that can take a step takes it. Code cannot be de
 step, and it takes batches of (batch, n) in float32 alone.
 """
 
-from learned_envs.stepping.batch import BatchStep, step_either
+from learned_envs.stepping.batch import BatchStep
 from learned_envs.stepping.row import NativeRow, NumpyRow, RowCode, row_code
 from learned_envs.stepping.sharing import Share
 from learned_envs.stepping.torch_compile import compiled
@@ -24,6 +24,5 @@ __all__ = [
     "Way",
     "compiled",
     "row_code",
-    "step_either",
     "ways",
 ]

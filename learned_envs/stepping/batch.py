@@ -13,7 +13,7 @@ from torch import Tensor
 from learned_envs.codegen.cpp import CppBatch
 from learned_envs.defaults import usual_defaults
 from learned_envs.errors import UntraceableError
-from learned_envs.state import State, joined, leaves, mapped, rebuilt
+from learned_envs.state import State, joined, leaves, rebuilt
 from learned_envs.stepping.sharing import Share
 from learned_envs.stepping.torch_compile import compiled
 from learned_envs.stepping.way import CACHED_ROWS, Compile, Step, Way, say_uncompiled, ways
@@ -61,7 +61,7 @@ class BatchStep:
         """Return what takes a step this way; None if nothing can."""
         match way:
             case Way.CPP:
-                return self.code(state, action)
+                return self._code(state, action)
             case Way.PIECES:
                 small = self._copies is None or action.ndim != 2
                 return None if small else self._in_pieces
@@ -76,32 +76,26 @@ class BatchStep:
         cuts = [slice(start, start + count) for start in range(0, len(action), count)]
         return joined([self._step(state[cut], action[cut]) for cut in cuts])
 
-    def code(self, state: State, action: Tensor) -> BatchCode | None:
-        """Return the C++ code for such states, derived when they are first met; None if none is.
-
-        There is none for what is not to be compiled.
-        """
-        chosen = ways(action.device, "batch", self._compile, torch.is_grad_enabled())
-        if Way.CPP not in chosen:
-            return None
+    def _code(self, state: State, action: Tensor) -> _BatchCode | None:
+        """Return the C++ code for such states, derived when they are first met; None if none is."""
         kinds = {state.q.dtype, state.v.dtype, action.dtype}
         if action.ndim != 2 or kinds != {torch.float32}:
             return None
         memory = ((name, leaf.dtype, leaf.shape[1:]) for name, leaf in state.memory.items())
         return self._share.get(("batch", *memory), lambda: self._derived(state, action))
 
-    def _derived(self, state: State, action: Tensor) -> BatchCode | None:
+    def _derived(self, state: State, action: Tensor) -> _BatchCode | None:
         apart = self._apart if "member" in state.memory else None
         try:
             # Steps may be taken in inference mode, whose tensors cannot be traced.
             with usual_defaults():
-                return BatchCode([self._step] if apart is None else apart(), state, action)
+                return _BatchCode([self._step] if apart is None else apart(), state, action)
         except (UntraceableError, RuntimeError, OSError) as error:
             say_uncompiled(error, self._compile)
             return None
 
 
-class BatchCode:
+class _BatchCode:
     """The C++ code of a step, or of one for each member."""
 
     def __init__(self, steps: Sequence[Step], state: State, action: Tensor) -> None:
@@ -120,45 +114,8 @@ class BatchCode:
         self._program = CppBatch([flat(step) for step in steps], examples)
         self._several = len(steps) > 1
 
-    def __call__(
-        self,
-        state: State,
-        action: Tensor,
-        rows: Tensor | None = None,
-        others: Sequence[Tensor] | None = None,
-    ) -> Any:
-        """Take the step; see `CppBatch.run` for `rows` and `others`."""
-        return rebuilt(self._result, iter(self.run(state, action, rows, others)))
-
-    def run(
-        self,
-        state: State,
-        action: Tensor,
-        rows: Tensor | None = None,
-        others: Sequence[Tensor] | None = None,
-    ) -> list[Tensor]:
-        """Take the step, and return the leaves of what it gives."""
+    def __call__(self, state: State, action: Tensor) -> Any:
+        """Take the step."""
         which = state.memory["member"] if self._several else None
         given = [state.q, state.v, action, *state.memory.values()]
-        return self._program.run(given, which, rows, others)
-
-
-def step_either(mask: Tensor, yes: BatchStep, no: BatchStep, state: State, action: Tensor) -> Any:
-    """Take one step of the rows in a mask, and another one of the others.
-
-    Args:
-        mask: (batch) bool.
-        yes: the step of the rows in the mask.
-        no: that of the others. Both give trees of the same kind.
-        state: the states.
-        action: (batch, nu).
-    """
-    rows, others = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
-    if not len(rows) or not len(others):
-        return (yes if len(rows) else no)(state, action)
-    first, second = no.code(state, action), yes.code(state, action)
-    if first is not None and second is not None:
-        return second(state, action, rows, first.run(state, action, others))
-    parts = [yes(state[rows], action[rows]), no(state[others], action[others])]
-    places = torch.cat([rows, others]).argsort()
-    return mapped(lambda leaf: leaf.index_select(0, places), joined(parts))
+        return rebuilt(self._result, iter(self._program.run(given, which)))

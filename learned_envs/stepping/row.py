@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learned_envs.codegen.cpp import CppRow
-from learned_envs.codegen.numpy_code import NumpyFunction
+from learned_envs.codegen.numpy_code import NumpyFunction, array_of
 from learned_envs.defaults import usual_defaults
 from learned_envs.errors import UntraceableError
 from learned_envs.state import State
@@ -117,20 +117,29 @@ def row_code(
 
 
 class NumpyRow:
-    """One row that numpy code steps."""
+    """One row that numpy code steps.
 
-    def __init__(self, arrays: Sequence[Array]) -> None:
-        """Begin from q, v and the memory of a state, without a dimension of the batch."""
-        self.arrays = list(arrays)
+    Attributes:
+        code: what steps it.
+        arrays: where the row is: q, v and memory, without a dimension of the batch.
+    """
 
-    def step(self, code: RowCode, action: Array) -> tuple[Array, list[Any]]:
+    def __init__(self, code: RowCode) -> None:
+        """Prepare to step by some code."""
+        self.code, self.arrays = code, list[Array]()
+
+    def place(self, tensors: Sequence[Tensor]) -> None:
+        """Go on from q, v and the memory of a state, (1, ...) each."""
+        self.arrays = [array_of(tensor) for tensor in tensors]
+
+    def step(self, action: Array) -> tuple[Array, list[Any]]:
         """Advance; the action is float32 and finite.
 
         Returns:
             The observation, float32, and the columns in the order of `code.names`.
         """
         q, v, *memory = self.arrays
-        after = code.run(q, v, action, *memory)
+        after = self.code.run(q, v, action, *memory)
         kept = len(self.arrays)
         self.arrays = after[:kept]
         return after[kept], [column.item() for column in after[kept + 1 :]]
@@ -140,47 +149,43 @@ class NativeRow:
     """One row that native code steps, in memory that it uses again at every step.
 
     The state lies in one of two places, and each step goes from one to the other.
+
+    Attributes:
+        code: what steps it.
+        action: what the next step takes, float32.
     """
 
-    def __init__(self, arrays: Sequence[Array], codes: Sequence[RowCode]) -> None:
-        """Begin from q, v and the memory of a state, without a dimension of the batch.
-
-        Args:
-            arrays: where to begin.
-            codes: all that are to step it. They take and give the same.
-        """
-        natives = [code.native for code in codes if code.native is not None]
-        q, v, self.action, *memory = natives[0].inputs()
+    def __init__(self, code: RowCode, native: CppRow) -> None:
+        """Prepare to step by some code, which is native."""
+        self.code = code
+        q, v, self.action, *memory = native.inputs()
         here = [q, v, *memory]
         there = [array.copy() for array in here]
-        self._results = natives[0].outputs()[len(here) :]
-        self._at, self._states, self._calls = 0, (here, there), {}
-        for code, native in zip(codes, natives, strict=True):
-            self._calls[code] = [
-                native.call([a[0], a[1], self.action, *a[2:]], [*b, *self._results])
-                for a, b in ((here, there), (there, here))
-            ]
-        self.place(arrays)
+        self._results = native.outputs()[len(here) :]
+        self._at, self._states = 0, (here, there)
+        self._calls = [
+            native.call([a[0], a[1], self.action, *a[2:]], [*b, *self._results])
+            for a, b in ((here, there), (there, here))
+        ]
 
     @property
     def arrays(self) -> list[Array]:
-        """Where the row is."""
+        """Where the row is; see `NumpyRow`."""
         return self._states[self._at]
 
-    def place(self, arrays: Sequence[Array]) -> None:
-        """Go on from elsewhere."""
-        for own in self._states:
-            for place, array in zip(own, arrays, strict=True):
-                place[:] = array
+    def place(self, tensors: Sequence[Tensor]) -> None:
+        """Go on from q, v and the memory of a state, (1, ...) each."""
+        for place, tensor in zip(self.arrays, tensors, strict=True):
+            place[:] = tensor.detach().numpy()[0]
 
-    def step(self, code: RowCode) -> tuple[Array, list[Any]] | None:
+    def step(self) -> tuple[Array, list[Any]] | None:
         """Advance by the action that is in `action`.
 
         Returns:
             The observation, float32, in memory that is used again, and the columns in the order of
             `code.names`. None if the action is not finite; nothing has changed then.
         """
-        call, copies = self._calls[code][self._at]
+        call, copies = self._calls[self._at]
         call()
         observation, numbers, flags = self._results
         *told, finite = flags.tolist()

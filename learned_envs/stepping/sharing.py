@@ -50,7 +50,3 @@ class Share:
     def get(self, name: Hashable, make: Callable[[], T]) -> T:
         """Return the code of that name, or make it."""
         return self._kept.get((self._key, name), make)
-
-    def within(self, name: Hashable) -> Share:
-        """Return the share of a part."""
-        return Share(None if self._key is None else (self._key, name))

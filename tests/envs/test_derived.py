@@ -73,7 +73,6 @@ def test_copies_and_pickles_step_by_the_code_that_is_there(stepped, traces):
     [
         {"forward_reward_weight": 2.0},
         {"max_disagreement": 0.5},
-        {"disagreement_every": 2},
         {"disagreement_penalty": 0.1},
         {"ensemble": "mean"},
         {"healthy_z_range": (0.1, 9.0)},

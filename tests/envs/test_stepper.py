@@ -18,7 +18,6 @@ from learned_envs.envs.vector import LearnedVectorEnv
 
 MODES: dict[str, dict[str, Any]] = {
     "default": {},
-    "seldom": {"disagreement_every": 3},
     "one member": {"max_disagreement": None},
     "mean": {"ensemble": "mean", "max_disagreement": None},
     "penalty": {"disagreement_penalty": 1.0},

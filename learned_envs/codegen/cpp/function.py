@@ -72,20 +72,12 @@ class CppBatch:
         self._constants = [code.constants for code in codes]
         self._pointers = [_pointers(each) for each in zip(*self._constants, strict=True)]
 
-    def run(
-        self,
-        inputs: Sequence[Tensor],
-        which: Tensor | None = None,
-        rows: Tensor | None = None,
-        others: Sequence[Tensor] | None = None,
-    ) -> list[Tensor]:
+    def run(self, inputs: Sequence[Tensor], which: Tensor | None = None) -> list[Tensor]:
         """Compute a batch; an output that is an input is that very tensor.
 
         Args:
             inputs: (batch, ...) each, of the types of the examples.
             which: (batch) int64, the function that computes each row; None where there is one.
-            rows: (n) int64, the rows to compute, and what is not may be anything; None for all.
-            others: outputs that have the other rows, to be written into; None for new ones.
 
         Raises:
             ShapeError: where an input has another shape than its example.
@@ -98,12 +90,13 @@ class CppBatch:
                     f"Got input {place} of shape {tuple(x.shape)}, expected {(batch, *shape)}."
                 )
         given = [x.to(k).contiguous() for x, k in zip(inputs, self._code.kinds, strict=True)]
-        made = self._code.room(batch, inputs, others)
-        chosen = None if rows is None else rows.to(torch.int64).contiguous()
+        made = [
+            torch.empty((batch, *shape), dtype=kind, device="cpu")
+            for shape, kind in self._code.outputs
+        ]
         own = None if which is None else which.to(torch.int64).contiguous()
         failed = self._run(
-            ctypes.c_int64(batch if chosen is None else len(chosen)),
-            _pointer(chosen),
+            ctypes.c_int64(batch),
             torch.get_num_threads(),
             _pointers(given),
             _pointers(made),
@@ -113,14 +106,7 @@ class CppBatch:
         )
         if failed:
             raise IndexError(f"Got rows of other functions than 0 to {len(self._constants) - 1}.")
-        outputs = self._code.chosen([*inputs, *made])
-        if others is None or rows is None:
-            return outputs
-        # What this code hands on, and the one of the other rows computed.
-        return [
-            theirs.index_copy(0, rows, ours[rows]) if any(ours is x for x in inputs) else ours
-            for ours, theirs in zip(outputs, others, strict=True)
-        ]
+        return self._code.chosen([*inputs, *made])
 
 
 class CppRow:
@@ -214,16 +200,6 @@ class _Code:
         )
         width = f"#define WIDTH {WIDTH}"
         self.source = "\n".join((width, head, code, kernel, self.step, driver))
-
-    def room(
-        self, batch: int, inputs: Sequence[Tensor], others: Sequence[Tensor] | None
-    ) -> list[Tensor]:
-        """Return tensors for what is computed; see `CppBatch.run`."""
-        if others is None:
-            return [torch.empty((batch, *s), dtype=k, device="cpu") for s, k in self.outputs]
-        places = [self._places.index(len(self.inputs) + i) for i in range(len(self.outputs))]
-        theirs = [others[place] for place in places]
-        return [own.clone() if any(own is x for x in inputs) else own for own in theirs]
 
     def split(
         self, inputs: Sequence[Array], outputs: Sequence[Array]

@@ -1,9 +1,8 @@
-// Cut some rows into tiles, each of rows that `which` gives the same set of constants, or none.
-inline std::vector<Tile> tiles(int64_t count, const int64_t* rows, const int64_t* which, int sets) {
+// Cut a batch into tiles, each of rows that `which` gives the same set of constants, or none.
+inline std::vector<Tile> tiles(int64_t count, const int64_t* which, int sets) {
   std::vector<Tile> all;
   std::vector<int64_t> last(sets, -1);
-  for (int64_t place = 0; place < count; ++place) {
-    const int64_t row = rows ? rows[place] : place;
+  for (int64_t row = 0; row < count; ++row) {
     const int own = which ? which[row] : 0;
     if (last[own] < 0 || all[last[own]].count == LANES) {
       last[own] = all.size();
@@ -17,17 +16,15 @@ inline std::vector<Tile> tiles(int64_t count, const int64_t* rows, const int64_t
   return all;
 }
 
-// Run the step of a native program, which comes before this, over some rows of a batch, or all.
+// Run the step of a native program, which comes before this, over a batch.
 //
 // Returns 1, and computes nothing, where `which` holds what is no index of a set of constants.
-extern "C" int run(int64_t count, const int64_t* rows, int threads, const void* const* in,
-                   void* const* out, const int64_t* which, int sets, const float* const* c,
+extern "C" int run(int64_t count, int threads, const void* const* in, void* const* out,
+                   const int64_t* which, int sets, const float* const* c,
                    const uint16_t* const* h) {
-  for (int64_t place = 0; which && place < count; ++place) {
-    const int64_t own = which[rows ? rows[place] : place];
-    if (own < 0 || own >= sets) return 1;
-  }
-  const std::vector<Tile> all = tiles(count, rows, which, sets);
+  for (int64_t row = 0; which && row < count; ++row)
+    if (which[row] < 0 || which[row] >= sets) return 1;
+  const std::vector<Tile> all = tiles(count, which, sets);
 #pragma omp parallel num_threads(threads) if (all.size() > 1)
   {
     static thread_local std::vector<V> scratch(SCRATCH);
