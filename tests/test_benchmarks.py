@@ -172,11 +172,10 @@ def test_single_environments_are_timed_beside_the_real_one(benchmark):
     assert min(figures.values()) > 0
 
 
-def test_cuts_that_are_measured_seldom_come_later_or_not_at_all(benchmark):
-    disagreement = np.array([[0.0, 0, 0], [2, 0, 0], [2, 2, 0], [2, 0, 0]])
-    record = benchmark("disagreement").Record(
-        disagreement, np.ones((4, 3)), np.ones((4, 3), dtype=bool)
-    )
-    assert record.cuts(1, 1.0).tolist() == [1, 2, 4]
-    assert record.cuts(3, 1.0).tolist() == [3, 4, 4]
-    assert record.returns(record.cuts(1, 1.0)).tolist() == [2, 3, 4]
+def test_cuts_of_both_checks_are_found_and_counted(benchmark):
+    module = benchmark("disagreement")
+    found = module.cuts("InvertedPendulum", lambda observation: np.ones((1, 1), np.float32), 2)
+    # A pole that is pushed falls before members disagree.
+    assert found == [(None, None)] * 2
+    cuts = [(3, 3), (5, 5), (3, 4), (None, 7), (2, None), *found]
+    assert module.counts(cuts) == [4, 2, 1, 1, 1]
