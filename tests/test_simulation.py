@@ -3,7 +3,6 @@ from dataclasses import asdict
 
 import pytest
 import torch
-import torch._inductor.config
 from grids import TASKS
 from marks import needs_compiler
 
@@ -203,8 +202,8 @@ def test_a_gpu_steps_as_the_cpu_does(compiled):
     torch.testing.assert_close(ours.reward.cpu(), theirs.reward, rtol=1e-4, atol=1e-4)
 
 
-@torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)})
-def test_without_a_compiler_steps_run_uncompiled_after_one_warning():
+def test_without_a_compiler_steps_run_uncompiled_after_one_warning(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
     eager = Simulation.load("Hopper")
     compiled = eager.compiled()
     state, action = eager.reset(4), torch.zeros(4, 3)
