@@ -87,6 +87,15 @@ def test_a_file_that_is_not_whole_is_compiled_anew(name, cache, compilations, mo
     assert file.lstat().st_mode & 0o777 == 0o700
 
 
+def test_what_was_loaded_does_not_depend_on_its_file_any_more(cache):
+    loaded = library.load(SOURCE)
+    (file,) = libraries(cache)
+    os.truncate(file, 0)
+    # Both read what the system has of every library that is loaded.
+    assert loaded.answer() == 42
+    assert library.load(SOURCE.replace("42", "43")).answer() == 43
+
+
 def test_a_library_that_is_a_link_is_not_loaded(cache, compilations, monkeypatch, tmp_path):
     library.load(SOURCE)
     (file,) = libraries(moved(cache, monkeypatch))

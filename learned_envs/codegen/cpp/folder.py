@@ -37,16 +37,17 @@ def cache_folder() -> Path:
     return folder
 
 
-def kept(folder: Path, key: str) -> Path | None:
-    """Return the library that is kept under a key; None if there is none that is whole.
+def kept(folder: Path, key: str) -> bytes | None:
+    """Return the library that is kept under a key, as bytes; None if there is none that is whole.
 
     Its name holds the digest of its bytes. What does not match, is a link or could be written by
     others is removed.
     """
     for file in sorted(folder.glob(f"{key}-*.so")):
         try:
-            if file.name == name_of(key, _read(file)):
-                return file
+            data = _read(file)
+            if file.name == name_of(key, data):
+                return data
         except OSError:
             pass
         with suppress(OSError):
@@ -54,12 +55,11 @@ def kept(folder: Path, key: str) -> Path | None:
     return None
 
 
-def keep(folder: Path, key: str, library: Path) -> Path:
-    """Move a new library to where `kept` finds it, whole or not at all.
+def keep(folder: Path, key: str, data: bytes) -> None:
+    """Write a new library where `kept` finds it, whole or not at all.
 
     What a killed process left half-written under the key goes.
     """
-    data = library.read_bytes()
     file = folder / name_of(key, data)
     for left in folder.glob(f"{key}-*.tmp"):
         left.unlink(missing_ok=True)
@@ -73,7 +73,6 @@ def keep(folder: Path, key: str, library: Path) -> Path:
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
-    return file
 
 
 def name_of(key: str, data: bytes) -> str:

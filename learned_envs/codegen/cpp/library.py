@@ -18,6 +18,9 @@ from learned_envs.codegen.cpp.compiler import command, compile_library, identity
 from learned_envs.codegen.cpp.folder import cache_folder, keep, kept
 from learned_envs.errors import NativeCodeError
 
+NAME = "code.so"
+"""Of a library's file, while it is compiled or loaded."""
+
 PATIENCE = 120.0
 """Seconds to wait for another process that compiles the same code."""
 
@@ -46,30 +49,43 @@ def load(source: str) -> ctypes.CDLL:
 def _found(source: str, key: str) -> ctypes.CDLL:
     try:
         folder = cache_folder()
-        file = kept(folder, key)
-        if file is None:
+        data = kept(folder, key)
+        if data is None:
             with _turn(folder / f"{key}.lock"):
                 # Another process may have compiled it meanwhile.
-                file = kept(folder, key) or _compiled(source, folder, key)
-        return ctypes.CDLL(str(file))
+                data = kept(folder, key)
+                if data is None:
+                    data = _compiled(source)
+                    keep(folder, key, data)
+        return _opened(data, folder)
     except OSError as error:
         _warn(error)
     try:
-        # What is loaded stays when its file is gone.
-        with _own_folder() as folder:
-            return ctypes.CDLL(str(compile_library(source, "code.so", folder)))
+        return _opened(_compiled(source))
     except OSError as error:
         raise NativeCodeError(f"the library cannot be loaded: {error}") from error
 
 
-def _compiled(source: str, folder: Path, key: str) -> Path:
-    with _own_folder() as own:
-        return keep(folder, key, compile_library(source, "code.so", own))
+def _compiled(source: str) -> bytes:
+    with _own_folder() as folder:
+        return compile_library(source, NAME, folder).read_bytes()
+
+
+def _opened(data: bytes, home: Path | None = None) -> ctypes.CDLL:
+    """Load a copy that nobody finds.
+
+    A process uses the file of a library as memory for as long as it lives. If the one in the cache
+    were cut short meanwhile, that would end the process.
+    """
+    with _own_folder(home) as folder:
+        file = folder / NAME
+        file.write_bytes(data)
+        return ctypes.CDLL(str(file))
 
 
 @contextmanager
-def _own_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="learned_envs-") as folder:
+def _own_folder(home: Path | None = None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="learned_envs-", dir=home) as folder:
         yield Path(folder)
 
 
