@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import reprlib
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,6 +123,17 @@ def instance(name: str, value: object, *kinds: type) -> None:
     if not isinstance(value, kinds):
         known = " or ".join(kind.__name__ for kind in kinds)
         raise ArgumentTypeError(f"Got {name}={shown(value)}, expected a {known}.")
+
+
+def path(name: str, value: object) -> Path:
+    """Return a path.
+
+    Raises:
+        ArgumentTypeError: if it is none.
+    """
+    if isinstance(value, (str, os.PathLike)):
+        return Path(value)
+    raise ArgumentTypeError(f"Got {name}={shown(value)}, expected a path.")
 
 
 def function(name: str, value: object) -> None:

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
-from learned_envs import registry
+from learned_envs import argument, registry
 from learned_envs.card import (
     FILE_NAME,
     FORMAT,
@@ -88,7 +88,7 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
             "sha256": digest(tensors),
         }
     )
-    write_whole(Path(path), save(tensors, {"card": text}))
+    write_whole(argument.path("path", path), save(tensors, {"card": text}))
 
 
 def load_checkpoint(

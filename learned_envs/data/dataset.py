@@ -23,13 +23,14 @@ from typing import Any
 
 import msgspec
 
+from learned_envs import argument
 from learned_envs.data.check import check, check_episode
 from learned_envs.data.lock import LOCK, writing
 from learned_envs.data.manifest import MANIFEST, Manifest, Shard
 from learned_envs.data.recording import Episode, Recording
 from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, write_shard
 from learned_envs.data.source import MakeSpec, expect
-from learned_envs.errors import DatasetError, OutputError
+from learned_envs.errors import DatasetError, OutputError, ParameterError
 from learned_envs.files import UNFINISHED
 from learned_envs.registry import CHECKED, load
 from learned_envs.systems.spec import SystemSpec
@@ -56,9 +57,12 @@ class Dataset:
         """Make an empty dataset.
 
         Raises:
+            ParameterError: if something else is passed.
             OutputError: if something is there already, or nothing can be written.
         """
-        path = Path(path)
+        path = argument.path("path", path)
+        argument.instance("task", task, str)
+        argument.instance("spec", spec, SystemSpec)
         manifest = Manifest(task=task, spec=spec, shards=())
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -88,7 +92,7 @@ class Dataset:
         Raises:
             DatasetError: if it is missing, broken, of a newer format or of another task.
         """
-        path = Path(path)
+        path = argument.path("path", path)
         if not _is_file(path / MANIFEST):
             got = "a directory without one" if os.path.isdir(path) else "nothing there"  # noqa: PTH112
             raise DatasetError(
@@ -157,21 +161,24 @@ class Dataset:
             once: write nothing if there is a shard of that origin already.
 
         Raises:
+            ParameterError: if something else is passed.
             DatasetError: if an episode has wrong lengths or sizes, is not finite in float32, or is
                 of another system.
             OutputError: if the shard cannot be written, or others write all the time; the dataset
                 stays as it was.
         """
+        argument.instance("episodes", episodes, Sequence)
         if not episodes:
             raise DatasetError("Got no episodes to append; expected at least one.")
+        plain = _plain(origin)
         for index, episode in enumerate(episodes):
+            argument.instance(f"episodes[{index}]", episode, Episode)
             check_episode(episode, self.spec, f"Episode {index} of those to append to {self.path}")
         recording = Recording.of(episodes)
         where = f"What is to be appended to {self.path}"
         check(recording, self.spec, where)
         if any(episode.system is not None for episode in episodes):
             load(CHECKED)(recording, self.spec, self.task, where, same=True)
-        plain = json.loads(json.dumps({**(origin or {})}, allow_nan=False))
         with writing(self.path):
             # Others may have appended after this one was opened.
             manifest = Dataset.open(self.path, self.task).manifest
@@ -226,3 +233,19 @@ def _is_ours(entry: Path) -> bool:
 def _is_file(path: Path) -> bool:
     """Whether there is a file. `Path.is_file` raises if the file system refuses the name."""
     return os.path.isfile(path)  # noqa: PTH113
+
+
+def _plain(origin: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return where episodes come from as a manifest holds it.
+
+    Raises:
+        ParameterError: if JSON cannot hold it.
+    """
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps({**(origin or {})}, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ParameterError(
+            f"Got origin={argument.shown(origin)}, expected plain data for JSON, such as "
+            f"{{'round': 1}} ({error})."
+        ) from error
+    return plain

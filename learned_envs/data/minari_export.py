@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from learned_envs import argument
 from learned_envs.data.minari_library import ID, ROOT, SCHEME, id_of, load_minari, missing, root
 from learned_envs.data.recording import Episode
 from learned_envs.data.source import Source
@@ -82,7 +83,7 @@ def _destination(out: str | os.PathLike[str]) -> Path:
                 f"Got {text}, expected an id such as {SCHEME}mujoco/hopper/mine-v0."
             )
         return root() / identity
-    path = Path(out)
+    path = argument.path("out", out)
     if identity is not None and "/" in identity and not path.parent.exists():
         return root() / identity
     return path

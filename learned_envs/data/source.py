@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from learned_envs import argument
 from learned_envs.data.recording import Recording
 from learned_envs.errors import DatasetError
 from learned_envs.registry import CHECKED, load
@@ -129,7 +130,7 @@ def open_dataset(
             not hold task and system, and they are not given.
         DependencyError: if a library that reads the format is not installed.
     """
-    path = Path(path)
+    path = argument.path("path", path)
     formats: list[Format] = [importlib.import_module(name) for name in FORMATS]
     # If nobody recognises it, the last one, this package's own, says what it expected.
     found = next((format for format in formats if format.recognises(path)), formats[-1])

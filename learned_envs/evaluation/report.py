@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
+from learned_envs import argument
 from learned_envs.errors import ParameterError
 from learned_envs.figures import Curve, RolloutErrors
 from learned_envs.files import write_whole
@@ -114,7 +115,7 @@ class Report(RolloutErrors):
         axes.set_title(f"{self.system}, {self.trajectories:,} held-out trajectories")
         axes.grid(alpha=0.3)
         axes.legend()
-        path = Path(path)
+        path = argument.path("path", path)
         picture = BytesIO()
         figure.savefig(picture, format=picture_format(path), dpi=120)
         write_whole(path, picture.getvalue())

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import torch
 
-from learned_envs import registry
+from learned_envs import argument, registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device
 from learned_envs.collect.agreement import check_source
@@ -77,7 +77,7 @@ def fit(
         raise ParameterError(
             f"Got out={out!r:.200} and config={config!r:.200}, expected a path and a FitConfig."
         )
-    task, out, observer = registry.task_of(task), Path(out), observer or Observer()
+    task, out, observer = registry.task_of(task), argument.path("out", out), observer or Observer()
     device = find_device(device)
     asked = config or FitConfig()
     if resume:
@@ -161,7 +161,7 @@ def evaluate_run(
         DatasetError: if the data is broken, or of another environment.
     """
     card = read_card(checkpoint)
-    folder = Path(checkpoint)
+    folder = argument.path("checkpoint", checkpoint)
     if data is None and (folder / CONFIG_FILE).is_file():
         data = stored_settings(card.task, folder).data or folder / DATA_FOLDER
     if data is None:

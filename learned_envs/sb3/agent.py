@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.spaces import Box, Space
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from learned_envs import argument
 from learned_envs.errors import CheckpointError, ParameterError, ShapeError
 from learned_envs.files import write_folder
 from learned_envs.sb3.agent_file import read_agent, to_bytes
@@ -109,7 +110,7 @@ class Agent:
         Raises:
             CheckpointError: if there is no agent, or one that cannot be read.
         """
-        path = Path(path)
+        path = argument.path("path", path)
         file = _find(path)
         try:
             read = read_archive if zipfile.is_zipfile(file) else read_agent

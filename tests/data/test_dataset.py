@@ -10,7 +10,8 @@ from safetensors.numpy import load_file, save
 
 from learned_envs.data.dataset import Dataset
 from learned_envs.data.recording import ROWS, Recording
-from learned_envs.errors import DatasetError, OutputError
+from learned_envs.data.source import open_dataset
+from learned_envs.errors import DatasetError, OutputError, ParameterError
 
 
 def tamper(dataset, change):
@@ -104,6 +105,17 @@ class TestAppend:
         assert "Episode 1" in str(caught.value)
         assert dataset.digest == Dataset.open(dataset.path).digest == digest
 
+    @pytest.mark.parametrize(
+        ("what", "origin"),
+        [("one", None), ("names", None), ("all", 3), ("all", {"made": object()})],
+    )
+    def test_refuses_what_is_no_episode_and_no_origin(self, dataset, spec, what, origin):
+        one = make_episode(spec, 4)
+        given = {"one": one, "names": ["a"], "all": [one]}[what]
+        with pytest.raises(ParameterError, match="expected"):
+            dataset.append(given, origin)
+        assert dataset.steps == 28
+
     def test_refuses_none(self, dataset):
         with pytest.raises(DatasetError, match="no episodes"):
             dataset.append([])
@@ -153,6 +165,12 @@ class TestAppend:
 
 
 class TestOpen:
+    @pytest.mark.parametrize("path", [None, 3, ["data"]])
+    def test_what_is_no_path(self, path, spec):
+        for use in (Dataset.open, open_dataset, lambda path: Dataset.create(path, "Hopper", spec)):
+            with pytest.raises(ParameterError, match="expected a path"):
+                use(path)
+
     """Each message says what was got, what was expected and what to do."""
 
     def refused(self, dataset, *words, task="Hopper"):
