@@ -67,6 +67,8 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
             data for JSON, is not finite, or has a value of another type than its field's.
         UnknownNameError: if the model's family is not registered.
     """
+    argument.instance("dynamics", dynamics, Ensemble)
+    argument.instance("card", card, Mapping)
     tensors = {name: t.detach().cpu().contiguous() for name, t in dynamics.state_dict().items()}
     if bad := non_finite(tensors):
         raise CheckpointError(

@@ -245,6 +245,7 @@ def imagined_returns(simulation: Simulation, caution: float = 0.0) -> Returns:
             f"Got caution={caution} for a model of one member, which cannot disagree with itself. "
             "Leave it out, or fit with --members 3."
         )
+    instance("simulation", simulation, Simulation)
     dynamics = simulation.dynamics
     members, kind = simulation.members, dynamics.q_low.dtype
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
+from learned_envs import argument
 from learned_envs.errors import ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def register_task(
         ParameterError: if another task has the name.
         gymnasium.error.UnregisteredEnv: if the real environment is not registered.
     """
+    for told, value in (("entry_point", entry_point), ("reference_id", reference_id)):
+        argument.instance(told, value, str)
     entry = TaskEntry(name, entry_point, reference_id, dict(kwargs or {}), spec, driven)
     module, _, name_of_reference = reference_id.rpartition(":")
     if module:
@@ -133,6 +136,7 @@ def register_improver(name: str, entry_point: str) -> None:
     Raises:
         ParameterError: if another improver has the name.
     """
+    argument.instance("entry_point", entry_point, str)
     _add("improver", name, entry_point, IMPROVERS)
 
 
@@ -258,6 +262,9 @@ def shipped_weights(task: str) -> Path:
 
 
 def _add(kind: str, name: str, entry: Any, entries: dict[str, Any]) -> None:
+    argument.instance("name", name, str)
+    if not name:
+        raise ParameterError(f"Got no name for the {kind}, expected one such as 'Mine'.")
     if entries.get(name, entry) != entry:
         raise ParameterError(
             f"Got {kind} {name!r} as {entry}, but it is registered as {entries[name]}. Choose "
@@ -267,4 +274,5 @@ def _add(kind: str, name: str, entry: Any, entries: dict[str, Any]) -> None:
 
 
 def _entry_point(family: str | type[Family]) -> str:
+    argument.instance("entry_point", family, str, type)
     return family if isinstance(family, str) else f"{family.__module__}:{family.__qualname__}"

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from learned_envs import argument
 from learned_envs.data.check import check_episode
 from learned_envs.data.minari_export import export_minari
 from learned_envs.data.minari_library import (
@@ -109,7 +110,7 @@ def import_minari(path: str | os.PathLike[str], task: str, spec: SystemSpec) -> 
     Warns:
         RebuiltDataWarning: if states were rebuilt; it says how, and what was left out.
     """
-    task, folder = task_of(task), _folder(path)
+    task, folder = task_of(task), _folder(argument.path("path", path))
     minari = load_minari()
     try:
         _expect_spaces(folder)

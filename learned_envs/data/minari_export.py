@@ -42,6 +42,7 @@ def export_minari(dataset: Source, out: str | os.PathLike[str]) -> Path:
         ParameterError: if what follows `minari:` is no id.
         DependencyError: if Minari is not installed.
     """
+    argument.function("dataset.load", getattr(dataset, "load", None))
     path = _destination(out)
     minari = load_minari()
     if path.exists():

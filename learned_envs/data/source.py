@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, Protocol
 
 from learned_envs import argument
@@ -131,6 +132,7 @@ def open_dataset(
         DependencyError: if a library that reads the format is not installed.
     """
     path = argument.path("path", path)
+    argument.instance("task", task, str, NoneType)
     formats: list[Format] = [importlib.import_module(name) for name in FORMATS]
     # If nobody recognises it, the last one, this package's own, says what it expected.
     found = next((format for format in formats if format.recognises(path)), formats[-1])

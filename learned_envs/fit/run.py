@@ -73,13 +73,10 @@ def fit(
         CheckpointError: if `config.start` cannot be read, or there is nothing to resume.
         DeviceError: if there is no such device.
     """
-    if not isinstance(config or FitConfig(), FitConfig) or not isinstance(out, (str, Path)):
-        raise ParameterError(
-            f"Got out={out!r:.200} and config={config!r:.200}, expected a path and a FitConfig."
-        )
+    asked = FitConfig() if config is None else config
+    argument.instance("config", asked, FitConfig)
     task, out, observer = registry.task_of(task), argument.path("out", out), observer or Observer()
     device = find_device(device)
-    asked = config or FitConfig()
     if resume:
         stored = stored_settings(task, out)
         if config is not None:

@@ -96,8 +96,9 @@ class Agent:
         """
         # What an earlier version left would be of another agent.
         earlier = dict.fromkeys((ARCHIVE, STATISTICS))
+        home = argument.path("folder", folder)
         content = to_bytes(self.model, self.normalisation)
-        write_folder(Path(folder), {AGENT_FILE: content, **earlier})
+        write_folder(home, {AGENT_FILE: content, **earlier})
 
     @classmethod
     def load(cls, path: str | Path) -> Agent:

@@ -54,7 +54,8 @@ def train_agent(
         ParameterError: if `steps` or `seed` are no such numbers, or `start` is an agent of another
             algorithm, of other networks or of other spaces.
     """
-    config = config or AgentConfig()
+    config = AgentConfig() if config is None else config
+    argument.instance("config", config, AgentConfig)
     argument.count("steps", steps)
     if seed is not None:
         argument.count("seed", seed, 0)

@@ -11,7 +11,7 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from learned_envs import registry
+from learned_envs import argument, registry
 from learned_envs.sb3 import Agent, AgentConfig, make_vec_env, train_agent
 from learned_envs.systems.reference import make_reference
 
@@ -42,7 +42,8 @@ def train_inside(
         CheckpointError: if the checkpoint cannot be read.
         ParameterError: if an argument of the environment is unknown or out of range.
     """
-    config = config or AgentConfig.of(registry.task_of(task))
+    config = AgentConfig.of(registry.task_of(task)) if config is None else config
+    argument.instance("config", config, AgentConfig)
     arguments = {"checkpoint": checkpoint, **(env_kwargs or {})}
     with closing(make_vec_env(task, config.n_envs, env_kwargs=arguments)) as envs:
         return train_agent(envs, steps, config, seed, callback)
@@ -60,7 +61,8 @@ def train_outside(
 
     The arguments are those of [`train_inside`][learned_envs.transfer.train_inside].
     """
-    config = config or AgentConfig.of(registry.task_of(task))
+    config = AgentConfig.of(registry.task_of(task)) if config is None else config
+    argument.instance("config", config, AgentConfig)
     with closing(make_real_vec_env(task, config.n_envs, env_kwargs)) as envs:
         return train_agent(envs, steps, config, seed, callback)
 
