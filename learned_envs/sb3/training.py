@@ -55,7 +55,7 @@ def train_agent(
             algorithm, of other networks or of other spaces.
     """
     config = AgentConfig() if config is None else config
-    argument.instance("config", config, AgentConfig)
+    argument.function("config.algorithm", getattr(config, "algorithm", None))
     argument.count("steps", steps)
     if seed is not None:
         argument.count("seed", seed, 0)

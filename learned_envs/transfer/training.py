@@ -43,7 +43,7 @@ def train_inside(
         ParameterError: if an argument of the environment is unknown or out of range.
     """
     config = AgentConfig.of(registry.task_of(task)) if config is None else config
-    argument.instance("config", config, AgentConfig)
+    argument.function("config.algorithm", getattr(config, "algorithm", None))
     arguments = {"checkpoint": checkpoint, **(env_kwargs or {})}
     with closing(make_vec_env(task, config.n_envs, env_kwargs=arguments)) as envs:
         return train_agent(envs, steps, config, seed, callback)
@@ -62,7 +62,7 @@ def train_outside(
     The arguments are those of [`train_inside`][learned_envs.transfer.train_inside].
     """
     config = AgentConfig.of(registry.task_of(task)) if config is None else config
-    argument.instance("config", config, AgentConfig)
+    argument.function("config.algorithm", getattr(config, "algorithm", None))
     with closing(make_real_vec_env(task, config.n_envs, env_kwargs)) as envs:
         return train_agent(envs, steps, config, seed, callback)
 
