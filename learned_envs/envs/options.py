@@ -54,7 +54,7 @@ class EnvOptions:
                 f"Got checkpoint={argument.shown(self.checkpoint)}, expected a path, or None for "
                 "what is shipped."
             )
-        if self.compile != "auto" or not isinstance(self.compile, str):
+        if not (isinstance(self.compile, str) and self.compile == "auto"):
             argument.flag("compile", self.compile)
         argument.choice("precision", self.precision, ("float32", "bfloat16"))
         argument.choice("ensemble", self.ensemble, ("member", "mean"))

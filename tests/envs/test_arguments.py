@@ -66,7 +66,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
     ("name", "values"),
     [
         ("checkpoint", [5, True, ["Hopper"], b"Hopper"]),
-        ("compile", ["yes", 2, [1]]),
+        ("compile", ["yes", 2, [1], np.array([1.0, 2.0])]),
         ("ensemble", [None, 1, "median", ["mean"]]),
         ("precision", [None, "float16", torch.bfloat16]),
         ("max_disagreement", [True, "never", 0, -1.0, NAN, [1.0]]),
