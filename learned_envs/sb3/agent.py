@@ -114,8 +114,9 @@ class Agent:
         path = argument.path("path", path)
         file = _find(path)
         try:
-            read = read_archive if zipfile.is_zipfile(file) else read_agent
-            return cls(*read(file))
+            # Whatever its name says, a file of a folder may be a zip that somebody put there.
+            archive = file == path and zipfile.is_zipfile(file)
+            return cls(*(read_archive if archive else read_agent)(file))
         except ParameterError as error:
             raise CheckpointError(f"{path} is not an agent that can be used. {error}") from error
 

@@ -118,9 +118,12 @@ def test_a_folder_holds_no_pickle_and_none_that_lies_in_it_is_read(stored, tmp_p
         (folder / name).write_bytes(bomb)
     with pytest.raises(CheckpointError, match=r"agent\.zip of an earlier version.*If you trust it"):
         Agent.load(folder)
-    (folder / "agent.safetensors").write_bytes(bomb)
-    with pytest.raises(CheckpointError, match="agent"):
-        Agent.load(folder)
+    small = PPO("MlpPolicy", gym.make("InvertedPendulum-v5"), device="cpu")
+    small.save(tmp_path / "small.zip")
+    for content in (bomb, (tmp_path / "small.zip").read_bytes()):
+        (folder / "agent.safetensors").write_bytes(content)
+        with pytest.raises(CheckpointError, match="agent"):
+            Agent.load(folder)
     (folder / "agent.safetensors").write_bytes(stored.read_bytes())
     assert Agent.load(folder)(OBSERVATIONS).shape == (5, 1)
     assert not mark.exists()
