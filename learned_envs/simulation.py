@@ -152,14 +152,15 @@ class Simulation:
             ParameterError: likewise of the state; if it remembers a member that is not there; or
                 if a model of one member is asked for disagreement.
         """
-        if flag("disagreement", disagreement) and self.members == 1:
+        disagreement = flag("disagreement", disagreement)
+        if disagreement and self.members == 1:
             raise ParameterError(
                 "Got disagreement=True for a model of one member, which cannot disagree with "
                 "itself. Leave it out, or fit with --members 3."
             )
         state = self.check.state(state)
         action = self.check.action(action, state.q.shape[:-1])
-        step: Step = self.steps[bool(disagreement)](state, action)
+        step: Step = self.steps[disagreement](state, action)
         return step
 
     def compiled(self) -> Simulation:

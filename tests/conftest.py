@@ -5,10 +5,12 @@ import os
 # Small models step faster in one thread, the more so beside the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import importlib
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,15 @@ from learned_envs.fit import Dataset, collect
 from learned_envs.state import State
 from learned_envs.systems.reference import make_reference, spec_of
 from learned_envs.systems.spec import SystemSpec
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """`benchmark(name)`: the module of a script, imported as the scripts import each other."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
 """The benchmarks leave their figures in cards, and README's tables come from there."""
 
-import importlib
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,15 +16,6 @@ from learned_envs.figures import Returns
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.registry import TASKS
 from learned_envs.terminal import key_figures
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    """`benchmark(name)`: the module of a script, imported as the scripts import each other."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module
 
 
 @pytest.fixture

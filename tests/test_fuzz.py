@@ -8,13 +8,10 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from learned_envs.errors import ParameterError
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 CASES = {
     **dict.fromkeys(
@@ -28,13 +25,6 @@ CASES = {
 """How many cases of a kind, all in this process, fit into a few seconds. Kills and writers are in
 `fit/test_kills.py` and `data/test_lock.py`. A damaged HDF5 file, as Minari has, can crash its own
 library, so that these are for processes alone."""
-
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    """`benchmark(name)`: the module of a script, imported as the scripts import each other."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,11 +1,9 @@
 """The benchmark on a GPU runs on a CPU too, at small sizes; what fails is told."""
 
-import importlib
 import json
 import math
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,15 +11,6 @@ from grids import SHIPPED
 from marks import needs_compiler
 
 from learned_envs import Simulation, registry
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    """`benchmark(name)`: the module of a script, imported as the scripts import each other."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from learned_envs.collect.retaken import EXACT, Retaken
+from learned_envs.collect.retaken import EXACT, Retaken, beginning
 from learned_envs.data.recording import Array, Recording
-from learned_envs.systems.moment import Moment, Subject
+from learned_envs.systems.moment import Subject
 
 TRIED = 24
 """Steps that a guess is tried on."""
@@ -113,8 +113,7 @@ def _factor(recording: Recording, rows: Array, subject: Subject) -> float | None
 def _velocities(recording: Recording, rows: Array, subject: Subject, actions: Array) -> Array:
     found = []
     for row, action in zip(rows, actions, strict=True):
-        leaves = {name: recording.columns[name][row] for name, _ in subject.spec.leaves}
-        subject.again(Moment(recording.qpos[row], recording.qvel[row], leaves), action)
+        subject.again(beginning(recording, row, subject.spec), action)
         found.append(subject.data.qvel.copy())
     return np.array(found)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from learned_envs.data.recording import Array, Recording
 from learned_envs.systems.moment import Moment, Subject
+from learned_envs.systems.spec import SystemSpec
 
 EXACT = 1e-5
 """Error of most steps, in spreads of what a step changes, if the version of MuJoCo is the same. The
@@ -20,6 +21,12 @@ ROUGH, OFTEN = 0.1, 0.1
 """The same with another version. Between MuJoCo 3.3 and 4.0 the seven tasks agree to rounding, but
 for Hopper: 0.03 in the median and 0.06 in 19 of 20 steps. An action that is 0.9 times what it was
 is off by more than 0.1 in a quarter of the steps, and one that is 3 times that in most."""
+
+
+def beginning(recording: Recording, row: int, spec: SystemSpec) -> Moment:
+    """Return where the step that begins at a row of a recording begins."""
+    leaves = {name: recording.columns[name][row] for name, _ in spec.leaves}
+    return Moment(recording.qpos[row], recording.qvel[row], leaves)
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,7 @@ class Retaken:
         actions = np.asarray(actions, dtype=np.float32)
         away, observations, rewards, ends = [], [], [], []
         for row, action in zip(rows, actions, strict=True):
-            leaves = {name: recording.columns[name][row] for name, _ in spec.leaves}
-            begin = Moment(recording.qpos[row], recording.qvel[row], leaves)
+            begin = beginning(recording, row, spec)
             observation, reward, terminated, *_ = subject.again(begin, action)
             away.append(subject.outcome(recording.qpos[row + 1]))
             observations.append(np.array(observation, dtype=np.float64))

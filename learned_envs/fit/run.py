@@ -16,7 +16,7 @@ from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device
 from learned_envs.collect.agreement import check_source
 from learned_envs.collect.collection import Driver, collect
-from learned_envs.data.source import Source, open_dataset
+from learned_envs.data.source import ImportedDataset, MakeSpec, Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
 from learned_envs.evaluation.evaluation import evaluate
 from learned_envs.evaluation.report import Report
@@ -98,8 +98,7 @@ def fit(
         improver = improver or _improver(config.rounds.algorithm, asked.rounds.algorithm, resume)
     dataset: Source | None = None
     if config.data is not None:
-        dataset = open_dataset(config.data, task, partial(spec_of, task))
-        check_source(dataset, task)
+        dataset = _opened(config.data, task, partial(spec_of, task))
     elif config.learners and learner is None:
         raise ParameterError(
             f"Got learners={config.learners} and no learner. Pass "
@@ -167,14 +166,22 @@ def evaluate_run(
         where = "These figures are the card's own; pass --data with a dataset to measure anew."
         return Report.of(card.held_out), where
     simulation = Simulation.load(checkpoint, find_device(device))
-    dataset = open_dataset(data, card.task, lambda: simulation.task.spec)
-    check_source(dataset, card.task)
+    dataset = _opened(data, card.task, lambda: simulation.task.spec)
     recording, where = dataset.load(), f"Measured on all episodes of {data}."
     if card.data is not None and card.fit is not None and dataset.digest == card.data.sha256:
         training = FitConfig.from_dict(card.fit).training
         recording = recording.split(training.held_out, training.seed)[1]
         where = f"Measured on the episodes of {data} that the fit held out."
     return evaluate(simulation, recording, trajectories=trajectories), where
+
+
+def _opened(data: str | Path, task: str, spec: MakeSpec) -> Source:
+    """Open a dataset whose steps the real environment confirms; see `open_dataset`."""
+    dataset = open_dataset(data, task, spec)
+    # What is imported was taken again when it was opened.
+    if not isinstance(dataset, ImportedDataset):
+        check_source(dataset, task)
+    return dataset
 
 
 def _improver(algorithm: str, asked: str, resume: bool) -> Callable[[str, RoundsConfig], Improve]:

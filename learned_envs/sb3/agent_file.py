@@ -22,7 +22,6 @@ from safetensors.torch import save
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
 
-from learned_envs.card import checksum
 from learned_envs.defaults import usual_defaults
 from learned_envs.errors import CheckpointError, ParameterError
 from learned_envs.files import check_header
@@ -35,7 +34,7 @@ from learned_envs.sb3.stored import (
     settings_of,
     to_sb3,
 )
-from learned_envs.schema import decoded, format_of
+from learned_envs.schema import checksum, decoded, format_of
 
 FORMAT = 1
 """Version of the card's layout; a newer one is refused."""

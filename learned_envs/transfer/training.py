@@ -42,8 +42,7 @@ def train_inside(
         CheckpointError: if the checkpoint cannot be read.
         ParameterError: if an argument of the environment is unknown or out of range.
     """
-    config = AgentConfig.of(registry.task_of(task)) if config is None else config
-    argument.function("config.algorithm", getattr(config, "algorithm", None))
+    config = _settings(task, config)
     arguments = {"checkpoint": checkpoint, **(env_kwargs or {})}
     with closing(make_vec_env(task, config.n_envs, env_kwargs=arguments)) as envs:
         return train_agent(envs, steps, config, seed, callback)
@@ -61,10 +60,16 @@ def train_outside(
 
     The arguments are those of [`train_inside`][learned_envs.transfer.train_inside].
     """
-    config = AgentConfig.of(registry.task_of(task)) if config is None else config
-    argument.function("config.algorithm", getattr(config, "algorithm", None))
+    config = _settings(task, config)
     with closing(make_real_vec_env(task, config.n_envs, env_kwargs)) as envs:
         return train_agent(envs, steps, config, seed, callback)
+
+
+def _settings(task: str, config: AgentConfig | None) -> AgentConfig:
+    """Return an agent's settings, the task's own if there are none."""
+    config = AgentConfig.of(registry.task_of(task)) if config is None else config
+    argument.function("config.algorithm", getattr(config, "algorithm", None))
+    return config
 
 
 def make_real_vec_env(
