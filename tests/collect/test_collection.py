@@ -188,9 +188,11 @@ class TestBadInput:
         assert Dataset.open(tmp_path / "data").actors == {"random": 450}
 
     def test_a_worker_that_dies(self, tmp_path, small_chunks):
+        recorded = collect("Hopper", 100, tmp_path / "data", workers=1)
         with pytest.raises(LearnedEnvsError, match="worker process died"):
-            collect("Hopper", 900, tmp_path / "data", policies={"d": Dying()}, workers=2)
-        Dataset.open(tmp_path / "data")
+            collect("Hopper", 900, recorded, policies={"d": Dying()}, workers=2)
+        # It may die before the other worker has finished a chunk.
+        assert Dataset.open(tmp_path / "data").steps >= 100
 
 
 def test_what_is_frozen_is_not_perturbed(tmp_path):
