@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import Transition
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class Step:
         diverged: (*batch) bool, whether the model left the envelope of its data. Such an episode
             is to be truncated: ending early must not pay.
         disagreement: (*batch) if it was asked for.
-        transition: all that the reward saw, for `task.details`.
-        reward_terms: the summands of the reward, (*batch) each.
+        info: the reference's `info`, (*batch) each.
+        truncated: (*batch) bool, whether the task cuts the episode; None if it never does.
     """
 
     state: State
@@ -33,8 +32,8 @@ class Step:
     terminated: Tensor
     diverged: Tensor
     disagreement: Tensor | None
-    transition: Transition
-    reward_terms: Mapping[str, Tensor]
+    info: Mapping[str, Tensor]
+    truncated: Tensor | None = None
 
 
 @dataclass(frozen=True)

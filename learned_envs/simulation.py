@@ -22,7 +22,7 @@ from learned_envs.errors import ArgumentTypeError, ParameterError
 from learned_envs.outcome import Rollout, Step
 from learned_envs.state import State, stacked
 from learned_envs.stepping import BatchStep, Compile
-from learned_envs.tasks.task import Task, Transition, total
+from learned_envs.tasks.task import Task, Transition
 
 TensorPolicy = Callable[[Tensor], Tensor]
 """Observations (batch, n) to actions (batch, nu), on the simulation's device."""
@@ -236,17 +236,16 @@ class Simulation:
             prediction.displacement.where(inside[..., None], 0.0),
             {n: read.where(inside[..., None], 0.0) for n, read in prediction.readings.items()},
         )
-        reached = transition.next_state
-        terms = self.task.reward_terms(transition)
+        verdict = self.task.judge(transition)
         return Step(
-            reached,
-            self.task.observation(reached, transition.readings),
-            total(terms),
-            self.task.terminated(reached) & inside,
+            transition.next_state.remember(**verdict.leaves),
+            verdict.observation,
+            verdict.reward,
+            verdict.terminated & inside,
             ~inside,
             prediction.disagreement,
-            transition,
-            terms,
+            verdict.info,
+            verdict.truncated,
         )
 
     def rollout(

@@ -105,9 +105,10 @@ def real_returns(task: Task, env: gym.Env[Any, Any]) -> Returns:
         states = State(path[..., :nq], path[..., nq:])
         before, after = states[:, :-1], states[:, 1:]
         transition = Transition(before, actions.flatten(0, 1).double(), after, after.q - before.q)
-        ended = task.terminated(after).cumsum(1) > 0
+        verdict = task.judge(transition)
+        ended = verdict.terminated.cumsum(1) > 0
         alive = torch.cat([torch.ones_like(ended[:, :1]), ~ended[:, :-1]], 1)
-        return (task.reward(transition) * alive).sum(-1).reshape(batch, candidates)
+        return (verdict.reward * alive).sum(-1).reshape(batch, candidates)
 
     return returns
 

@@ -29,7 +29,8 @@ class EnvStep:
         observation: of that state, (batch, n).
         reward: (batch), with the penalty for disagreement taken off.
         terminated: (batch) bool, by the task's rules.
-        truncated: (batch) bool, if the model left its data; time limits are not known here.
+        truncated: (batch) bool, if the model left its data or the task cuts the episode; time
+            limits are not known here.
         info: (batch) each: the reference's keys, `diverged` and `out_of_support` as bool, and
             `disagreement` if it was computed.
     """
@@ -80,8 +81,7 @@ class StepFunction:
         step = self.advance(state, action)
         reward = step.reward
         info = {
-            **self.simulation.task.details(step.transition),
-            **step.reward_terms,
+            **step.info,
             "diverged": step.diverged,
         }
         out_of_support = torch.zeros_like(step.diverged)
@@ -98,6 +98,8 @@ class StepFunction:
         # A task may give views of the state, which goes on. In derived code this is nothing.
         info = {name: column.clone() for name, column in info.items()}
         truncated = step.diverged | out_of_support
+        if step.truncated is not None:
+            truncated = truncated | step.truncated
         reward, terminated = reward.clone(), step.terminated
         return EnvStep(step.state, step.observation, reward, terminated, truncated, info)
 

@@ -47,6 +47,27 @@ class Transition:
     readings: Readings = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What a task says of one environment step of a batch.
+
+    Attributes:
+        observation: of the state that the step reached, (*batch, n).
+        reward: (*batch).
+        terminated: (*batch) bool, whether the episode ends there.
+        info: the reference's `info`, (*batch) each.
+        leaves: the state's leaves that the task computes, after the step, (*batch, size) each.
+        truncated: (*batch) bool, whether the reference cuts the episode; None if it never does.
+    """
+
+    observation: Tensor
+    reward: Tensor
+    terminated: Tensor
+    info: Mapping[str, Tensor]
+    leaves: Mapping[str, Tensor] = field(default_factory=dict)
+    truncated: Tensor | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
     """A stateless description of an episode, equal to the reference environment's.
@@ -155,6 +176,16 @@ class Task(ABC):
     @abstractmethod
     def terminated(self, state: State) -> Tensor:
         """Return whether `state` ends the episode, (*batch) bool."""
+
+    def judge(self, transition: Transition) -> Verdict:
+        """Return what the task says of a step: what is seen after it, paid for it and ended."""
+        reached, terms = transition.next_state, self.reward_terms(transition)
+        return Verdict(
+            self.observation(reached, transition.readings),
+            total(terms),
+            self.terminated(reached),
+            {**self.details(transition), **terms},
+        )
 
     def details(self, transition: Transition) -> dict[str, Tensor]:
         """Return what the reference's `info` of a step holds beside the reward's terms."""
