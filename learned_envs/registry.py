@@ -5,6 +5,9 @@
     register_task("MyRobot", "my_robot:MyRobotTask", reference_id="MyRobot-v0")
     register_family("mine", "my_models:Mine")
     register_improver("mine", "my_agents:improver")
+
+An environment needs no entry: its own name, such as "my_robot:MyRobot-v0", is a task whose rules
+are traced from its code. See `reference_name.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 from learned_envs import argument
+from learned_envs.entry_point import entry_point_of, load
 from learned_envs.errors import ParameterError, UnknownNameError
+from learned_envs.reference_name import BARE, ReferenceName
 
 if TYPE_CHECKING:
     from learned_envs.dynamics.dynamics import Family
@@ -28,6 +33,9 @@ DEFAULT_FAMILY = "second_order"
 
 DESCRIBED = "learned_envs.systems.reference:describe_reference"
 """What makes the spec of most systems: it makes the reference environment and asks it."""
+
+TRACED = "learned_envs.tasks.traced:TracedTask"
+"""The task of an environment that has no entry."""
 
 CHECKED = "learned_envs.collect.agreement:check_recording"
 """What holds a recording against the real environment of a task. It stands above the room that
@@ -99,16 +107,32 @@ def register_task(
         importlib.import_module(module)
     reference = gym.spec(name_of_reference)
     _add("task", name, entry, TASKS)
-    if env_id(name) not in gym.registry:
+    register_env(
+        env_id(name), {"task": name}, reference.max_episode_steps, reference.reward_threshold
+    )
+    return entry
+
+
+def register_env(
+    id: str, kwargs: Mapping[str, Any], steps: int | None, reward_threshold: float | None
+) -> None:
+    """Register a learned environment with Gymnasium, unless the id is there.
+
+    Args:
+        id: of the environment.
+        kwargs: what it is made with.
+        steps: after which an episode is truncated; None for never.
+        reward_threshold: from which return on it counts as solved.
+    """
+    if id not in gym.registry:
         gym.register(
-            id=env_id(name),
+            id=id,
             entry_point="learned_envs.envs.single:LearnedEnv",
             vector_entry_point="learned_envs.envs.vector:LearnedVectorEnv",
-            kwargs={"task": name},
-            max_episode_steps=reference.max_episode_steps,
-            reward_threshold=reference.reward_threshold,
+            kwargs=dict(kwargs),
+            max_episode_steps=steps,
+            reward_threshold=reward_threshold,
         )
-    return entry
 
 
 def register_family(name: str, entry_point: str | type[Family]) -> None:
@@ -121,7 +145,7 @@ def register_family(name: str, entry_point: str | type[Family]) -> None:
     Raises:
         ParameterError: if another family has the name.
     """
-    _add("family", name, _entry_point(entry_point), FAMILIES)
+    _add("family", name, entry_point_of(entry_point), FAMILIES)
 
 
 def register_improver(name: str, entry_point: str) -> None:
@@ -142,18 +166,28 @@ def register_improver(name: str, entry_point: str) -> None:
 
 def env_id(task: str) -> str:
     """Return the Gymnasium id of a task's learned environment."""
+    if task not in TASKS and (own := ReferenceName.read(task)) is not None:
+        return f"LearnedSim-{own.short}-v0"
     return f"LearnedSim-{task}-v0"
 
 
 def task_entry(name: str) -> TaskEntry:
-    """Return what is known of a task.
+    """Return what is known of a task, a registered one or one of an environment's own name.
 
     Raises:
         UnknownNameError: if there is none of that name.
+        ParameterError: if it is the name of an environment that cannot be found.
     """
-    if name not in TASKS:
+    if name in TASKS:
+        return TASKS[name]
+    if (own := ReferenceName.read(name)) is None:
         raise UnknownNameError("task", name, TASKS)
-    return TASKS[name]
+    reference, task = own.spec(), str(own)
+    # Nothing is paid in the environment of a bare file, so there is nothing to learn.
+    entry = TaskEntry(task, TRACED, own.reference_id, own.kwargs, driven=own.reference_id != BARE)
+    steps, threshold = reference.max_episode_steps, reference.reward_threshold
+    register_env(env_id(task), {"task": task}, steps, threshold)
+    return entry
 
 
 def reference_id(task: str) -> str:
@@ -166,10 +200,11 @@ def reference_id(task: str) -> str:
 
 
 def task_of(name: str) -> str:
-    """Return the task that `name`, a task or a `LearnedSim-*` id, stands for.
+    """Return the task that `name`, a task, a `LearnedSim-*` id or an environment, stands for.
 
     Raises:
         UnknownNameError: if there is none.
+        ParameterError: if it is the name of an environment that cannot be found.
 
     Examples:
         >>> task_of("LearnedSim-Hopper-v0")
@@ -178,11 +213,15 @@ def task_of(name: str) -> str:
     if not isinstance(name, str):
         raise UnknownNameError("task", repr(name), TASKS)
     by_id = {env_id(task): task for task in TASKS}
-    task = by_id.get(name.removeprefix("learned_envs:"), name)
-    if task not in TASKS:
-        known = by_id if name.startswith("LearnedSim-") else TASKS
-        raise UnknownNameError("task", name, known)
-    return task
+    bare = name.removeprefix("learned_envs:")
+    task = by_id.get(bare, name)
+    if task in TASKS:
+        return task
+    if bare.startswith("LearnedSim-"):
+        if bare in gym.registry and "task" in (kwargs := gym.registry[bare].kwargs):
+            return str(kwargs["task"])
+        raise UnknownNameError("task", name, by_id)
+    return task_entry(name).name
 
 
 def task_class(name: str) -> type[Task]:
@@ -214,7 +253,7 @@ def family_name(family: type[Family]) -> str:
         UnknownNameError: if it is not registered.
     """
     by_entry_point = {entry_point: name for name, entry_point in FAMILIES.items()}
-    entry_point = _entry_point(family)
+    entry_point = entry_point_of(family)
     if entry_point not in by_entry_point:
         raise UnknownNameError("family", family.__name__, FAMILIES)
     return by_entry_point[entry_point]
@@ -234,28 +273,6 @@ def improver(name: str) -> Any:
     return load(IMPROVERS.get(name, name))
 
 
-def load(entry_point: str) -> Any:
-    """Import what "module:attribute" names; the attribute may have dots.
-
-    Raises:
-        UnknownNameError: if the module lacks it, or there is no such module.
-    """
-    module, _, path = entry_point.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        # If the module exists and lacks another one, that error says more.
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        raise UnknownNameError("module", module, ()) from error
-    for attribute in path.split("."):
-        if not hasattr(found, attribute):
-            public = [name for name in vars(found) if not name.startswith("_")]
-            raise UnknownNameError(f"attribute of {module}", path, public)
-        found = getattr(found, attribute)
-    return found
-
-
 def shipped_weights(task: str) -> Path:
     """Return the path of a task's weights in the package, whether or not they exist."""
     return Path(__file__).parent / "weights" / f"{task}.safetensors"
@@ -271,8 +288,3 @@ def _add(kind: str, name: str, entry: Any, entries: dict[str, Any]) -> None:
             "another name."
         )
     entries[name] = entry
-
-
-def _entry_point(family: str | type[Family]) -> str:
-    argument.instance("entry_point", family, str, type)
-    return family if isinstance(family, str) else f"{family.__module__}:{family.__qualname__}"

@@ -12,8 +12,9 @@ import mujoco
 import numpy as np
 
 from learned_envs.collect.tap import wrappers_of
+from learned_envs.entry_point import load
 from learned_envs.errors import SystemSpecError
-from learned_envs.registry import load, task_entry
+from learned_envs.registry import task_entry
 from learned_envs.systems.constants import constants_of, different
 from learned_envs.systems.moment import Moment, Subject
 from learned_envs.systems.probe import probe

@@ -30,9 +30,10 @@ from learned_envs.data.manifest import MANIFEST, Manifest, Shard
 from learned_envs.data.recording import Episode, Recording
 from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, write_shard
 from learned_envs.data.source import MakeSpec, expect
+from learned_envs.entry_point import load
 from learned_envs.errors import DatasetError, OutputError, ParameterError
 from learned_envs.files import UNFINISHED
-from learned_envs.registry import CHECKED, load
+from learned_envs.registry import CHECKED
 from learned_envs.systems.spec import SystemSpec
 
 __all__ = ["MANIFEST", "Dataset"]

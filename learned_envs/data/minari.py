@@ -34,8 +34,9 @@ from learned_envs.data.minari_library import (
 from learned_envs.data.observed import Observed, Rebuild
 from learned_envs.data.recording import ROWS, Episode, Recording
 from learned_envs.data.source import ImportedDataset, MakeSpec
+from learned_envs.entry_point import load
 from learned_envs.errors import DatasetError, RebuiltDataWarning
-from learned_envs.registry import load, task_class, task_entry, task_of
+from learned_envs.registry import task_class, task_entry, task_of
 from learned_envs.systems.spec import SystemSpec
 
 __all__ = ["export_minari", "import_minari", "open_source", "recognises"]

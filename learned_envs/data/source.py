@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from learned_envs import argument
 from learned_envs.data.recording import Recording
+from learned_envs.entry_point import load
 from learned_envs.errors import DatasetError
-from learned_envs.registry import CHECKED, load
+from learned_envs.registry import CHECKED
 from learned_envs.systems.spec import SystemSpec
 
 FORMATS = ("learned_envs.data.minari", "learned_envs.data.dataset")

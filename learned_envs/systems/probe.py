@@ -13,8 +13,9 @@ from typing import Any
 
 import gymnasium as gym
 
+from learned_envs.entry_point import load
 from learned_envs.errors import SystemSpecError
-from learned_envs.registry import load, task_entry, task_of
+from learned_envs.registry import task_entry, task_of
 from learned_envs.systems.claims import broken_claims
 from learned_envs.systems.constants import constants_of, different
 from learned_envs.systems.moment import Subject

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Box
 
+from learned_envs.entry_point import load
 from learned_envs.errors import ParameterError, SystemSpecError
-from learned_envs.registry import TaskEntry, load, task_entry, task_of
+from learned_envs.registry import TaskEntry, task_entry, task_of
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import Body, Geom, Joint, SystemSpec, Vector
 from learned_envs.systems.symmetry import held_joints
