@@ -1,4 +1,4 @@
-"""The points of a system that meet the ground first: how high they are and how they move."""
+"""The points of a system that meet a plane first: how far they are from it, how they move."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ FLAT = 1e-4
 
 
 class Contacts(NamedTuple):
-    """The points of the moving shapes that meet the ground first.
+    """The points of the moving shapes that meet the world's planes first: floors, walls, slopes.
 
-    They follow the order of the geoms: a sphere gives its lowest point, a capsule that of the
-    sphere at each end (+z, then -z), a cylinder the lowest rim point of each cap (+z, then -z).
+    Plane after plane they follow the order of the geoms: a sphere gives its lowest point, a capsule
+    that of the sphere at each end (+z, then -z), a cylinder the lowest rim point of each cap (+z,
+    then -z). What is lowest and how high it is, is counted along the plane's normal.
 
     Attributes:
         height: (*batch, nc) above the plane, metres; negative if it penetrates.
@@ -47,31 +48,34 @@ class SpatialContacts(nn.Module):
     cap_axis: Tensor
     normal: Tensor
     plane_height: Tensor
+    drop: Tensor
     acyclic: Tensor
 
     def __init__(self, spec: SystemSpec, links: Links) -> None:
         super().__init__()
         self.links = links
         self.dt = spec.dt
-        self.drop = 0.5 * spec.gravity[2] * spec.dt**2
         dofs = [dof for joint in spec.joints for dof in _dofs(joint, links.link_of[joint.v])]
-        planes = [g for g in spec.geoms if g.kind == "plane" and g.body == 0 and g.touches]
         points = [
             (links.carrier[geom.body], *point)
             for geom in spec.geoms
-            if geom.touches and planes
+            if geom.touches
             for point in _points(geom)
         ]
         # This drops shapes that no joint moves, of the world and of bodies welded to it.
         mover = [dof[0] for dof in dofs]
         points = [point for point in points if links.carries[point[0], mover].any()]
+        planes = [transform(geom.pos, geom.quat) for geom in shown_planes(spec)]
+        plane = double([of.tolist() for of in planes for _ in points]).reshape(-1, 4, 4)
+        points *= len(planes)
         point_link = torch.tensor([point[0] for point in points]).long()
 
-        plane = transform(planes[0].pos, planes[0].quat) if planes else torch.eye(4).double()
-        normal = plane[:3, 2]
+        normal = plane[:, :3, 2]
+        # Level ground is most systems' only plane: along its normal is upward.
+        self.level = bool((normal == double([0.0, 0.0, 1.0])).all())
+        # No plane that is touched slopes along a cyclic coordinate.
         acyclic = torch.ones(spec.nq).double()
-        if normal[2] > 1 - 1e-12:
-            acyclic[list(spec.cyclic)] = 0.0
+        acyclic[list(spec.cyclic)] = 0.0
         self.caps = any(any(point[3]) for point in points)
         register_constants(
             self,
@@ -85,7 +89,8 @@ class SpatialContacts(nn.Module):
             point_radius=double([point[2] for point in points]).reshape(-1, 1),
             cap_axis=double([point[3] for point in points]).reshape(-1, 3, 1),
             normal=normal,
-            plane_height=normal @ plane[:3, 3],
+            plane_height=(normal * plane[:, :3, 3]).sum(-1),
+            drop=0.5 * (normal @ double(spec.gravity)) * spec.dt**2,
             acyclic=acyclic,
         )
 
@@ -105,7 +110,7 @@ class SpatialContacts(nn.Module):
         down = self.normal
         if self.caps:
             axis = (frames[..., :3, :3] @ self.cap_axis).squeeze(-1)
-            down = self.normal - (axis @ self.normal).unsqueeze(-1) * axis
+            down = self.normal - self.upward(axis).unsqueeze(-1) * axis
             down = down / (down.square().sum(-1, keepdim=True) + FLAT**2).sqrt()
         center = (frames[..., :3, :] @ self.point_local).squeeze(-1)
         point = center - self.point_radius * down
@@ -113,8 +118,12 @@ class SpatialContacts(nn.Module):
         turn, slide = self.screws(links)
         spin = self.moves @ (turn * v.unsqueeze(-1))
         velocity = self.moves @ (slide * v.unsqueeze(-1)) + torch.linalg.cross(spin, point)
-        height = point @ self.normal - self.plane_height
-        return Contacts(height, height + self.dt * velocity[..., 2] + self.drop, velocity)
+        height = self.upward(point) - self.plane_height
+        return Contacts(height, height + self.dt * self.upward(velocity) + self.drop, velocity)
+
+    def upward(self, vector: Tensor) -> Tensor:
+        """Return how far each point's vector, (*batch, nc, 3), leads along its plane's normal."""
+        return vector[..., 2] if self.level else (vector * self.normal).sum(-1)
 
 
 class PlanarContacts(nn.Module):
@@ -167,7 +176,8 @@ class PlanarContacts(nn.Module):
         height, velocity = maps
         offset, height = height[:, -1], functional.pad(height[:, :-1], (0, half))
         velocity = functional.pad(velocity, (half, 0))
-        later = height + spatial.dt * velocity[2::3]
+        rising = spatial.upward(velocity.reshape(-1, 3, velocity.shape[-1]).movedim(-1, 0)).T
+        later = height + spatial.dt * rising
         return cls(
             angle=angle,
             angle_offset=-angle @ q0,
@@ -190,6 +200,11 @@ def _planar_basis(q: Tensor, v: Tensor, angle: Tensor, offset: Tensor) -> Tensor
     turned, rate = functional.linear(q, angle, offset), functional.linear(v, angle)
     cosine, sine = turned.cos(), turned.sin()
     return torch.cat([cosine, sine, q, rate * sine, rate * cosine, v], dim=-1)
+
+
+def shown_planes(spec: SystemSpec) -> list[Geom]:
+    """List the planes whose contacts models see: those of the world that something touches."""
+    return [g for g in spec.geoms if g.kind == "plane" and g.body == 0 and g.touches]
 
 
 def _dofs(joint: Joint, link: int) -> list[tuple[int, int, Vector, Vector, float]]:

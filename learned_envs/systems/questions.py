@@ -129,7 +129,7 @@ class Questions:
         if unseen := unseen_contacts(self.subject.model, self.spec, pairs):
             yield (
                 f"{unseen} are shown by no feature. Models see spheres, capsules and cylinders "
-                "that touch the first plane of the world: use those."
+                "that touch planes of the world: use those."
             )
 
     def _what_matters(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from learned_envs.systems.spec import SystemSpec
 
 SHOWN = ("sphere", "capsule", "cylinder")
-"""Shapes whose contact with the ground models see."""
+"""Shapes whose contact with planes of the world models see."""
 
 UNSEEN = 0.05
 """Share of the contacts that may be without features. Gymnasium's environments have none, but for
@@ -30,11 +30,11 @@ def unseen_contacts(model: mujoco.MjModel, spec: SystemSpec, contacts: Iterable[
         spec: says which shapes models see.
         contacts: pairs of geoms; -1 is a flexible body.
     """
-    ground = [
+    ground = {
         index
         for index, geom in enumerate(spec.geoms)
         if geom.kind == "plane" and geom.body == 0 and geom.touches
-    ][:1]
+    }
     shown = {i for i, geom in enumerate(spec.geoms) if geom.touches and geom.kind in SHOWN}
     unseen: Counter[Pair] = Counter()
     total = 0

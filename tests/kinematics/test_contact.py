@@ -1,8 +1,10 @@
+from collections.abc import Sequence
+
 import mujoco
 import numpy as np
 import pytest
 import torch
-from mechanisms import ROUNDING, forward, load, spec_of, states
+from mechanisms import ROUNDING, SHAPES_XML, forward, load, spec_of, states
 
 from learned_envs.kinematics import Kinematics
 from learned_envs.kinematics.contact import SpatialContacts
@@ -23,10 +25,23 @@ WHEEL_XML = """
 """
 
 
-def mujoco_points(model: mujoco.MjModel, data: mujoco.MjData) -> list[tuple[int, np.ndarray]]:
+UP = (0.0, 0.0, 1.0)
+
+ROOM = """
+    <geom name="wall" type="plane" size="9 9 1" pos="2 0 0" zaxis="-1 0 0"/>
+    <geom name="slope" type="plane" size="9 9 1" pos="-1 .3 -.2" zaxis="1 .5 2"/>
+    <geom name="painted" type="plane" size="9 9 1" zaxis="1 0 0" contype="0" conaffinity="0"/>
+    <body mocap="true" pos="0 0 -9"><geom name="lid" type="plane" size="1 1 1"/></body>
+"""
+"""Two planes beside the floor, one that nothing touches, and one that a mocap body moves."""
+
+
+def mujoco_points(
+    model: mujoco.MjModel, data: mujoco.MjData, up: Sequence[float] = UP
+) -> list[tuple[int, np.ndarray]]:
     """List (body, lowest point) of each end of each moving shape, from MuJoCo's own poses."""
     found = []
-    down = np.array([0.0, 0.0, -1.0])
+    down = -np.array(up)
     for geom in range(model.ngeom):
         body, kind = model.geom_bodyid[geom], model.geom_type[geom]
         if model.body_weldid[body] == 0:
@@ -41,7 +56,7 @@ def mujoco_points(model: mujoco.MjModel, data: mujoco.MjData) -> list[tuple[int,
             angles = np.linspace(0, 2 * np.pi, 20001)[:, None]
             across = np.linalg.svd(axis[None])[2][1:]
             rim = radius * (np.cos(angles) * across[0] + np.sin(angles) * across[1])
-            lowest = rim[rim[:, 2].argmin()]
+            lowest = rim[(rim @ down).argmax()]
             found += [(body, center + end * half * axis + lowest) for end in (1, -1)]
     return found
 
@@ -70,6 +85,50 @@ def test_contact_points_are_where_mujoco_puts_the_shapes(name):
             np.testing.assert_allclose(velocity, jacobian @ data.qvel, rtol=0, atol=speed_error)
 
 
+def test_every_plane_of_the_world_that_is_touched_is_seen():
+    xml = SHAPES_XML.replace("<worldbody>", f"<worldbody>{ROOM}")
+    model = mujoco.MjModel.from_xml_string(xml)
+    kinematics = Kinematics(spec_of(model)).double()
+    q, v = states(model, 20)
+    contacts = kinematics.contacts(q, v)
+    for index in range(len(q)):
+        data = forward(model, q[index], v[index])
+        number = 0
+        for plane in ("wall", "slope", "floor"):
+            up = data.geom(plane).xmat.reshape(3, 3)[:, 2]
+            for body, point in mujoco_points(model, data, up):
+                jacobian = np.zeros((3, model.nv))
+                mujoco.mj_jac(model, data, jacobian, None, point, body)
+                seen = [field[index, number].numpy() for field in contacts]
+                speed = up @ jacobian @ data.qvel
+                fall = 0.5 * up[2] * model.opt.gravity[2] * model.opt.timestep**2
+                height = up @ (point - data.geom(plane).xpos)
+                assert seen[0] == pytest.approx(height, abs=ROUNDING)
+                # As for points above one floor; see above.
+                later = height + model.opt.timestep * speed + fall
+                assert seen[1] == pytest.approx(later, abs=ROUNDING)
+                np.testing.assert_allclose(seen[2], jacobian @ data.qvel, rtol=0, atol=3e-4)
+                number += 1
+        assert number == kinematics.contact_count
+
+
+def test_what_slides_along_a_slope_is_at_one_height():
+    slope = '<geom type="plane" size="9 9 1" zaxis="-1 0 2"/>'
+    xml = WHEEL_XML.format(geom='<geom size=".2"/>', axis="0 1 0")
+    plane = '<geom type="plane" size="9 9 1"/>'
+    assert plane in xml
+    spec = spec_of(mujoco.MjModel.from_xml_string(xml.replace(plane, slope)))
+    kinematics = Kinematics(spec).double()
+    assert spec.cyclic == ()
+    q, v = torch.zeros(2, 4).double(), torch.zeros(2, 4).double()
+    q[1, :2] = v[1, :2] = torch.tensor([2.0, 1.0])
+    height, later, velocity = kinematics.contacts(q, v)
+    # The wheel's centre is 1 m above the slope's origin, and its normal (-1, 0, 2) / sqrt 5.
+    assert height[:, 0].tolist() == pytest.approx([2 / 5**0.5 - 0.2] * 2, abs=ROUNDING)
+    torch.testing.assert_close(later[0], later[1], rtol=0, atol=ROUNDING)
+    assert velocity[1, 0].tolist() == pytest.approx([2, 0, 1], abs=ROUNDING)
+
+
 def test_a_cap_that_lies_flat_has_finite_heights_velocities_and_gradients():
     xml = WHEEL_XML.format(geom='<geom type="cylinder" size=".2 .1"/>', axis="0 1 0")
     kinematics = Kinematics(spec_of(mujoco.MjModel.from_xml_string(xml))).double()
@@ -92,9 +151,15 @@ def test_a_lower_cap_tilts_down_with_its_rim():
     assert height == pytest.approx(1 - 0.1 * np.cos(tilt) - 0.2 * np.sin(tilt), abs=ROUNDING)
 
 
-@pytest.mark.parametrize("name", ["Hopper-v5", "Walker2d-v5", "HalfCheetah-v5"])
+@pytest.mark.parametrize("name", ["Hopper-v5", "Walker2d-v5", "HalfCheetah-v5", "a room"])
 def test_planar_systems_take_a_fast_path_that_equals_the_general_one(name):
-    model, spec = load(name)
+    if name == "a room":
+        walls = ROOM[: ROOM.index("<body")].replace(".5 2", "0 2")
+        xml = WHEEL_XML.format(geom='<geom size=".2"/>', axis="0 1 0")
+        model = mujoco.MjModel.from_xml_string(xml.replace("<worldbody>", f"<worldbody>{walls}"))
+        spec = spec_of(model)
+    else:
+        model, spec = load(name)
     kinematics = Kinematics(spec).double()
     general = SpatialContacts(spec, kinematics._links).double()
     assert not isinstance(kinematics._contacts, SpatialContacts)

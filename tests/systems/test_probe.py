@@ -40,6 +40,8 @@ CHAIN = """
 </body>"""
 CLOSED = '<equality><connect body1="c" anchor="0 0 .5"/></equality>'
 
+WALL = '<geom name="wall" type="plane" pos=".3 0 0" zaxis="-1 0 0" size="2 2 .1"/>'
+
 FINE = {
     "a motor": mjcf(),
     "positions that a hinge follows": mjcf(
@@ -63,6 +65,8 @@ FINE = {
     "a sled on a spring": sled(joint='type="slide" axis="1 0 0" stiffness="20"'),
     "a sled on a slope": sled(option='gravity="3 0 -9.81"'),
     "a closed chain": mjcf(child=CHAIN, tail=CLOSED),
+    "a wall": mjcf(body='pos="0 0 .45"', world=WALL),
+    "a slope": mjcf(body='pos="0 0 .45"', world=WALL.replace("-1 0 0", "-1 0 1")),
     "weak motors": mjcf(actuator=traits.MOTOR.replace("/>", ' gear="5" forcerange="-1 1"/>')),
 }
 
@@ -74,7 +78,6 @@ def test_nothing_is_said_of_what_a_spec_can_say(name):
 
 
 TREE = '<body name="o" pos="2 0 .2"><freejoint/><geom name="other" size=".1"/></body>'
-WALL = '<geom name="wall" type="plane" pos=".3 0 0" zaxis="-1 0 0" size="2 2 .1"/>'
 TABLE = '<geom name="table" type="box" size="1 1 .05" pos="0 0 -.03"/>'
 
 
@@ -94,7 +97,6 @@ TRAITS = {
         low(shape='<geom type="ellipsoid" pos="0 0 -.3" size=".1 .1 .2"/>'),
         "ellipsoid of",
     ),
-    "a wall": (low(world=WALL), "plane 'wall'"),
     "a table": (sled(world=TABLE), "box 'table'"),
     "two trees": (sled(world=TREE), "move apart from each other and can collide"),
     "a filter": (driven('general dyntype="filter" dynprm="0.3"'), "actuators .m"),
