@@ -14,6 +14,7 @@ LearnedEnvsError
 ├── CheckpointError      (OSError)       weights that are missing, broken, or of something else
 │   └── WeightsNotShippedError           an id whose weights do not exist yet
 ├── UntraceableError     (NotImplementedError)  a step that cannot be written as numpy or C++ code
+├── RulesError           (ValueError)    rules of an environment that are no such graph
 ├── TrainingError        (RuntimeError)  a training whose numbers are no longer finite
 ├── NativeCodeError      (RuntimeError)  native code that cannot be compiled or loaded here
 ├── DatasetError         (OSError)       a dataset that is missing, broken, or of something else
@@ -88,6 +89,10 @@ class WeightsNotShippedError(CheckpointError):
 
 class UntraceableError(LearnedEnvsError, NotImplementedError):
     """A function does something that code derived from it cannot do."""
+
+
+class RulesError(LearnedEnvsError, ValueError):
+    """Rules of an environment are not a graph of known operations on arrays that fit."""
 
 
 class TrainingError(LearnedEnvsError, RuntimeError):

@@ -1,0 +1,1 @@
+"""What an environment pays, shows and ends, as graphs of named operations: data, and not code."""

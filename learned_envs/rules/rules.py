@@ -1,0 +1,1 @@
+"""The rules of an environment: what its own code computes from physics, and how exactly."""
