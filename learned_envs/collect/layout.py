@@ -49,7 +49,7 @@ class Layout:
         """
         spec = task.spec
         hidden = [sensor.name for sensor in task.sensors if sensor.place is None]
-        if further := [*hidden, *(name for name, _ in spec.leaves)]:
+        if further := [*hidden, *(leaf.name for leaf in spec.leaves)]:
             raise DatasetError(f"its observation does not hold {', '.join(further)}.")
         states = np.random.default_rng(0).uniform(-1, 1, (PROBES, spec.nq + spec.nv))
         seen = _observed(task, states)

@@ -25,7 +25,7 @@ is off by more than 0.1 in a quarter of the steps, and one that is 3 times that 
 
 def beginning(recording: Recording, row: int, spec: SystemSpec) -> Moment:
     """Return where the step that begins at a row of a recording begins."""
-    leaves = {name: recording.columns[name][row] for name, _ in spec.leaves}
+    leaves = {leaf.name: recording.columns[leaf.name][row] for leaf in spec.leaves}
     return Moment(recording.qpos[row], recording.qvel[row], leaves)
 
 

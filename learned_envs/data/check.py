@@ -89,7 +89,7 @@ def _check_precision(values: Array, name: str) -> None:
 def _check_rows(
     data: Episode | Recording, spec: SystemSpec, where: str, states: int, steps: int, width: int
 ) -> None:
-    lacking = [name for name, _ in spec.leaves if name not in data.columns]
+    lacking = [leaf.name for leaf in spec.leaves if leaf.name not in data.columns]
     if lacking:
         raise DatasetError(
             f"{where} has no {lacking[0]!r}, which is part of the state of {spec.reference_id}. "
@@ -105,7 +105,7 @@ def _check_rows(
             (name, column, (states, *np.shape(column)[-1:]))
             for name, column in data.columns.items()
         ),
-        *((name, data.columns[name], (states, size)) for name, size in spec.leaves),
+        *((leaf.name, data.columns[leaf.name], (states, leaf.size)) for leaf in spec.leaves),
     ]
     for name, values, shape in expected:
         array = np.asarray(values)

@@ -101,7 +101,7 @@ class Trajectories:
             torch.as_tensor(recording.qpos, device=device),
             single(recording.qvel),
             torch.as_tensor(recording.actions, device=device).clamp(low, high),
-            {name: single(recording.columns[name]) for name, _ in spec.leaves},
+            {leaf.name: single(recording.columns[leaf.name]) for leaf in spec.leaves},
             {sensor.name: single(recording.readings(sensor)) for sensor in sensors},
             ends - 1 - torch.arange(len(ends), device=device),
             spec.cyclic,

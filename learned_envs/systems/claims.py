@@ -66,11 +66,12 @@ def _start(env: gym.Env[Any, Any], base: Any, spec: SystemSpec) -> Iterator[str]
 
 def _state(model: mujoco.MjModel, data: mujoco.MjData, spec: SystemSpec) -> Iterator[str]:
     """Compare what MuJoCo counts to the state with q, v and the spec's leaves."""
-    for name, size in spec.leaves:
+    for leaf in spec.leaves:
+        name, size = leaf.name, leaf.size
         found = np.size(getattr(data, name, ()))
         if found != size:
             yield f"{name!r} has {found} numbers, the spec's leaves say {size}. Correct the spec."
-    named = {name for name, _ in spec.leaves}
+    named = {leaf.name for leaf in spec.leaves}
     if model.na and "act" not in named:
         slow = [i for i in range(len(model.actuator_dyntype)) if model.actuator_dyntype[i]]
         names = ", ".join(model.actuator(i).name or str(i) for i in slow)
@@ -79,7 +80,7 @@ def _state(model: mujoco.MjModel, data: mujoco.MjData, spec: SystemSpec) -> Iter
             "and v do not hold. Use actuators without dynamics, or list "
             f'("act", {model.na}) in the spec\'s leaves and fit a family that computes them.'
         )
-    for part, (leaf, words) in HIDDEN_STATE.items():
+    for part, (array, words) in HIDDEN_STATE.items():
         bit = state_bit(part)
-        if bit and leaf not in named and (size := mujoco.mj_stateSize(model, bit)):
+        if bit and array not in named and (size := mujoco.mj_stateSize(model, bit)):
             yield f"The motion depends on {words}, {size} numbers that q and v do not hold."

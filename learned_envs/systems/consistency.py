@@ -119,11 +119,14 @@ def _geoms(spec: SystemSpec) -> Iterator[tuple[str, bool, str]]:
 
 
 def _leaves(spec: SystemSpec) -> Iterator[tuple[str, bool, str]]:
-    names = [name for name, _ in spec.leaves]
+    names = [leaf.name for leaf in spec.leaves]
     yield f"spec.leaves named {names!r:.80}", len({*names}) == len(names), "names of their own"
-    for name, size in spec.leaves:
-        yield _name("spec.leaves", name)
-        yield f"spec.leaves {name!r:.80} of {size!r:.40}", 0 < size <= MOST, f"1 to {MOST} numbers"
+    for leaf in spec.leaves:
+        name, size = f"{leaf.name!r:.80}", leaf.size
+        yield _name("spec.leaves", leaf.name)
+        yield f"spec.leaves {name} of {size!r:.40}", 0 < size <= MOST, f"1 to {MOST} numbers"
+        fits = math.prod(leaf.shape or ()) == size
+        yield f"spec.leaves {name} of shape {leaf.shape!r:.80}", fits, f"{size} numbers"
 
 
 def _name(where: str, name: str) -> tuple[str, bool, str]:

@@ -78,7 +78,7 @@ class Subject:
         data = self.data
         whole = np.empty(mujoco.mj_stateSize(self.model, EVERYTHING))
         mujoco.mj_getState(self.model, data, whole, EVERYTHING)
-        leaves = {name: np.array(getattr(data, name)) for name, _ in self.spec.leaves}
+        leaves = {leaf.name: np.array(getattr(data, leaf.name)) for leaf in self.spec.leaves}
         warm = data.qacc_warmstart.copy()
         return Moment(data.qpos.copy(), data.qvel.copy(), leaves, warm, whole)
 

@@ -146,7 +146,9 @@ def columns_of(data: Any, spec: SystemSpec, sensors: Sequence[Sensor]) -> dict[s
     Returns:
         (n) float64 each, by name.
     """
-    leaves = {name: np.array(getattr(data, name), dtype=np.float64) for name, _ in spec.leaves}
+    leaves = {
+        leaf.name: np.array(getattr(data, leaf.name), dtype=np.float64) for leaf in spec.leaves
+    }
     hidden = {
         sensor.name: np.array(np.ravel(getattr(data, sensor.array)))[sensor.slice]
         for sensor in sensors

@@ -104,6 +104,34 @@ class Geom:
     touches: bool
 
 
+class Leaf(msgspec.Struct, frozen=True, array_like=True):
+    """What belongs to the state beside q and v. Files hold it as a list, in this order.
+
+    Attributes:
+        name: of MuJoCo's data, such as "act" or "mocap_pos"; of a constant of the model that resets
+            draw, such as "model.body_pos[5]"; or of numbers that the environment's Python keeps,
+            such as "env._last_action" or "env._history[0]".
+        size: how many numbers it has.
+        shape: of them where they lie; flat if None is given.
+        frozen: whether it is constant within an episode.
+        seen: whether the motion depends on it, so that networks see it as a feature.
+
+    Examples:
+        >>> Leaf("act", 2).shape, Leaf("act", 2).seen
+        ((2,), True)
+    """
+
+    name: str
+    size: int
+    shape: tuple[int, ...] | None = None
+    frozen: bool = False
+    seen: bool = True
+
+    def __post_init__(self) -> None:
+        if self.shape is None:
+            msgspec.structs.force_setattr(self, "shape", (self.size,))
+
+
 @dataclass(frozen=True)
 class SystemSpec:
     """All that a model may know about a system: constants of its MJCF, and its control period.
@@ -122,8 +150,8 @@ class SystemSpec:
         bodies: the bodies, parents before children.
         joints: the joints in the order of q.
         geoms: the shapes.
-        leaves: name and size of what belongs to the state beside q and v, such as activations of
-            actuators. The names are those of MuJoCo's data.
+        leaves: what belongs to the state beside q and v, such as activations of actuators. Pairs
+            of name and size are made leaves.
 
     Examples:
         >>> from learned_envs.card import read_card
@@ -142,7 +170,11 @@ class SystemSpec:
     bodies: tuple[Body, ...]
     joints: tuple[Joint, ...]
     geoms: tuple[Geom, ...]
-    leaves: tuple[tuple[str, int], ...] = ()
+    leaves: tuple[Leaf, ...] = ()
+
+    def __post_init__(self) -> None:
+        leaves = (leaf if isinstance(leaf, Leaf) else Leaf(*leaf) for leaf in self.leaves)
+        object.__setattr__(self, "leaves", tuple(leaves))
 
     @property
     def dt(self) -> float:
@@ -243,7 +275,8 @@ class SystemSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as plain data for JSON."""
-        return asdict(self)
+        leaves = tuple(msgspec.structs.astuple(leaf) for leaf in self.leaves)
+        return {**asdict(self), "leaves": leaves}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SystemSpec:
