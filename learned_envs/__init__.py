@@ -16,6 +16,7 @@ from learned_envs.registry import register_family, register_improver, register_t
 
 if TYPE_CHECKING:
     from learned_envs.checkpoint import load_checkpoint, save_checkpoint
+    from learned_envs.registration import register
     from learned_envs.simulation import Simulation
     from learned_envs.state import State
 
@@ -26,6 +27,7 @@ __all__ = [
     "State",
     "__version__",
     "load_checkpoint",
+    "register",
     "register_family",
     "register_improver",
     "register_task",
@@ -38,6 +40,7 @@ _find, __dir__ = exports(
         "Simulation": "learned_envs.simulation",
         "State": "learned_envs.state",
         "load_checkpoint": "learned_envs.checkpoint",
+        "register": "learned_envs.registration",
         "save_checkpoint": "learned_envs.checkpoint",
     },
 )

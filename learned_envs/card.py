@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 from safetensors import SafetensorError, safe_open
 
 from learned_envs import registry
+from learned_envs.card_entries import Entries, Reference
 from learned_envs.errors import CheckpointError, UnknownNameError, WeightsNotShippedError
-from learned_envs.figures import Checked, Data, Fidelity, Returns, RolloutErrors
+from learned_envs.figures import Checked, Data
 from learned_envs.files import check_header
 from learned_envs.schema import (
     Migration,
-    NotNegative,
     Plain,
     Word,
     checksum,
@@ -40,13 +40,14 @@ __all__ = [
     "Checked",
     "Data",
     "Entries",
+    "Reference",
     "checksum",
     "find_checkpoint",
     "read_card",
     "write_card",
 ]
 
-FORMAT = 3
+FORMAT = 4
 """Version of the card's layout; a newer one is refused."""
 
 
@@ -60,9 +61,9 @@ def _from_1(card: Plain) -> Plain:
     return card
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _from_1, 2: lambda card: card}
+MIGRATIONS: Mapping[int, Migration] = {1: _from_1, 2: lambda card: card, 3: lambda card: card}
 """What turns a card of an older format into one of the next; see `schema`. Up to format 2 there
-were cards without a checksum."""
+were cards without a checksum, and up to format 3 without rules."""
 
 CHECKSUMMED = 3
 """The first format in which every card has a checksum of its own."""
@@ -72,53 +73,6 @@ MOST_READ = 100_000
 
 FILE_NAME = "model.safetensors"
 """Name of the checkpoint in a fit's folder."""
-
-
-class Entries(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What a card says of a model that the model itself does not determine.
-
-    Only what is set is written. For `start` and `disagreement_threshold` None is written too,
-    because it has a meaning there.
-
-    Attributes:
-        task: name of the task.
-        seed: of the fit.
-        start: sha256 of the weights that the fit went on from; None if the model is new.
-        real_steps: how many steps of the real system were recorded for the model.
-        data: what it was fitted to.
-        fit: the settings; `FitConfig.from_dict` reads them.
-        training: when in training the weights were the best.
-        held_out: rollout errors on what the fit held out.
-        beats_hold: whether, by these, it is better than holding the first state.
-        sensor_errors: mean squared error of each sensor's readings, in units of its variance.
-        disagreement_threshold: environments cut an episode above it; None if there is none, as
-            for a model of one member.
-        rounds: the figures of each [`Round`][learned_envs.fit.round.Round].
-        chosen: which round was the best, and by what.
-        returns: of agents trained inside and outside.
-        fidelity: errors on trajectories of agents that are in no data.
-    """
-
-    task: Word | UnsetType = UNSET
-    seed: Annotated[int, Meta(ge=0)] | None = None
-    start: str | UnsetType | None = UNSET
-    real_steps: Annotated[int, Meta(ge=0)] | None = None
-    data: Data | None = None
-    fit: dict[str, Any] | None = None
-    training: Checked | None = None
-    held_out: RolloutErrors | None = None
-    beats_hold: bool | None = None
-    sensor_errors: dict[str, float] | None = None
-    disagreement_threshold: NotNegative | UnsetType | None = UNSET
-    rounds: tuple[dict[str, Any], ...] | None = None
-    chosen: str | None = None
-    returns: Returns | None = None
-    fidelity: Fidelity | None = None
-
-    def to_dict(self) -> Plain:
-        """Return what is set, as plain data."""
-        plain: Plain = msgspec.to_builtins(self)
-        return plain
 
 
 class Card(Entries, kw_only=True, frozen=True):
@@ -131,6 +85,7 @@ class Card(Entries, kw_only=True, frozen=True):
         config: the family's options.
         members: models in the ensemble.
         sensors: what the model predicts beside the state; cards of 0.1.0 have none.
+        starts: how many recorded states it holds for episodes to start from.
         spec: the system.
         versions: of the libraries that made the weights.
         sha256: of the tensors.
@@ -143,6 +98,7 @@ class Card(Entries, kw_only=True, frozen=True):
     config: dict[str, Any]
     members: Annotated[int, Meta(ge=1, le=1000)]
     sensors: Annotated[tuple[Sensor, ...], Meta(max_length=1000)] = ()
+    starts: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     spec: SystemSpec
     versions: dict[str, str]
     sha256: str

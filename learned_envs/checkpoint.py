@@ -83,6 +83,7 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
             "config": asdict(dynamics.family),
             "members": dynamics.members,
             "sensors": [{"name": s.name, "size": s.size} for s in dynamics.sensors],
+            "starts": 0 if dynamics.starts is None else len(dynamics.starts),
             "spec": dynamics.spec.to_dict(),
             "versions": {
                 name: version(name) for name in ("learned-envs", "torch", "mujoco", "gymnasium")
@@ -165,7 +166,7 @@ def _model_of(card: Card) -> Ensemble:
         for name, value in card.config.items()
     }
     family = registry.family_class(card.family)(**config)
-    return Ensemble(family, card.spec, card.members, card.sensors)
+    return Ensemble(family, card.spec, card.members, card.sensors, card.starts)
 
 
 def _read_tensors(path: Path, dynamics: Ensemble) -> dict[str, torch.Tensor]:

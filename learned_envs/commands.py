@@ -14,7 +14,7 @@ from msgspec import Meta
 from tyro.conf import Positional, UseAppendAction, arg
 
 from learned_envs import registry
-from learned_envs.fit_command import Actors, Steps, learners_of
+from learned_envs.fit_command import Actors, Keywords, Steps, learners_of, task_with
 from learned_envs.schema import Seed
 from learned_envs.terminal import (
     bars,
@@ -75,7 +75,7 @@ class Collect:
     """Record episodes of a task's real environment into a dataset."""
 
     task: Annotated[Positional[str], arg(metavar="TASK")]
-    """Which task."""
+    """A task, an environment as gym.make takes it, or an MJCF or URDF file."""
     out: Path
     """The dataset's folder; a collection that was interrupted goes on there."""
     steps: Steps
@@ -87,6 +87,8 @@ class Collect:
     agent: UseAppendAction[Annotated[tuple[tuple[Path, ...], ...], arg(metavar="PATH ...")]] = ()
     """Trained agents to record: folders with an agent.safetensors, or zips of SB3's PPO, SAC or
     TD3. A zip can run code: give only those that you trust."""
+    env_kwargs: Keywords = ()
+    """What the environment is made with, such as xml_file=longer.xml frame_skip=4."""
     add: bool = False
     """Add to the dataset that is there; most episodes then start near its states."""
     seed: Seed = 0
@@ -100,12 +102,13 @@ class Collect:
         from learned_envs.data.dataset import Dataset
         from learned_envs.sb3 import SavedAgent, learn_outside
 
-        learners = learners_of(registry.task_of(self.task), self.learners)
+        task = task_with(self.task, self.env_kwargs)
+        learners = learners_of(task, self.learners)
         agents = [SavedAgent(path) for paths in self.agent for path in paths]
         with bars() as bar:
             advance = bar("recording", self.steps)
             dataset = collect(
-                self.task,
+                task,
                 self.steps,
                 Dataset.open(self.out) if self.add else self.out,
                 policies={f"{i}-{agent.name}": agent for i, agent in enumerate(agents)},

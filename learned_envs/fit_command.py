@@ -13,6 +13,7 @@ from tyro.conf import Positional, Suppress, UseAppendAction, arg
 from learned_envs import registry
 from learned_envs.errors import ParameterError
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
+from learned_envs.reference_name import ReferenceName, read_keywords
 from learned_envs.schema import decoded
 from learned_envs.terminal import bars, fit_observer, show_report
 
@@ -23,12 +24,17 @@ Actors = Annotated[int, Meta(ge=0, le=1000)]
 """Who are recorded."""
 
 
+Keywords = UseAppendAction[Annotated[tuple[tuple[str, ...], ...], arg(metavar="NAME=VALUE ...")]]
+"""Names with values, which may be given side by side or one by one."""
+
+
 @dataclass(frozen=True)
 class Fit:
-    """Fit a model of a task's system from real MuJoCo."""
+    """Fit a model of a task's system, or of any MuJoCo environment, from real MuJoCo."""
 
     task: Annotated[Positional[str], arg(metavar="TASK")]
-    """Which task; `learned-envs list` names them."""
+    """A task (`learned-envs list` names them), an environment as gym.make takes it
+    (my_robot:MyRobot-v0), or an MJCF or URDF file."""
     family: Annotated[Positional[str], arg(metavar="FAMILY")] = registry.DEFAULT_FAMILY
     """Which model family."""
     data: Annotated[Path | None, arg(metavar="PATH")] = None
@@ -45,9 +51,9 @@ class Fit:
     """Go on with the fit in the folder, with the settings that it was begun with."""
     device: Annotated[str | None, arg(metavar="NAME")] = None
     """Where to train. If not given: a GPU if there is one."""
-    option: UseAppendAction[
-        Annotated[tuple[tuple[str, ...], ...], arg(metavar="NAME=VALUE ...")]
-    ] = ()
+    env_kwargs: Keywords = ()
+    """What the environment is made with, such as xml_file=longer.xml frame_skip=4."""
+    option: Keywords = ()
     """Options of the family, such as hidden=128,128 or substeps=2."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     improvement: RoundsConfig = field(default_factory=RoundsConfig)
@@ -56,7 +62,7 @@ class Fit:
 
     def run(self) -> None:
         """Fit and print the report."""
-        task = registry.task_of(self.task)
+        task = self.name
         config: FitConfig | None = self._settings(task)
         from learned_envs.card import read_card
         from learned_envs.evaluation.report import Report
@@ -81,7 +87,8 @@ class Fit:
         if errors := read_card(self.folder).held_out:
             show_report(Report.of(errors))
         print(f"wrote {self.folder}")
-        print(f'gym.make("{registry.env_id(task)}", checkpoint="{self.folder}")')
+        id = registry.env_id(task) if task in registry.TASKS else registry.ANY
+        print(f'gym.make("{id}", checkpoint="{self.folder}")')
 
     def _settings(self, task: str) -> FitConfig:
         """Return the settings of a new fit."""
@@ -103,7 +110,7 @@ class Fit:
             known = {("rounds" if f.name == "count" else f.name): f.name for f in fields(own)}
             return {name: getattr(own, name) for key, name in known.items() if key in self.typed}
 
-        asked = self._settings(registry.task_of(self.task))
+        asked = self._settings(self.name)
         names = {"from": "start", "option": "options"}
         own = {names.get(name, name) for name in self.typed}
         changes = {n: getattr(asked, n) for n in ("data", "steps", "learners", "start") if n in own}
@@ -119,12 +126,37 @@ class Fit:
     @property
     def folder(self) -> Path:
         """The fit's folder."""
-        return self.out or Path("runs") / registry.task_of(self.task).lower()
+        return self.out or Path("runs") / registry.folder_name(self.name)
+
+    @property
+    def name(self) -> str:
+        """The task's one name, with what its environment is made with."""
+        return task_with(self.task, self.env_kwargs)
 
     @property
     def interrupted(self) -> str:
         """What to tell a user who pressed Ctrl-C."""
         return f"Go on with: learned-envs fit {self.task} --out {self.folder} --resume"
+
+
+def task_with(task: str, env_kwargs: tuple[tuple[str, ...], ...]) -> str:
+    """Return the one name of a task whose environment is made with further arguments.
+
+    Raises:
+        UnknownNameError: if there is no such task.
+        ParameterError: if there is no such environment, or the task is one of our own.
+    """
+    given = read_keywords(tuple(text for texts in env_kwargs for text in texts))
+    own = None if task in registry.TASKS else ReferenceName.read(task)
+    if own is not None:
+        return registry.task_of(str(own.with_kwargs(given)))
+    task = registry.task_of(task)
+    if given:
+        raise ParameterError(
+            f"Got --env-kwargs for {task}, whose environment is made as it is. Name the "
+            f"environment instead: {registry.reference_id(task)}."
+        )
+    return task
 
 
 def learners_of(task: str, asked: int) -> int:

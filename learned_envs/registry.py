@@ -63,6 +63,9 @@ class TaskEntry:
     driven: bool = True
 
 
+ANY = "LearnedSim-v0"
+"""The id of the environment of any checkpoint."""
+
 TASKS: dict[str, TaskEntry] = {}
 """Every task, by name; `register_task` adds to it."""
 
@@ -169,6 +172,12 @@ def env_id(task: str) -> str:
     if task not in TASKS and (own := ReferenceName.read(task)) is not None:
         return f"LearnedSim-{own.short}-v0"
     return f"LearnedSim-{task}-v0"
+
+
+def folder_name(task: str) -> str:
+    """Return the name of a task's folder of fits."""
+    own = None if task in TASKS else ReferenceName.read(task)
+    return (task if own is None else own.short).lower()
 
 
 def task_entry(name: str) -> TaskEntry:

@@ -40,14 +40,22 @@ class Ensemble(Dynamics):
         sensors: what it predicts the readings of, beside the motion.
         head: the network that predicts them, with as many members; None without sensors.
         judges: members that only say how far they are from these; None in most cases.
+        starts: (n, nq + nv + leaves), recorded states that episodes start from: q, v and then each
+            leaf of the spec; None if the task draws its own.
         change_spread: (nv) the spread of a step's change of v over the data, the unit of
             disagreement.
     """
 
     change_spread: Tensor
+    starts: Tensor | None
 
     def __init__(
-        self, family: Family, spec: SystemSpec, members: int, sensors: Sequence[Sensor] = ()
+        self,
+        family: Family,
+        spec: SystemSpec,
+        members: int,
+        sensors: Sequence[Sensor] = (),
+        starts: int = 0,
     ) -> None:
         with usual_defaults():
             super().__init__(spec)
@@ -62,6 +70,10 @@ class Ensemble(Dynamics):
                 SensorHead(spec, self.kinematics, self.sensors, members) if self.sensors else None
             )
             self.register_buffer("change_spread", torch.ones(spec.nv))
+            self.starts = None
+            if starts:
+                size = spec.nq + spec.nv + sum(leaf.size for leaf in spec.leaves)
+                self.register_buffer("starts", torch.zeros(starts, size))
         self.remembers = self.model.remembers
         self.judges: Ensemble | None = None
 
@@ -81,7 +93,9 @@ class Ensemble(Dynamics):
 
     def _part(self, chosen: slice | list[int], count: int) -> Ensemble:
         with usual_defaults(random=False):
-            own = Ensemble(self.family, self.spec, count, self.sensors).to(self.q_low.device)
+            starts = 0 if self.starts is None else len(self.starts)
+            own = Ensemble(self.family, self.spec, count, self.sensors, starts)
+            own = own.to(self.q_low.device)
         theirs = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         for name, tensor in (*own.named_parameters(), *own.named_buffers()):
             shared = theirs[name].detach()

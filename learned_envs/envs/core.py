@@ -21,6 +21,7 @@ from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from learned_envs import argument, arrays, registry
+from learned_envs.card import Card
 from learned_envs.envs.batch import EnvState, EpisodeBatch, NewEpisodes, Supply
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.placing import placed
@@ -46,16 +47,18 @@ class EnvCore:
             action that is not finite is then no error but truncates its episode as diverged.
     """
 
-    def __init__(self, task: str, options: EnvOptions, tensors: bool = False) -> None:
+    def __init__(self, task: str | None, options: EnvOptions, tensors: bool = False) -> None:
         """Load the model.
 
         Args:
-            task: the registered name of the task, or the id of its environment.
+            task: the registered name of the task, or the id of its environment; None if the
+                checkpoint says what it is.
             options: how the episodes run; see there for the errors.
             tensors: whether users get tensors on the device.
         """
         tensors = argument.flag("tensors", tensors)
-        self._set_up(options.load(registry.task_of(task)), options, tensors)
+        name = None if task is None else registry.task_of(task)
+        self._set_up(options.load(name), options, tensors)
 
     def _set_up(self, simulation: Simulation, options: EnvOptions, tensors: bool) -> None:
         self.options, self.mode = options, options.mode
@@ -73,7 +76,7 @@ class EnvCore:
         self._simulation = simulation
         self._like = simulation.dynamics.q_low
         self._starts = options.starts_in(simulation)
-        self._limit = options.limit
+        self._limit = options.limit if options.max_episode_steps is not None else self.own_limit
 
     def _key(self, simulation: Simulation) -> Hashable:
         """Return what tells derived code from that of other environments.
@@ -111,6 +114,17 @@ class EnvCore:
     def task(self) -> Task:
         """What is asked."""
         return self._simulation.task
+
+    @property
+    def card(self) -> Card:
+        """What the checkpoint says of itself."""
+        return Card.of(dict(self._simulation.card))
+
+    @property
+    def own_limit(self) -> int | None:
+        """Steps of an episode that the checkpoint names; None if it names none."""
+        reference = self.card.reference
+        return None if reference is None else reference.episode_steps
 
     @property
     def members(self) -> int:

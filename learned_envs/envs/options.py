@@ -116,8 +116,11 @@ class EnvOptions:
         """After how many steps episodes are truncated; None for never."""
         return None if self.max_episode_steps == -1 else self.max_episode_steps
 
-    def load(self, task: str) -> Simulation:
+    def load(self, task: str | None) -> Simulation:
         """Load the simulation of a task that they ask for, uncompiled.
+
+        Args:
+            task: name of the task; None if the checkpoint says what it is.
 
         Raises:
             CheckpointError: if the weights cannot be read, or are of another task.
@@ -127,7 +130,14 @@ class EnvOptions:
             DeviceError: if there is no such device.
         """
         # An id and not the bare name, which a folder of the user's is likelier to have.
-        checkpoint = registry.env_id(task) if self.checkpoint is None else self.checkpoint
+        checkpoint = self.checkpoint
+        if checkpoint is None:
+            if task is None:
+                raise ParameterError(
+                    f"Got no checkpoint, expected one: gym.make({registry.ANY!r}, "
+                    "checkpoint='runs/mine')."
+                )
+            checkpoint = registry.env_id(task)
         read_card(checkpoint, task)
         simulation = Simulation.load(checkpoint, self.device, **self.parameters)
         self._check_members(simulation.members)

@@ -9,7 +9,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from learned_envs import argument, registry
+from learned_envs import argument
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import Array
 from learned_envs.envs.mujoco_names import MujocoNames
@@ -45,7 +45,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
 
     def __init__(
         self,
-        task: str,
+        task: str | None = None,
         *,
         checkpoint: str | Path | None = None,
         device: str | torch.device = "cpu",
@@ -60,7 +60,8 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         """Load the model.
 
         Args:
-            task: the registered name of the task; `gym.make` fills it in.
+            task: the registered name of the task; `gym.make` fills it in. None if the checkpoint
+                says what it is, as for `LearnedSim-v0`.
             checkpoint: a weights file or a fit's folder; the shipped weights if None.
             device: where the model runs.
             compile: step in code that a C++ compiler makes; see `Simulation.compiled`. "auto" does
@@ -93,7 +94,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             parameters=parameters,
         )
         self._core = EnvCore(task, options)
-        self._renderer = Renderer(registry.task_of(task), render_mode, picture)
+        self._renderer = Renderer(self._core.card.task, render_mode, picture)
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": self._core.render_fps}
         self.action_space = self._core.task.action_space

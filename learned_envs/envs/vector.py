@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from learned_envs import argument, arrays, registry
+from learned_envs import argument, arrays
 from learned_envs.envs.batch import EpisodeBatch
 from learned_envs.envs.core import EnvCore
 from learned_envs.envs.infos import everyones, finals, gathered, somebodys, to_host
@@ -49,7 +49,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
 
     def __init__(
         self,
-        task: str,
+        task: str | None = None,
         num_envs: int = 1,
         *,
         max_episode_steps: int | None = None,
@@ -71,10 +71,12 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         """Load the model.
 
         Args:
-            task: the registered name of the task; `gym.make_vec` fills it in.
+            task: the registered name of the task; `gym.make_vec` fills it in. None if the
+                checkpoint says what it is, as for `LearnedSim-v0`.
             num_envs: how many episodes run at once.
             max_episode_steps: truncate after so many steps; `gym.make_vec` fills in the
-                reference's limit. No limit if None, or -1 as for `gym.make`.
+                reference's limit. The checkpoint's own limit if None; -1 for none, as for
+                `gym.make`.
             autoreset_mode: an `AutoresetMode` or its value.
             tensors: hand out torch tensors on the device in place of numpy arrays.
             starts: states, q (n, nq) and v (n, nv), that episodes may begin from.
@@ -116,7 +118,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         )
         self._core = EnvCore(task, options, tensors)
         self._tensors = tensors
-        self._renderer = Renderer(registry.task_of(task), render_mode, picture)
+        self._renderer = Renderer(self._core.card.task, render_mode, picture)
         self._episodes: EpisodeBatch | None = None
 
         self.num_envs = num_envs
