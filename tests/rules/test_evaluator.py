@@ -1,0 +1,180 @@
+"""What torch computes of a graph is what numpy computes, for every operation and any batch."""
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from interpreter import interpreted
+from torch import Tensor
+
+from learned_envs.errors import RulesError, ShapeError
+from learned_envs.rules.builder import GraphBuilder
+from learned_envs.rules.evaluator import Evaluator
+from learned_envs.rules.graph import Graph
+from learned_envs.rules.operation import ELEMENTWISE, OPERATIONS, REDUCTIONS
+
+SHAPES = {"action": (3,), "after.qpos": (3,), "after.xpos": (4, 3), "after.time": ()}
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, np.inf, -np.inf, np.nan]
+
+
+def every_operation() -> Graph:
+    """All operations, each with operands of several shapes, and with constants on either side."""
+    build = GraphBuilder()
+    action, q, x, time = (build.input(name, shape) for name, shape in SHAPES.items())
+    outputs = {}
+    for name, operation in ELEMENTWISE.items():
+        if operation.operands == 1:
+            outputs[name] = build.add(name, q)
+            continue
+        for label, operands in {
+            "vectors": (action, q),
+            "scalar first": (time, q),
+            "scalar last": (x, time),
+            "scalars": (time, time),
+            "number first": (2.5, q),
+            "number last": (q, 0.5),
+            "array": (x, np.linspace(-2, 2, 3)),
+            "matrices": (x, q),
+        }.items():
+            outputs[f"{name} {label}"] = build.add(name, *operands)
+    for name in REDUCTIONS:
+        for dims in ((0,), (1,), (0, 1)):
+            outputs[f"{name} {dims}"] = build.reduce(name, x, dims)
+        outputs[f"{name} kept"] = build.reduce(name, x, 0, keepdims=True)
+    positive = build.add("gt", q, 0.0)
+    outputs |= {
+        "where": build.where(positive, q, action),
+        "where numbers": build.where(positive, 1.0, 0.0),
+        "where number": build.where(positive, 1.0, q),
+        "where scalar": build.where(build.add("gt", time, 0.0), x, 7.0),
+        "where flags": build.where(positive, build.add("isnan", action), positive),
+        "cast": build.cast(positive, "float"),
+        "view": build.view(x, (2, 6)),
+        "expand": build.expand(q, (2, 3)),
+        "expand scalar": build.expand(time, (2, 3)),
+        "permute": build.permute(x, (1, 0)),
+        "permute three": build.permute(build.view(x, (2, 2, 3)), (2, 0, 1)),
+        "take": build.take(x, 0, [1, 2]),
+        "take strided": build.take(build.view(x, (12,)), 0, range(1, 12, 3)),
+        "take rows": build.take(x, 0, [3, 0, 0]),
+        "take backwards": build.take(q, 0, [2, 1, 0]),
+        "take one": build.view(build.take(x, 0, [2]), (3,)),
+        "take entry": build.view(build.take(q, 0, [-1]), ()),
+        "cat": build.cat([q, action, [1.0, np.inf]]),
+        "cat rows": build.cat([x, build.view(q, (1, 3))], 0),
+        "stack": build.stack([time, build.view(build.take(q, 0, [1]), ()), 3.0]),
+        "matmul": build.matmul(build.permute(x, (1, 0)), x),
+        "matmul constant": build.matmul(np.eye(4, 2).T, x),
+        "matmul vector": build.matmul(x, q),
+        "matmul stack": build.matmul(build.view(x, (2, 2, 3)), build.view(x, (2, 3, 2))),
+        "constant": build.constant(np.arange(3)),
+        "constant flag": build.constant(True),
+        "input": q,
+    }
+    return build.graph(outputs)
+
+
+GRAPH = every_operation()
+
+
+def samples(count: int) -> dict[str, Tensor]:
+    rng = np.random.default_rng(count)
+    # Each number is special in one of four samples.
+    return {
+        name: torch.tensor(
+            np.where(
+                rng.random((count, *shape)) < 0.25,
+                rng.choice(SPECIAL, (count, *shape)),
+                rng.normal(size=(count, *shape)) * 3,
+            )
+        )
+        for name, shape in SHAPES.items()
+    }
+
+
+def test_every_operation_is_tried() -> None:
+    assert {node.op for node in GRAPH.nodes} == OPERATIONS
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (200,), (40, 5)])
+def test_torch_gives_what_numpy_gives(batch: tuple[int, ...]) -> None:
+    inputs = samples(int(np.prod(batch)))
+    shaped = {name: x.reshape(batch + SHAPES[name]) for name, x in inputs.items()}
+    results = Evaluator(GRAPH)(shaped)
+    for name, place in GRAPH.outputs.items():
+        assert results[name].shape == batch + GRAPH.nodes[place].shape
+    flat = {name: x.reshape(-1, *x.shape[len(batch) :]).numpy() for name, x in results.items()}
+    for sample in range(len(inputs["action"])):
+        expected = interpreted(GRAPH, {name: x[sample].numpy() for name, x in inputs.items()})
+        for name, value in expected.items():
+            # torch's vectors of powers are wrong for some of what is not a number.
+            if name.startswith("pow"):
+                value = np.where(np.isnan(value), flat[name][sample], value)
+            # The last bit of transcendental functions, and sums in another order.
+            np.testing.assert_allclose(
+                flat[name][sample], value, rtol=1e-13, atol=1e-14, err_msg=name
+            )
+            assert flat[name].dtype == value.dtype
+
+
+def test_numbers_have_the_type_of_the_inputs() -> None:
+    for name, x in Evaluator(GRAPH)({n: x.float() for n, x in samples(3).items()}).items():
+        assert x.dtype in (torch.float32, torch.bool), name
+
+
+def test_what_is_missing_or_of_another_shape_is_an_error() -> None:
+    inputs = samples(3)
+    with pytest.raises(RulesError, match="action"):
+        Evaluator(GRAPH)({name: x for name, x in inputs.items() if name != "action"})
+    with pytest.raises(ShapeError, match="action"):
+        Evaluator(GRAPH)({**inputs, "action": torch.zeros(3, 4)})
+    with pytest.raises(ShapeError, match=r"after\.time"):
+        Evaluator(GRAPH)({**inputs, "after.time": torch.zeros(2)})
+    with pytest.raises(RulesError, match="nothing"):
+        Evaluator(GRAPH, ["nothing"])
+
+
+def test_only_what_is_asked_for_is_needed() -> None:
+    evaluate = Evaluator(GRAPH, ["input", "cast"])
+    assert evaluate.inputs == {"after.qpos"}
+    assert evaluate({"after.qpos": torch.ones(2, 3)}).keys() == {"input", "cast"}
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_an_evaluator_can_be_copied(copied: Callable[[Evaluator], Evaluator]) -> None:
+    evaluate, inputs = Evaluator(GRAPH, ["cat"]), samples(3)
+    evaluate(inputs)
+    assert torch.equal(
+        copied(evaluate)(inputs)["cat"].nan_to_num(), evaluate(inputs)["cat"].nan_to_num()
+    )
+
+
+def test_gradients_are_those_of_differences() -> None:
+    build = GraphBuilder()
+    q, action = build.input("after.qpos", (3,)), build.input("action", (3,))
+    wave = build.add("sin", build.add("mul", q, action))
+    bounded = build.add("maximum", build.add("minimum", action, 1.0), -1.0)
+    distance = build.add("sqrt", build.reduce("sum", build.add("mul", q, bounded)))
+    reward = build.add("add", build.reduce("amax", wave), distance)
+    evaluate = Evaluator(build.graph({"reward": reward}))
+    x = torch.rand(5, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.1
+    x.requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda x: evaluate({"after.qpos": x[:, 0], "action": x[:, 1]})["reward"], (x,)
+    )
+
+
+def test_the_gradient_of_a_norm_of_zeros_is_zero() -> None:
+    build = GraphBuilder()
+    q = build.input("after.qpos", (3,))
+    norm = build.add("sqrt", build.reduce("sum", build.add("mul", q, q)))
+    angle = build.add("acos", build.add("sub", 1.0, norm))
+    x = torch.zeros(2, 3, requires_grad=True)
+    result = Evaluator(build.graph({"reward": norm, "angle": angle}))({"after.qpos": x})
+    assert (result["reward"] == 0).all() and (result["angle"] == 0).all()
+    (result["reward"] + result["angle"]).sum().backward()
+    assert x.grad is not None and (x.grad == 0).all()
