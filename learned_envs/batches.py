@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,24 @@ from torch import Tensor
 from learned_envs.arrays import numbers
 from learned_envs.errors import ActionError, ArgumentTypeError, ParameterError, ShapeError
 from learned_envs.state import State
+from learned_envs.systems.spec import Leaf
 
 Shape = tuple[int, ...]
+
+
+def expect_leaves(state: State, leaves: Iterable[Leaf]) -> None:
+    """Check that a state remembers leaves of its system.
+
+    Raises:
+        ParameterError: if it lacks one.
+    """
+    if missing := [leaf for leaf in leaves if leaf.name not in state.memory]:
+        named = ", ".join(f"{leaf.name} (*batch, {leaf.size})" for leaf in missing)
+        raise ParameterError(
+            f"Got a state without {named}, which states of this system have beside q and v. Take "
+            "one that a reset, a step or recorded data gave, or add it: "
+            f"state.remember(**{{{missing[0].name!r}: ...}})."
+        )
 
 
 @dataclass(frozen=True)
@@ -27,6 +44,7 @@ class BatchCheck:
         nu: size of an action.
         members: how many models the ensemble has; None for any number.
         like: a tensor of the model.
+        leaves: what states have in their memory, by the spec.
     """
 
     nq: int
@@ -34,6 +52,7 @@ class BatchCheck:
     nu: int
     members: int | None
     like: Tensor
+    leaves: tuple[Leaf, ...] = ()
 
     def state(self, state: object) -> State:
         """Return a state, q (*batch, nq) and v (*batch, nv), in the model's dtype.
@@ -41,7 +60,8 @@ class BatchCheck:
         Raises:
             ArgumentTypeError: if it is no `State`.
             ShapeError: if a tensor does not fit, or the batch is empty.
-            ParameterError: if one is not numeric or not finite, or there is no such member.
+            ParameterError: if one is not numeric or not finite, if there is no such member, or a
+                leaf of the spec is missing.
         """
         if not isinstance(state, State):
             raise ArgumentTypeError(
@@ -55,6 +75,11 @@ class BatchCheck:
         v = numbers("state.v", state.v, (*batch, self.nv), self.like, finite=looked_at)
         for name, leaf in state.memory.items():
             self._check_memory(name, leaf, batch)
+        expect_leaves(state, self.leaves)
+        for own in self.leaves:
+            shape = tuple(state.memory[own.name].shape)
+            if shape != (*batch, own.size):
+                raise ShapeError(f"Got {own.name} of shape {shape}, expected {(*batch, own.size)}.")
         return State(q, v, state.memory)
 
     def action(self, action: object, batch: Shape) -> Tensor:

@@ -257,9 +257,11 @@ def imagined_returns(simulation: Simulation, caution: float = 0.0) -> Returns:
             )
         batch, candidates = actions.shape[:2]
         each = members * candidates
-        q, v = (x.repeat_interleave(each, 0).to(kind) for x in (state.q, state.v))
-        member = torch.arange(members, device=q.device).repeat(batch * candidates)
-        start = dynamics.begin(State(q, v)).remember(member=member)
+        names = {leaf.name for leaf in dynamics.spec.leaves} & state.memory.keys()
+        own = State(state.q, state.v, {name: state.memory[name] for name in names})
+        start = own.map(lambda tensor: tensor.repeat_interleave(each, 0)).to(kind)
+        member = torch.arange(members, device=start.q.device).repeat(batch * candidates)
+        start = dynamics.begin(start).remember(member=member)
         sequences = actions.to(kind).flatten(0, 1).repeat_interleave(members, 0)
         imagined = simulation.rollout(start, sequences)
         paid = (imagined.rewards * imagined.alive).sum(-1)

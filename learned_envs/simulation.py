@@ -209,7 +209,8 @@ class Simulation:
     def check(self) -> BatchCheck:
         """What checks the states and actions that users pass in."""
         spec = self.task.spec
-        return BatchCheck(spec.nq, spec.nv, spec.nu, self.members, self.dynamics.q_low)
+        like = self.dynamics.q_low
+        return BatchCheck(spec.nq, spec.nv, spec.nu, self.members, like, spec.leaves)
 
     def _batch_step(self, disagreement: bool) -> BatchStep:
         return BatchStep(

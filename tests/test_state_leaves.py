@@ -29,12 +29,13 @@ from dataclasses import dataclass, replace
 
 from learned_envs.dynamics.second_order import SecondOrder, SecondOrderDynamics
 from learned_envs.systems.reference import describe_reference
+from learned_envs.systems.spec import Leaf
 
 DECAY = math.exp(-{STEP} / {TIME_CONSTANT})
 
 
 def spec(entry):
-    return replace(describe_reference(entry), leaves=(("act", 1),))
+    return replace(describe_reference(entry), leaves=(Leaf("act", 1, seen=False),))
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Filtered(SecondOrder):
 
 
 class FilteredDynamics(SecondOrderDynamics):
+    computes = ("act",)
+
     def begin(self, state, generator=None):
         return state.remember(act=state.v.new_zeros(*state.v.shape[:-1], 1))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +46,17 @@ class Window:
         """Return the states that many steps after the first."""
         return self.states[..., steps, :]
 
+    def told(self, state: State, steps: int, computed: Collection[str] = ()) -> State:
+        """Return a state with the leaves that were recorded that many steps after the first.
+
+        Args:
+            state: q (*batch, nq), v (*batch, nv).
+            steps: how many.
+            computed: names of leaves that stay the state's own.
+        """
+        recorded = self.after(steps).memory.items()
+        return state.remember(**{name: leaf for name, leaf in recorded if name not in computed})
+
 
 class Trajectories:
     """Episodes laid end to end, resident on a device.
@@ -87,8 +98,15 @@ class Trajectories:
             sensors: the task's, whose readings go with the states.
 
         Raises:
-            DatasetError: if a sensor's readings were not recorded.
+            DatasetError: if a sensor's readings, or a leaf of the state, were not recorded.
         """
+        for leaf in spec.leaves:
+            if leaf.name not in recording.columns:
+                raise DatasetError(
+                    f"Got episodes without {leaf.name!r}, which belongs to the state of "
+                    f"{spec.reference_id}. They hold {sorted(recording.columns) or 'nothing'} "
+                    "beside q and v. Record them anew by learned_envs.fit.collect."
+                )
         low = torch.tensor(spec.control_low, dtype=torch.float32, device=device)
         high = torch.tensor(spec.control_high, dtype=torch.float32, device=device)
         counts = torch.as_tensor(recording.lengths + 1, device=device)

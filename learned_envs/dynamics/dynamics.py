@@ -103,6 +103,10 @@ class Dynamics(nn.Module, ABC):
     remembers: tuple[str, ...] = ()
     """Names of the leaves of a state's memory that are this model's own; it hands on the rest."""
 
+    computes: tuple[str, ...] = ()
+    """Names of the spec's leaves that this model's steps advance. Others are the task's to advance,
+    and training takes them from the data."""
+
     control_low: Tensor
     control_high: Tensor
     q_low: Tensor
@@ -145,7 +149,7 @@ class Dynamics(nn.Module, ABC):
         """Predict one environment step.
 
         Args:
-            state: q (*batch, nq), v (*batch, nv).
+            state: q (*batch, nq), v (*batch, nv), and the spec's leaves in its memory.
             action: (*batch, nu), within the actuators' range, held constant over the step.
             disagreement: whether to compute the disagreement.
         """

@@ -30,7 +30,8 @@ class Ensemble(Dynamics):
 
     A state that remembers a `member`, (*batch) int64, steps with that member alone. Without one,
     it steps with the members' mean. What the family itself `remembers` has an axis of members
-    behind the batch's. Other leaves of the memory move as q and v do.
+    behind the batch's. Other leaves of the memory move as q and v do if the family computes them,
+    and are handed on as they are if not.
 
     Attributes:
         family: the members' configuration.
@@ -74,7 +75,7 @@ class Ensemble(Dynamics):
             if starts:
                 size = spec.nq + spec.nv + sum(leaf.size for leaf in spec.leaves)
                 self.register_buffer("starts", torch.zeros(starts, size))
-        self.remembers = self.model.remembers
+        self.remembers, self.computes = self.model.remembers, self.model.computes
         self.judges: Ensemble | None = None
 
     def with_member(self, member: int, judged: bool = False) -> Ensemble:
@@ -143,9 +144,8 @@ class Ensemble(Dynamics):
             index = member[None, ..., None].expand(1, *values.shape[1:])
             return values.gather(0, index)[0]
 
-        return self._reduce(
-            state, every, choose, self._disagreement(every, first, action) if disagreement else None
-        )
+        spread = self._disagreement(every, first, action) if disagreement else None
+        return self._reduce(state, first, every, choose, spread)
 
     def step_members(self, state: State, action: Tensor) -> Prediction:
         """Move each member, without readings, from its own states or from shared ones.
@@ -205,7 +205,8 @@ class Ensemble(Dynamics):
             chosen = values.flatten(0, 1).index_select(0, places)
             return chosen.reshape(*state.q.shape[:-1], -1)
 
-        return self._reduce(state, self._with_readings(rebuilt(shared, iter(parts)), u), own)
+        first = rebuilt(shared, iter(parts))
+        return self._reduce(state, first, self._with_readings(first, u), own)
 
     def _grouping_pays(self, state: State) -> bool:
         # On a GPU, counting the states of each member would mean waiting for it.
@@ -247,18 +248,22 @@ class Ensemble(Dynamics):
     def _reduce(
         self,
         state: State,
+        first: State,
         every: Prediction,
         choose: Callable[[Tensor], Tensor],
         disagreement: Tensor | None = None,
     ) -> Prediction:
-        """Make the prediction that `choose` picks from the members' predictions."""
+        """Make the prediction that `choose` picks from those of members that stepped from `first`.
+
+        A leaf that they hand on stays what it is, to the last bit.
+        """
         displacement = choose(every.displacement)
         q = self.kinematics.advance(state.q, displacement)
         readings = {name: choose(reading) for name, reading in every.readings.items()}
         moved = {
             name: choose(leaf.expand(self.members, *leaf.shape[1:]))
             for name, leaf in every.state.memory.items()
-            if name not in self.remembers
+            if name not in self.remembers and leaf is not first.memory.get(name)
         }
         reached = State(q, choose(every.state.v), {**state.memory, **moved})
         reached = reached.remember(**self._members_last(every.state))

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from learned_envs.dynamics.given import seen_size
+from learned_envs.errors import ShapeError
 from learned_envs.kinematics import Kinematics
 from learned_envs.kinematics.rotation import rotation_matrix
 from learned_envs.systems.spec import SystemSpec
@@ -59,7 +61,7 @@ class Standardised(nn.Module):
 
 
 class Features(Standardised):
-    """Invariant coordinates, velocities, action and contact geometry, standardised.
+    """Invariant coordinates, velocities, what is given and contact geometry, standardised.
 
     Cyclic coordinates are left out. Unlimited angles enter by their sine and cosine, and free
     orientations by their rotation matrix. Of each contact point the network sees its height now
@@ -69,6 +71,7 @@ class Features(Standardised):
 
     Attributes:
         size: how many features there are.
+        given: how many of them are the action and leaves of the state.
     """
 
     plain: Tensor
@@ -110,23 +113,39 @@ class Features(Standardised):
         self.register_buffer("squash", 1 / torch.tensor(scales), persistent=False)
         with torch.no_grad():
             q = torch.tensor(spec.q0, dtype=torch.float32)
-            self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(spec.nu)).shape[-1]
+            self.given = spec.nu + seen_size(spec)
+            self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(self.given)).shape[-1]
         self.hold(self.size)
 
-    def forward(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
-        """Return the features, (*batch, size), with zero mean and unit spread over the data."""
-        return self.standardise(self._raw(q, v, action))
+    def forward(self, q: Tensor, v: Tensor, given: Tensor) -> Tensor:
+        """Return the features, (*batch, size), with zero mean and unit spread over the data.
 
-    def normalise(self, q: Tensor, v: Tensor, action: Tensor) -> None:
+        Args:
+            q: (*batch, nq).
+            v: (*batch, nv).
+            given: (*batch, nu + n), the action and the n numbers of leaves that are seen; see
+                [`given_by`][learned_envs.dynamics.given.given_by].
+
+        Raises:
+            ShapeError: if something else is given.
+        """
+        return self.standardise(self._raw(q, v, given))
+
+    def normalise(self, q: Tensor, v: Tensor, given: Tensor) -> None:
         """Set the mean and the scale from data, (n, .) each. Constants are not scaled.
 
         What hardly varies, such as a squashed height far from the ground, is not scaled to unit
         spread, because that would magnify its rounding.
         """
-        self.measure(self._raw(q, v, action), LEAST_SPREAD)
+        self.measure(self._raw(q, v, given), LEAST_SPREAD)
 
-    def _raw(self, q: Tensor, v: Tensor, action: Tensor) -> Tensor:
-        parts = [q.index_select(-1, self.plain), v, action]
+    def _raw(self, q: Tensor, v: Tensor, given: Tensor) -> Tensor:
+        if given.shape[-1] != self.given:
+            raise ShapeError(
+                f"Got {given.shape[-1]} numbers beside q and v, expected {self.given}: the action "
+                "and the leaves that the spec says are seen. Pass given_by(spec, state, action)."
+            )
+        parts = [q.index_select(-1, self.plain), v, given]
         if len(self.angles):
             angles = q.index_select(-1, self.angles)
             parts += [angles.sin(), angles.cos()]

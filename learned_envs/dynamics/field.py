@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Dynamics, Prediction
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.integrator import INTEGRATORS, Adjoint, Integrator
 from learned_envs.errors import ParameterError, UnknownNameError
 from learned_envs.state import State
@@ -47,20 +48,28 @@ class FieldDynamics(Dynamics):
         self.integrate = integrators[integrator]
 
     @abstractmethod
-    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the rate of q, in its tangent space, and the acceleration, (*batch, nv) each."""
+    def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rate of q, in its tangent space, and the acceleration, (*batch, nv) each.
+
+        Args:
+            q: (*batch, nq).
+            v: (*batch, nv).
+            given: (*batch, nu + n), held constant over the step: the action, and what is seen of
+                the state's leaves; see [`given_by`][learned_envs.dynamics.given.given_by].
+        """
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
+        given = given_by(self.spec, state, action)
 
         def field(q: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
             # Members that share a state at the first stage no longer do at a later one.
-            return self.field(q, v, action.expand(*v.shape[:-1], -1))
+            return self.field(q, v, given.expand(*v.shape[:-1], -1))
 
         advance, h = self.kinematics.advance, self.spec.dt / self.substeps
         integrate = self.integrate
         if isinstance(integrate, Adjoint):
-            integrate = partial(integrate, held=(action, *self.parameters()))
+            integrate = partial(integrate, held=(given, *self.parameters()))
         q, v, displacement = state.q, state.v, torch.zeros_like(state.v)
         for _ in range(self.substeps):
             moved, change = integrate(field, advance, q, v, h)

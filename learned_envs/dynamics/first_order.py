@@ -13,6 +13,7 @@ from torch import Tensor
 from learned_envs.dynamics.dynamics import Family, Substeps
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.integrator import GENERAL
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
@@ -48,16 +49,16 @@ class FirstOrderDynamics(FieldDynamics):
             self.features.size, 2 * spec.nv, config.hidden, members, config.activation
         )
 
-    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        rates = self.rates(self.network(self.features(q, v, action)))
+        rates = self.rates(self.network(self.features(q, v, given)))
         return rates[..., : self.spec.nv], rates[..., self.spec.nv :]
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
-        self.features.normalise(state.q, state.v, action)
+        self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
         moved = self.kinematics.difference(state.q, next_state.q)
         change = torch.cat([moved, next_state.v - state.v], -1)
         self.rates.normalise(change / self.spec.dt)

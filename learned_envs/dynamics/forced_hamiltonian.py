@@ -35,12 +35,12 @@ class ForcedHamiltonianDynamics(HamiltonianDynamics):
 
     def __init__(self, config: ForcedHamiltonian, spec: SystemSpec, members: int | None) -> None:
         super().__init__(config, spec, members)
-        self.forces = Forces(self.posture.size, spec, config, members)
+        self.forces = Forces(self.posture, spec, config, members)
 
-    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rates of q and p; see `HamiltonianDynamics.field`."""
-        rate, force = super().field(q, v, action)
-        return rate, force + self.forces(self.posture(q), rate, action)
+        rate, force = super().field(q, v, given)
+        return rate, force + self.forces(self.posture(q, given), rate, given)
 
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""

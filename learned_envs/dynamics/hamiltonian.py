@@ -14,6 +14,7 @@ from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Family, Prediction, Substeps
 from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.integrator import GENERAL
 from learned_envs.dynamics.mechanics import PositiveMatrix, Posture, apart, gradients
 from learned_envs.dynamics.network import MLP
@@ -59,9 +60,9 @@ class HamiltonianDynamics(FieldDynamics):
         self.change = OutputScaler(spec.nv)
         self.register_buffer("speed", torch.ones(spec.nv))
 
-    def hamiltonian(self, q: Tensor, p: Tensor) -> Tensor:
+    def hamiltonian(self, q: Tensor, p: Tensor, given: Tensor) -> Tensor:
         """Return the energy, (*batch), up to a constant."""
-        posture = self.posture(q)
+        posture = self.posture(q, given)
         if self.mechanical:
             speed = self.mobility.root(posture).mT @ p.unsqueeze(-1)
             potential: Tensor = self.energy(posture).squeeze(-1)
@@ -72,17 +73,18 @@ class HamiltonianDynamics(FieldDynamics):
         rest: Tensor = self.energy(inputs).squeeze(-1)
         return 0.5 * (p * velocity).sum(-1) + rest
 
-    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rates of q and p; what `FieldDynamics.field` calls v is the momentum."""
-        by_q, by_p = gradients(self.hamiltonian, q, v)
+        by_q, by_p = gradients(lambda q, p: self.hamiltonian(q, p, given), q, v)
         return by_p, -by_q
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
         state = apart(state, self.members)
-        momentum = self.mobility.solve(self.posture(state.q), state.v)
+        given = given_by(self.spec, state, action)
+        momentum = self.mobility.solve(self.posture(state.q, given), state.v)
         ahead = super().step(replace(state, v=momentum), action)
-        speed = self.mobility.times(self.posture(ahead.state.q), ahead.state.v)
+        speed = self.mobility.times(self.posture(ahead.state.q, given), ahead.state.v)
         v = state.v + self.change.clamp(speed - state.v)
         return replace(ahead, state=replace(ahead.state, v=v))
 
@@ -90,7 +92,7 @@ class HamiltonianDynamics(FieldDynamics):
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
-        self.posture.normalise(state.q)
+        self.posture.normalise(state.q, given_by(self.spec, state, action))
         self.change.normalise(next_state.v - state.v)
         self.speed.copy_(state.v.std(0).clamp_min(1e-8))
         self.mobility.unit.copy_((self.change.spread / self.spec.dt).sqrt())

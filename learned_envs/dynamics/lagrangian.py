@@ -13,6 +13,7 @@ from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Family, Prediction, Substeps
 from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.mechanics import (
     Forces,
     PositiveMatrix,
@@ -58,24 +59,24 @@ class LagrangianDynamics(FieldDynamics):
         self.potential = MLP(
             self.posture.size, 1, config.hidden, members, config.activation, offset=False
         )
-        self.forces = Forces(self.posture.size, spec, config, members)
+        self.forces = Forces(self.posture, spec, config, members)
         self.acceleration = OutputScaler(spec.nv)
 
-    def lagrangian(self, q: Tensor, v: Tensor) -> Tensor:
+    def lagrangian(self, q: Tensor, v: Tensor, given: Tensor) -> Tensor:
         """Return kinetic less potential energy, (*batch)."""
-        posture = self.posture(q)
+        posture = self.posture(q, given)
         scaled = self.inertia.root(posture).mT @ v.unsqueeze(-1)
         potential: Tensor = self.potential(posture).squeeze(-1)
         return 0.5 * scaled.square().sum((-2, -1)) - potential
 
-    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        force, _ = gradients(self.lagrangian, q, v)
-        posture = self.posture(q)
-        force = force + self.forces(posture, v, action)
+        force, _ = gradients(lambda q, v: self.lagrangian(q, v, given), q, v)
+        posture = self.posture(q, given)
+        force = force + self.forces(posture, v, given)
         # The momentum M(q) v also changes because M does.
         turning = directional_derivative(
-            lambda place: self.inertia.times(self.posture(place), v), q, v
+            lambda place: self.inertia.times(self.posture(place, given), v), q, v
         )
         return v, self.acceleration.clamp(self.inertia.solve(posture, force - turning))
 
@@ -87,7 +88,7 @@ class LagrangianDynamics(FieldDynamics):
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
-        self.posture.normalise(state.q)
+        self.posture.normalise(state.q, given_by(self.spec, state, action))
         self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)
         self.inertia.unit.copy_(self.acceleration.spread.rsqrt())
         self.forces.normalise(state.v.std(0).clamp_min(1e-8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.feature import Standardised
+from learned_envs.dynamics.given import seen_size
 from learned_envs.dynamics.network import MLP
 from learned_envs.errors import ParameterError
 from learned_envs.state import State
@@ -29,10 +31,11 @@ INITIAL_DAMPING = 0.1
 class Posture(Standardised):
     """What functions of position alone see: q without cyclic coordinates, standardised.
 
-    Unlimited angles enter by their sine and cosine.
+    Unlimited angles enter by their sine and cosine. Leaves of the state come last.
 
     Attributes:
         size: how many features there are.
+        seen: how many of them are of leaves.
     """
 
     plain: Tensor
@@ -53,23 +56,27 @@ class Posture(Standardised):
             )
         angles = list(spec.turning)
         plain = [i for i in range(spec.nq) if i not in {*spec.cyclic, *angles}]
-        self.size = len(plain) + 2 * len(angles)
+        self.seen = seen_size(spec)
+        self.size = len(plain) + 2 * len(angles) + self.seen
         self.register_buffer("plain", torch.tensor(plain, dtype=torch.long), persistent=False)
         self.register_buffer("angles", torch.tensor(angles, dtype=torch.long), persistent=False)
         self.hold(self.size)
 
-    def forward(self, q: Tensor) -> Tensor:
-        """Return the features, (*batch, size)."""
-        return self.standardise(self._raw(q))
+    def forward(self, q: Tensor, given: Tensor) -> Tensor:
+        """Return the features, (*batch, size), at q (*batch, nq); see `given_by`."""
+        return self.standardise(self._raw(q, given))
 
     @torch.no_grad()
-    def normalise(self, q: Tensor) -> None:
-        """Set the mean and the scale from data, (n, nq). Constants are not scaled."""
-        self.measure(self._raw(q))
+    def normalise(self, q: Tensor, given: Tensor) -> None:
+        """Set the mean and the scale from data, (n, .) each. Constants are not scaled."""
+        self.measure(self._raw(q, given))
 
-    def _raw(self, q: Tensor) -> Tensor:
+    def _raw(self, q: Tensor, given: Tensor) -> Tensor:
         angles = q.index_select(-1, self.angles)
-        return torch.cat([q.index_select(-1, self.plain), angles.sin(), angles.cos()], -1)
+        parts = [q.index_select(-1, self.plain), angles.sin(), angles.cos()]
+        if self.seen:
+            parts.append(given[..., -self.seen :].expand(*q.shape[:-1], -1))
+        return torch.cat(parts, -1)
 
 
 class PositiveMatrix(nn.Module):
@@ -122,26 +129,36 @@ class PositiveMatrix(nn.Module):
 
 
 class Forces(nn.Module):
-    """Forces that no potential has: damping -D(x) v with positive D, and control G(x) u."""
+    """Forces that no potential has: damping -D(x) v with positive D, and control G(x) u.
 
-    def __init__(self, posture: int, spec: SystemSpec, family: Family, members: int | None) -> None:
+    What is seen of the state's leaves, such as an activation, acts beside the action u.
+    """
+
+    def __init__(
+        self, posture: Posture, spec: SystemSpec, family: Family, members: int | None
+    ) -> None:
         super().__init__()
-        self.shape = (spec.nv, spec.nu)
-        self.damping = PositiveMatrix(posture, spec.nv, family, members)
+        self.seen = posture.seen
+        self.shape = (spec.nv, spec.nu + self.seen)
+        self.damping = PositiveMatrix(posture.size, spec.nv, family, members)
         self.damping.unit.fill_(INITIAL_DAMPING)
+        gains = math.prod(self.shape)
         self.control = (
-            MLP(posture, spec.nv * spec.nu, family.hidden, members, family.activation)
-            if spec.nu
-            else None
+            MLP(posture.size, gains, family.hidden, members, family.activation) if gains else None
         )
 
-    def forward(self, posture: Tensor, v: Tensor, action: Tensor) -> Tensor:
+    def forward(self, posture: Tensor, v: Tensor, given: Tensor) -> Tensor:
         """Return the generalised force, (*batch, nv)."""
         force = -self.damping.times(posture, v)
         if self.control is None:
             return force
+        drive = given
+        if self.seen:
+            # Leaves have units of their own, so they act as the posture has them.
+            action = given[..., : -self.seen].expand(*posture.shape[:-1], -1)
+            drive = torch.cat([action, posture[..., -self.seen :]], -1)
         gain: Tensor = self.control(posture).unflatten(-1, self.shape)
-        return force + (gain @ action.unsqueeze(-1)).squeeze(-1)
+        return force + (gain @ drive.unsqueeze(-1)).squeeze(-1)
 
     @torch.no_grad()
     def normalise(self, speed: Tensor) -> None:
@@ -166,10 +183,11 @@ def gradients(function: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor,
 
 
 def apart(state: State, members: int | None) -> State:
-    """Give every member a state of its own if they share one, (1, *batch, .)."""
+    """Give every member q and v of its own if they share them, (1, *batch, .)."""
     if members is None:
         return state
-    return state.map(lambda value: value.expand(members, *value.shape[1:]))
+    q, v = (value.expand(members, *value.shape[1:]) for value in (state.q, state.v))
+    return replace(state, q=q, v=v)
 
 
 def directional_derivative(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction, Width
 from learned_envs.dynamics.feature import Features
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.network import MLP, Linear
 from learned_envs.dynamics.output_scaler import OutputScaler
 from learned_envs.state import State
@@ -59,7 +60,9 @@ class RecurrentDynamics(Dynamics):
         if "hidden" not in state.memory:
             state = self.begin(state)
         before = state.memory["hidden"]
-        seen = self.seen(self.features(state.q, state.v, action)).chunk(3, -1)
+        seen = self.seen(self.features(state.q, state.v, given_by(self.spec, state, action))).chunk(
+            3, -1
+        )
         remembered = self.remembered(before).chunk(3, -1)
         reset, keep = (torch.sigmoid(a + b) for a, b in zip(seen[:2], remembered[:2], strict=True))
         hidden = torch.lerp(torch.tanh(seen[2] + reset * remembered[2]), before, keep)
@@ -74,6 +77,6 @@ class RecurrentDynamics(Dynamics):
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
-        self.features.normalise(state.q, state.v, action)
+        self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
         displacement = self.kinematics.difference(state.q, next_state.q)
         self.increment.normalise(torch.cat([displacement, next_state.v - state.v], -1))

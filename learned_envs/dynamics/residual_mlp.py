@@ -13,6 +13,7 @@ from torch import Tensor
 
 from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.feature import Features
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
 from learned_envs.state import State
@@ -45,7 +46,7 @@ class ResidualMLPDynamics(Dynamics):
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
-        output = self.network(self.features(state.q, state.v, action))
+        output = self.network(self.features(state.q, state.v, given_by(self.spec, state, action)))
         displacement, change = self.increment(output).split(self.spec.nv, -1)
         q = self.kinematics.advance(state.q, displacement)
         return Prediction(State(q, state.v + change, state.memory), displacement)
@@ -54,6 +55,6 @@ class ResidualMLPDynamics(Dynamics):
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
-        self.features.normalise(state.q, state.v, action)
+        self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
         displacement = self.kinematics.difference(state.q, next_state.q)
         self.increment.normalise(torch.cat([displacement, next_state.v - state.v], -1))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.forced_hamiltonian import ForcedHamiltonian, ForcedHamiltonianDynamics
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
 from learned_envs.schema import NotNegative
@@ -45,10 +46,10 @@ class ResidualPathwayDynamics(ForcedHamiltonianDynamics):
         self.correction = OutputScaler(spec.nv)
         self.free = MLP(self.features.size, 2 * spec.nv, config.hidden, members, config.activation)
 
-    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rates of q and p; see `HamiltonianDynamics.field`."""
-        rate, force = super().field(q, v, action)
-        added = self.free(self.features(q, rate, action))
+        rate, force = super().field(q, v, given)
+        added = self.free(self.features(q, rate, given))
         # The force needs no scale: a force of one makes an acceleration of the data's spread.
         correction = self.correction(added[..., self.spec.nv :])
         return rate + correction, force + added[..., : self.spec.nv]
@@ -63,6 +64,6 @@ class ResidualPathwayDynamics(ForcedHamiltonianDynamics):
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
-        self.features.normalise(state.q, state.v, action)
+        self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
         rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
         self.correction.normalise(rate - 0.5 * (state.v + next_state.v))

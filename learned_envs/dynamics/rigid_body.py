@@ -10,6 +10,7 @@ from torch import Tensor
 from learned_envs.dynamics.dynamics import Family, Substeps
 from learned_envs.dynamics.feature import Features
 from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
 from learned_envs.kinematics import Inertia
@@ -52,9 +53,9 @@ class RigidBodyDynamics(FieldDynamics):
             self.features.size, 2 * spec.nv, config.hidden, members, config.activation
         )
 
-    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        output = self.network(self.features(q, v, action))
+        output = self.network(self.features(q, v, given))
         # Broadcast: if members share a state, their outputs have one more axis.
         force = self.force(output[..., : self.spec.nv])
         mass, bias = self.inertia(q, v)
@@ -67,7 +68,7 @@ class RigidBodyDynamics(FieldDynamics):
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
-        self.features.normalise(state.q, state.v, action)
+        self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
         acceleration = (next_state.v - state.v) / self.spec.dt
         self.acceleration.normalise(acceleration)
         mass, bias = self.inertia(state.q, state.v)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from learned_envs.dynamics.dynamics import Family, Substeps
 from learned_envs.dynamics.feature import LIMIT_TIMES, Features
 from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.mechanics import PositiveMatrix, Posture
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
@@ -62,14 +63,14 @@ class RigidBodyResidualDynamics(FieldDynamics):
         )
         self.acceleration, self.correction = OutputScaler(nv), OutputScaler(nv)
 
-    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        force = self.force(self.motion(q, v, action))
+        force = self.force(self.motion(q, v, given))
         # In units of the acceleration's spread, like the inertia.
-        acceleration = self.mobility.times(self.posture(q), force)
+        acceleration = self.mobility.times(self.posture(q, given), force)
         rate = torch.zeros_like(acceleration)
         # Members that share a state differ in their accelerations.
-        features = self.features(q, v, action).expand(*acceleration.shape[:-1], -1)
+        features = self.features(q, v, given).expand(*acceleration.shape[:-1], -1)
         for corrector in self.correctors:
             added = corrector(torch.cat([features, acceleration], -1))
             acceleration = acceleration + added[..., : self.spec.nv]
@@ -80,9 +81,10 @@ class RigidBodyResidualDynamics(FieldDynamics):
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
-        self.posture.normalise(state.q)
+        given = given_by(self.spec, state, action)
+        self.posture.normalise(state.q, given)
         for features in (self.motion, self.features):
-            features.normalise(state.q, state.v, action)
+            features.normalise(state.q, state.v, given)
         self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)
         rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
         self.correction.normalise(rate - 0.5 * (state.v + next_state.v))

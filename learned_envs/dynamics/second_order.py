@@ -14,6 +14,7 @@ from torch import Tensor
 from learned_envs.dynamics.dynamics import Family, Substeps
 from learned_envs.dynamics.feature import LIMIT_TIMES, Features
 from learned_envs.dynamics.field import FieldDynamics
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import OutputScaler
 from learned_envs.schema import Word
@@ -55,9 +56,9 @@ class SecondOrderDynamics(FieldDynamics):
         outputs = spec.nv * (2 if config.position_correction else 1)
         self.network = MLP(self.features.size, outputs, config.hidden, members, config.activation)
 
-    def field(self, q: Tensor, v: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        output = self.network(self.features(q, v, action))
+        output = self.network(self.features(q, v, given))
         acceleration = self.acceleration(output[..., : self.spec.nv])
         if self.correction is None:
             return v, acceleration
@@ -67,7 +68,7 @@ class SecondOrderDynamics(FieldDynamics):
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
-        self.features.normalise(state.q, state.v, action)
+        self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
         self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)
         if self.correction is not None:
             rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt

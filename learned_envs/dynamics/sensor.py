@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.dynamics.feature import Features
+from learned_envs.dynamics.given import given_by
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.output_scaler import DataScale
 from learned_envs.kinematics import Kinematics
@@ -40,7 +41,7 @@ class SensorHead(DataScale):
     ) -> None:
         size = total_size(sensors)
         super().__init__(size)
-        self.sensors = tuple(sensors)
+        self.spec, self.sensors = spec, tuple(sensors)
         self.features = Features(spec, kinematics, contact_geometry=True, limit_times=(0.0,))
         self.network = MLP(self.features.size, size, HIDDEN, members)
 
@@ -50,7 +51,8 @@ class SensorHead(DataScale):
         Readings stay within the range of the data.
 
         Args:
-            reached: q (*batch, nq), v (*batch, nv).
+            reached: q (*batch, nq), v (*batch, nv), and leaves as the model of motion leaves them:
+                those that it does not compute as they were before the step.
             action: (*batch, nu).
 
         Returns:
@@ -78,11 +80,13 @@ class SensorHead(DataScale):
     @torch.no_grad()
     def normalise(self, reached: State, action: Tensor, readings: Mapping[str, Tensor]) -> None:
         """Set the constants from steps of the data, (n, .) each."""
-        self.features.normalise(reached.q, reached.v, action)
+        given = given_by(self.spec, reached, action)
+        self.features.normalise(reached.q, reached.v, given)
         self.measure(self._values(readings), LEAST_SPREAD, 1.0)
 
     def _output(self, reached: State, action: Tensor) -> Tensor:
-        output: Tensor = self.network(self.features(reached.q, reached.v, action))
+        given = given_by(self.spec, reached, action)
+        output: Tensor = self.network(self.features(reached.q, reached.v, given))
         return output
 
     def _values(self, readings: Mapping[str, Tensor]) -> Tensor:

@@ -16,7 +16,8 @@ class RolloutLoss:
 
     The error of a state is the norm and not its square, because contacts make the squares so
     heavy-tailed that a few windows would drown the rest. The error of readings is added; its
-    gradient does not reach the motion.
+    gradient does not reach the motion. Leaves of the state are told by the window at each step,
+    but for those that the ensemble computes.
 
     Attributes:
         dynamics: the ensemble.
@@ -48,6 +49,7 @@ class RolloutLoss:
             if head is not None:
                 readings = {name: read[..., t, :] for name, read in window.readings.items()}
                 loss = loss + _norm(head.error(state.detach(), action, readings))
+            state = window.told(state, t + 1, dynamics.computes)
         return loss / window.length
 
 

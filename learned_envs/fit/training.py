@@ -174,6 +174,8 @@ class Training:
             dynamics.normalise(first.start, action, reached)
             if dynamics.head is not None:
                 readings = {name: read[:, 0] for name, read in first.readings.items()}
+                # The head sees leaves as the motion's model leaves them.
+                reached = first.told(reached, 0, dynamics.computes)
                 dynamics.head.normalise(reached, action, readings)
         if bad := non_finite(dynamics.state_dict()):
             raise DatasetError(
@@ -241,6 +243,7 @@ class Training:
             # What overflowed is infinitely wrong: its last finite state would score like hold.
             lost |= ~torch.cat([reached.q, reached.v], -1).isfinite().all(-1)
             state = reached.where(self.dynamics.inside(reached), state)
+            state = window.told(state, t + 1, self.dynamics.computes)
             if t + 1 in horizons:
                 error = self._yardstick.error(state, window.after(t + 1))
                 error = error.where(~lost, math.inf).median()

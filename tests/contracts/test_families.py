@@ -2,7 +2,7 @@
 
 import io
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 
 import gymnasium as gym
@@ -18,11 +18,15 @@ from learned_envs.registry import FAMILIES, family_class
 from learned_envs.state import State
 from learned_envs.systems.reference import describe
 from learned_envs.systems.sensor import Sensor
+from learned_envs.systems.spec import Leaf
 
 FREE = "Ant-v5"
 """A system whose body is joined to nothing: the orientation in q is a quaternion."""
 
-SYSTEMS = ["Hopper-v5", "InvertedPendulum-v5", FREE]
+LEAVES = "InvertedPendulum-v5 with leaves"
+"""A system whose motor has an activation, and a mass that is drawn anew for every episode."""
+
+SYSTEMS = ["Hopper-v5", "InvertedPendulum-v5", FREE, LEAVES]
 
 NEED_MOMENTA = {
     "hamiltonian",
@@ -43,6 +47,13 @@ CASES = [
 
 @cache
 def spec_of(system):
+    if system == LEAVES:
+        leaves = (
+            Leaf("act", 1),
+            Leaf("model.body_mass[2]", 1, (), frozen=True),
+            Leaf("env._steps", 1, (), seen=False),
+        )
+        return replace(spec_of("InvertedPendulum-v5"), leaves=leaves)
     with closing(gym.make(system)) as env:
         return describe(env)
 
@@ -56,9 +67,12 @@ def transitions(spec, n, seed=0):
     q = kinematics.advance(q, torch.zeros(n, spec.nv))
     v = torch.randn(n, spec.nv, generator=g)
     action = 2 * torch.rand(n, spec.nu, generator=g) - 1
-    pull = 5 * q[:, -spec.nv :].sin()
-    v_next = v - spec.dt * (3 * v + pull - action.sum(-1, keepdim=True))
-    return State(q, v), action, State(kinematics.advance(q, spec.dt * (v + v_next) / 2), v_next)
+    pull = 5 * q[:, -spec.nv :].sin() - action.sum(-1, keepdim=True)
+    memory = {leaf.name: torch.randn(n, leaf.size, generator=g) for leaf in spec.leaves}
+    pull = pull - sum(memory[leaf.name].sum(-1, keepdim=True) for leaf in spec.leaves if leaf.seen)
+    v_next = v - spec.dt * (3 * v + pull)
+    q_next = kinematics.advance(q, spec.dt * (v + v_next) / 2)
+    return State(q, v, memory), action, State(q_next, v_next, memory)
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +118,7 @@ def test_any_batch_shape(config, data, batch):
     spec, state, action, _ = data
     model = config.build(spec)
     count = max(1, torch.Size(batch).numel())
-    one = State(state.q[:count].reshape(*batch, -1), state.v[:count].reshape(*batch, -1))
+    one = state[:count].map(lambda tensor: tensor.reshape(*batch, -1))
     prediction = model.step(one, action[:count].reshape(*batch, -1))
     assert prediction.state.q.shape == (*batch, spec.nq)
     assert prediction.state.v.shape == prediction.displacement.shape == (*batch, spec.nv)
@@ -136,7 +150,7 @@ def test_members_are_models_of_their_own(config, data):
     }
     single.load_state_dict(weights)
     state, action = state.to(torch.float64), action.double()
-    spread = State(state.q.expand(3, -1, -1), state.v.expand(3, -1, -1))
+    spread = state.map(lambda tensor: tensor.expand(3, -1, -1))
     every = ensemble.step(spread, action.expand(3, -1, -1)).state.v
     # float64 rounding
     assert torch.allclose(every[1], single.step(state, action).state.v, rtol=0, atol=1e-12)
@@ -148,8 +162,8 @@ def test_members_may_share_a_state(config, data):
     model = config.build(spec, members=3).double()
     state, action, following = state.to(torch.float64), action.double(), following.to(torch.float64)
     model.normalise(state, action, following)
-    shared = model.step(State(state.q[None], state.v[None]), action[None])
-    own = State(state.q.expand(3, -1, -1), state.v.expand(3, -1, -1))
+    shared = model.step(state[None], action[None])
+    own = state.map(lambda tensor: tensor.expand(3, -1, -1))
     apart = model.step(own, action.expand(3, -1, -1))
     # float64 rounding
     assert torch.allclose(shared.state.v, apart.state.v, rtol=0, atol=1e-10)
@@ -190,7 +204,7 @@ def test_every_family_predicts_readings(config, data, batch, remembers, disagree
     spec, state, action, _ = data
     model = Ensemble(config, spec, 3, [Sensor("one"), Sensor("other", size=2)])
     count = torch.Size(batch).numel()
-    state = State(state.q[:count].reshape(*batch, -1), state.v[:count].reshape(*batch, -1))
+    state = state[:count].map(lambda tensor: tensor.reshape(*batch, -1))
     action = action[:count].reshape(*batch, -1)
     if remembers:
         state = model.begin(state)
@@ -254,7 +268,7 @@ def test_cyclic_coordinates_do_not_matter(config, data):
     model.normalise(state, action, following)
     q = state.q.clone()
     q[:, list(spec.cyclic)] += 1e4
-    here, there = model.step(state, action), model.step(State(q, state.v), action)
+    here, there = model.step(state, action), model.step(replace(state, q=q), action)
     assert torch.equal(here.displacement, there.displacement)
     assert torch.equal(here.state.v, there.state.v)
 
@@ -273,3 +287,37 @@ def test_orientations_stay_orientations_and_have_no_sign(config, data):
     assert torch.allclose(length, torch.ones(len(length)), rtol=0, atol=1e-6)
     assert torch.allclose(here.displacement, there.displacement, rtol=0, atol=1e-6)
     assert torch.allclose(here.state.v, there.state.v, rtol=0, atol=1e-5)
+
+
+@of_systems(lambda system: system == LEAVES)
+def test_a_step_depends_on_the_leaves_that_are_seen_and_on_no_others(config, data):
+    spec, state, action, following = data
+    model = config.build(spec)
+    model.normalise(state, action, following)
+    here = model.step(state, action).state
+    for leaf in spec.leaves:
+        other = state.remember(**{leaf.name: state.memory[leaf.name].flip(0)})
+        there = model.step(other, action).state
+        assert torch.equal(here.v, there.v) is not leaf.seen, leaf.name
+
+
+@of_systems(lambda system: system == LEAVES)
+@pytest.mark.parametrize("count", [5, 100])
+@pytest.mark.parametrize("mean", [False, True], ids=["member", "mean"])
+def test_leaves_are_handed_on_to_the_last_bit(config, data, count, mean):
+    spec, state, action, following = data
+    model = Ensemble(config, spec, 3, [Sensor("one")])
+    model.normalise(state, action, following)
+    state = model.begin(state[:count], mean=mean)
+    for disagreement in (False, True):
+        memory = model.step(state, action[:count], disagreement).state.memory
+        for leaf in spec.leaves:
+            assert torch.equal(memory[leaf.name], state.memory[leaf.name])
+
+
+@of_systems(lambda system: system == LEAVES)
+def test_a_state_without_its_leaves_is_refused_by_name(config, data):
+    spec, state, action, _ = data
+    for model in (config.build(spec), Ensemble(config, spec, 2)):
+        with pytest.raises(ParameterError, match=r"without act \(\*batch, 1\), which.*remember"):
+            model.step(state.forget("act"), action)

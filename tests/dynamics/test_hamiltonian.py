@@ -34,12 +34,12 @@ def test_a_step_keeps_its_own_energy(mechanical, spec):
     model = Hamiltonian(hidden=(16, 16), activation="tanh", mechanical=mechanical).build(pendulum)
     model = model.double()
     state = State(torch.randn(8, 2).double(), 0.1 * torch.randn(8, 2).double())
-    energies = []
+    energies, nothing = [], torch.zeros(8, 0).double()
     with torch.no_grad():
         for _ in range(200):
-            momentum = model.mobility.solve(model.posture(state.q), state.v)
-            energies.append(model.hamiltonian(state.q, momentum))
-            state = model.step(state, torch.zeros(8, 0)).state
+            momentum = model.mobility.solve(model.posture(state.q, nothing), state.v)
+            energies.append(model.hamiltonian(state.q, momentum, nothing))
+            state = model.step(state, nothing).state
     energy = torch.stack(energies)
     # An untrained field is slow beside a step, so that the midpoint rule is close to exact.
     assert (energy - energy[0]).abs().max() < 1e-4
