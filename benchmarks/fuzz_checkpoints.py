@@ -41,8 +41,8 @@ def checkpoints(folder: Path) -> list[Checkpoint]:
     """Make small checkpoints of untrained models that know the range of some made-up motion."""
     made = []
     for task, name in MODELS.items():
-        spec = load_checkpoint(task)[0].spec
-        sensors = tuple(registry.task_class(task).sensors)
+        dynamics = load_checkpoint(task)[0]
+        spec, sensors = dynamics.spec, dynamics.sensors
         torch.manual_seed(0)
         family: Any = registry.family_class(name)
         model = Ensemble(family(hidden=(8, 8)), spec, 2, sensors)

@@ -91,8 +91,8 @@ def learned_episodes(task: str, count: int) -> Recording:
 
 def training_of(run: Run, recording: Recording, device: str, out: Path, **how: Any) -> Training:
     """Begin a training of the learner's model, as `fit` would."""
-    spec = Simulation.load(run.learner).task.spec
-    sensors = registry.task_class(run.learner).sensors
+    task = Simulation.load(run.learner).task
+    spec, sensors = task.spec, task.sensors
     rest, held_out = recording.split(0.05, 0)
     torch.manual_seed(0)
     family = registry.family_class(registry.DEFAULT_FAMILY)()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,7 +26,12 @@ from learned_envs.card import (
 from learned_envs.defaults import usual_defaults
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.dynamics.network import shapes_alone
-from learned_envs.errors import CheckpointError, DeviceError, UnknownNameError
+from learned_envs.errors import (
+    CheckpointError,
+    DeviceError,
+    LearnedEnvsError,
+    UnknownNameError,
+)
 from learned_envs.files import write_whole
 from learned_envs.tasks.task import Task, Transition
 
@@ -94,10 +99,40 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
     write_whole(argument.path("path", path), save(tensors, {"card": text}))
 
 
+class Opened(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        dynamics: the model, ready to predict.
+        card: what it says of itself.
+        task: what is asked of the system.
+    """
+
+    dynamics: Ensemble
+    card: Card
+    task: Task
+
+
 def load_checkpoint(
     checkpoint: str | Path, device: str | torch.device = "cpu", task: str | None = None
 ) -> tuple[Ensemble, dict[str, Any]]:
     """Read a model, ready to predict, and its card as plain data.
+
+    See [`open_checkpoint`][learned_envs.checkpoint.open_checkpoint] for arguments and errors.
+
+    Examples:
+        >>> dynamics, card = load_checkpoint("InvertedPendulum")
+        >>> dynamics.spec.dt, card["family"]
+        (0.04, 'second_order')
+    """
+    opened = open_checkpoint(checkpoint, device, task)
+    return opened.dynamics, opened.card.plain
+
+
+def open_checkpoint(
+    checkpoint: str | Path, device: str | torch.device = "cpu", task: str | None = None
+) -> Opened:
+    """Read a model, its card and its task.
 
     Args:
         checkpoint: a file, a fit's folder, or the name or id of a task with shipped weights.
@@ -109,11 +144,6 @@ def load_checkpoint(
             if its model is of an unknown family, or does not predict its task's sensors.
         UnknownNameError: if `checkpoint` is neither a path that exists nor a task's name.
         DeviceError: if there is no such device.
-
-    Examples:
-        >>> dynamics, card = load_checkpoint("InvertedPendulum")
-        >>> dynamics.spec.dt, card["family"]
-        (0.04, 'second_order')
     """
     path = find_checkpoint(checkpoint)
     device = find_device(device)
@@ -141,22 +171,37 @@ def load_checkpoint(
             {name: tensor.to(expected[name].dtype, copy=True) for name, tensor in tensors.items()},
             assign=True,
         )
-    try:
-        task_class = registry.task_class(card.task)
-    except UnknownNameError as error:
-        raise CheckpointError(
-            f"{path} holds weights of a task that is not known here ({error}) Import the module "
-            "that registers it before."
-        ) from error
-    observed = [(s.name, s.size) for s in task_class.sensors]
+    asked = _task_of(path, card, dynamics)
+    observed = [(s.name, s.size) for s in asked.sensors]
     predicted = [(s.name, s.size) for s in card.sensors]
     if predicted != observed:
         raise CheckpointError(
             f"{path} holds a model that predicts the sensors {predicted}, expected {observed}, "
             f"which {card.task} needs. Fit {card.task} again."
         )
-    _try_task(path, task_class, dynamics)
-    return dynamics.to(device).eval().requires_grad_(False), card.plain
+    _try_task(path, asked, dynamics)
+    return Opened(dynamics.to(device).eval().requires_grad_(False), card, asked)
+
+
+def _task_of(path: Path, card: Card, dynamics: Ensemble) -> Task:
+    """Make the task that a card tells of.
+
+    Raises:
+        CheckpointError: if the card has no rules and nobody registers its task, or if its system is
+            not one of the task.
+    """
+    try:
+        task_class = registry.task_class(card.task)
+    except LearnedEnvsError as error:
+        raise CheckpointError(
+            f"{path} holds weights of a task that is not known here ({error}) Import the module "
+            "that registers it before."
+        ) from error
+    try:
+        return task_class.create(dynamics.spec, {})
+    except Exception as error:
+        name = task_class.__name__
+        raise broken(path, f"its card's system is none that {name} knows ({error})") from error
 
 
 def _model_of(card: Card) -> Ensemble:
@@ -194,7 +239,7 @@ def _read_tensors(path: Path, dynamics: Ensemble) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _try_task(path: Path, task_class: type[Task], dynamics: Ensemble) -> None:
+def _try_task(path: Path, task: Task, dynamics: Ensemble) -> None:
     """Ask a task about a start of the card's system.
 
     Raises:
@@ -202,15 +247,13 @@ def _try_task(path: Path, task_class: type[Task], dynamics: Ensemble) -> None:
     """
     try:
         with usual_defaults():
-            task = task_class.create(dynamics.spec, {})
             state = task.initial_state(1, torch.Generator().manual_seed(0))
             readings = {sensor.name: torch.zeros(1, sensor.size) for sensor in dynamics.sensors}
             action, still = torch.zeros(1, dynamics.spec.nu), torch.zeros(1, dynamics.spec.nv)
             task.observation(state, readings)
-            task.reward_terms(Transition(state, action, state, still, readings))
-            task.terminated(state)
+            task.judge(Transition(state, action, state, still, readings))
     except Exception as error:
-        name = task_class.__name__
+        name = type(task).__name__
         raise broken(path, f"its card's system is none that {name} knows ({error})") from error
 
 

@@ -12,11 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from learned_envs import registry
 from learned_envs.argument import count, flag, shown
 from learned_envs.batches import BatchCheck
-from learned_envs.card import Card
-from learned_envs.checkpoint import find_device, load_checkpoint
+from learned_envs.checkpoint import find_device, open_checkpoint
 from learned_envs.dynamics import Dynamics, Ensemble
 from learned_envs.errors import ArgumentTypeError, ParameterError
 from learned_envs.outcome import Rollout, Step
@@ -81,9 +79,8 @@ class Simulation:
         """
         if not isinstance(checkpoint, (str, Path)):
             raise ParameterError(f"Got checkpoint={shown(checkpoint)}, expected a name or a path.")
-        dynamics, card = load_checkpoint(checkpoint, device)
-        task = registry.task_class(Card.of(card).task).create(dynamics.spec, parameters)
-        return cls(task, dynamics, card)
+        opened = open_checkpoint(checkpoint, device)
+        return cls(opened.task.with_parameters(parameters), opened.dynamics, opened.card.plain)
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the weights and where they are; code that was derived is made anew."""

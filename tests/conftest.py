@@ -111,7 +111,7 @@ def save_untrained(
 ) -> None:
     """Save a small ensemble that knows the range of transitions and no more."""
     torch.manual_seed(0)
-    sensors = tuple(registry.task_class(card["task"]).sensors)
+    sensors = registry.task_class(card["task"]).create(spec, {}).sensors
     model = Ensemble(registry.family_class(family)(hidden=(16, 16)), spec, members, sensors)
     model.normalise(*data)
     save_checkpoint(path, model, card)

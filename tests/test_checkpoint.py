@@ -73,7 +73,7 @@ class TestRoundTrip:
 class TestSensors:
     def test_they_are_stored_by_name(self, spec, tmp_path):
         task = "InvertedDoublePendulum"
-        sensors = registry.task_class(task).sensors
+        sensors = registry.task_class(task).create(spec(task), {}).sensors
         model = Ensemble(SecondOrder(hidden=(8,)), spec(task), 2, sensors)
         state, action = State(torch.zeros(5, 3), torch.zeros(5, 3)), torch.zeros(5, 1)
         model.head.normalise(state, action, {s.name: torch.randn(5, s.size) for s in sensors})

@@ -16,6 +16,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from learned_envs.collect.asking import ask
 from learned_envs.collect.guess import exact_guess, guess
 from learned_envs.collect.original import reference
 from learned_envs.collect.retaken import Retaken
@@ -23,7 +24,7 @@ from learned_envs.data.recording import Array, Recording
 from learned_envs.data.source import ImportedDataset, Source
 from learned_envs.data.system import expect_system
 from learned_envs.errors import DatasetError, LearnedEnvsError
-from learned_envs.registry import task_class, task_entry
+from learned_envs.registry import task_entry
 from learned_envs.systems.moment import Subject
 from learned_envs.systems.reference import warnings_swallowed
 from learned_envs.systems.spec import SystemSpec
@@ -167,7 +168,9 @@ class Agreement:
                 f"{self.subject.spec.reference_id} have {taken.observations.shape[1]}. Record it "
                 "with the environment's own observations."
             )
-        read = {c for sensor in task_class(self.task).sensors for c in sensor.columns}
+        read = {
+            c for sensor in ask(self.task, self.subject.spec).task.sensors for c in sensor.columns
+        }
         off = taken.differs(recorded, taken.observations)
         off[:, sorted(read)] = False
         wrong = np.flatnonzero(off.mean(0) > taken.allowed)

@@ -17,10 +17,12 @@ from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
 
+import gymnasium as gym
 import msgspec
 import numpy as np
 
 from learned_envs import argument
+from learned_envs.collect.asking import ask
 from learned_envs.collect.exploration import Explorer
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.collect.spaces import expect_spaces
@@ -32,9 +34,8 @@ from learned_envs.data.shard import read_shard
 from learned_envs.data.source import expect
 from learned_envs.data.system import expect_system
 from learned_envs.errors import DatasetError, OutputError, ParameterError
-from learned_envs.registry import TaskEntry, register_task, task_entry, task_of
-from learned_envs.systems.probe import probed_spec
-from learned_envs.systems.reference import make_reference
+from learned_envs.registry import TRACED, TaskEntry, register_task, task_entry, task_of
+from learned_envs.systems.reference import make_reference, registered
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.workers import run_in_order, usable_cores
 
@@ -115,7 +116,8 @@ def collect(
             f"{', '.join(everybody) or 'nobody'}."
         )
     collection = Collection(seed, steps, tuple(everybody))
-    spec = probed_spec(task)
+    asked = ask(task)
+    spec = asked.spec
     if driving and not spec.nu:
         raise ParameterError(
             f"Got drivers for {task}, which has no actuators: there is nothing to drive. Record "
@@ -129,7 +131,9 @@ def collect(
     done = {_chunk_of(collection, shard) for shard in dataset.shards}
     waiting = [chunk for chunk in _chunks(collection) if chunk.index not in done]
     starts = _starts(dataset, collection) if waiting else None
-    work = ChunkRecorder(Explorer(task, spec, actors, driving, starts), task_entry(task))
+    work = ChunkRecorder(
+        Explorer(task, asked.task, actors, driving, starts), task_entry(task), registered(task)
+    )
     try:
         _record(dataset, collection, waiting, work, workers, on_progress)
     except BaseException:
@@ -185,11 +189,14 @@ class ChunkRecorder:
 
     explorer: Explorer
     entry: TaskEntry
+    reference: gym.envs.registration.EnvSpec
 
     def __call__(self, chunk: Chunk) -> list[Episode]:
         """Record the chunk."""
         # A process that has just started knows the package's own tasks only.
-        register_task(**vars(self.entry))
+        gym.registry.setdefault(self.reference.id, self.reference)
+        if self.entry.entry_point != TRACED:
+            register_task(**vars(self.entry))
         rng = np.random.default_rng(np.random.SeedSequence(chunk.seed))
         return self.explorer.record(chunk.actor, chunk.steps, rng)
 

@@ -14,10 +14,9 @@ import torch
 
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.recording import Array, Episode
-from learned_envs.registry import task_class
 from learned_envs.state import State
 from learned_envs.systems.reference import columns_of, make_reference
-from learned_envs.systems.spec import SystemSpec
+from learned_envs.tasks.task import Task
 
 PERTURBED_FRACTION = 0.5
 """Share of the episodes that start away from the task's own starts."""
@@ -104,7 +103,7 @@ class Explorer:
     def __init__(
         self,
         task: str,
-        spec: SystemSpec,
+        rules: Task,
         actors: Mapping[str, Policy | None],
         drivers: Mapping[str, Driver],
         starts: tuple[Array, Array] | None = None,
@@ -113,14 +112,14 @@ class Explorer:
 
         Args:
             task: name of the task.
-            spec: the system.
+            rules: the task.
             actors: who acts, by name; None is the random actor.
             drivers: what steps environments of its own, by name.
             starts: states that were recorded before, (n, nq) and (n, nv). Episodes that start
                 near them and take other actions cover what lies around known policies.
         """
         self.task = task
-        self.spec = spec
+        self.rules, self.spec = rules, rules.spec
         self.actors = dict(actors)
         self.drivers = dict(drivers)
         self.starts = starts
@@ -131,8 +130,7 @@ class Explorer:
         A driver takes about that many, because it may step many environments at once.
         """
         episodes: list[Episode] = []
-        sensors = task_class(self.task).sensors
-        read_columns = partial(columns_of, spec=self.spec, sensors=sensors)
+        read_columns = partial(columns_of, spec=self.spec, sensors=self.rules.sensors)
 
         def recorded(env: gym.Env[Array, Array]) -> Recorder:
             return Recorder(env, actor, episodes.append, read_columns, self.spec)
@@ -172,7 +170,7 @@ class Explorer:
     def _perturb(self, recorder: Recorder, rng: np.random.Generator) -> Array:
         """Move the start away from the task's, but neither into the ground nor to an end."""
         base: Any = recorder.unwrapped
-        task = task_class(self.task).create(self.spec, {})
+        task = self.rules
         q0, v0 = base.data.qpos.copy(), base.data.qvel.copy()
         if self.starts is not None and rng.random() < SCATTERED_FRACTION:
             row = rng.integers(len(self.starts[0]))

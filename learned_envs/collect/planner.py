@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from learned_envs.collect.asking import ask
 from learned_envs.data.recording import Array
 from learned_envs.errors import ParameterError
 from learned_envs.planning import CEM, Planner, Returns
-from learned_envs.registry import task_class
 from learned_envs.state import State
-from learned_envs.systems.reference import spec_of
 from learned_envs.tasks.task import Task, Transition
 
 SEARCH = CEM(horizon=30, candidates=32, iterations=2, elites=6)
@@ -44,8 +43,9 @@ def plan_outside(
     rng = np.random.default_rng(seed)
     with closing(make_env()) as env, closing(make_env()) as aside:
         base: Any = env.unwrapped
-        spec = spec_of(task)
-        pays = real_returns(task_class(task).create(spec, {}), env)
+        asked = ask(task)
+        spec = asked.spec
+        pays = real_returns(asked.task, env)
         considered: list[Tensor] = []
 
         def returns(state: State, actions: Tensor) -> Tensor:

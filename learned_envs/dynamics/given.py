@@ -37,5 +37,5 @@ def given_by(spec: SystemSpec, state: State, action: Tensor) -> Tensor:
     expect_leaves(state, seen)
     parts = [action, *(state.memory[leaf.name].to(action.dtype) for leaf in seen)]
     # Members of an ensemble may share the one and have the other apart.
-    batch = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
+    batch = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))  # type: ignore[no-untyped-call]
     return torch.cat([part.expand(*batch, -1) for part in parts], -1)

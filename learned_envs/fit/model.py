@@ -11,8 +11,9 @@ import msgspec
 import torch
 
 from learned_envs import registry
-from learned_envs.card import Data, Entries, read_card
+from learned_envs.card import Data, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
+from learned_envs.collect.asking import ask
 from learned_envs.data.check import check_trainable
 from learned_envs.data.source import Source
 from learned_envs.data.trajectories import Trajectories
@@ -72,15 +73,20 @@ def fit_model(
     whole = dataset.load()
     check_trainable(whole, dataset.spec, str(dataset.path))
     recording, held_out = whole.split(training.held_out, training.seed)
-    sensors = registry.task_class(task).sensors
+    asked = ask(task, dataset.spec)
+    sensors = asked.task.sensors
     torch.manual_seed(training.seed)
     if start is None:
         family = make_family(config)
-        dynamics = Ensemble(family, dataset.spec, training.members, sensors).to(device)
+        starts = 0 if asked.starts is None else len(asked.starts)
+        dynamics = Ensemble(family, dataset.spec, training.members, sensors, starts).to(device)
+        if dynamics.starts is not None and asked.starts is not None:
+            dynamics.starts.copy_(asked.starts)
     else:
         dynamics, _ = load_checkpoint(start, device, task)
         training = replace(training, members=dynamics.members)
-    entries = Entries(
+    entries = msgspec.structs.replace(
+        asked.entries,
         task=task,
         seed=training.seed,
         start=None if start is None else read_card(start).sha256,
@@ -101,7 +107,7 @@ def fit_model(
         normalise=normalise,
         on_progress=lambda progress: observer.trained(progress, training),
     )
-    simulation = Simulation(registry.task_class(task).create(dataset.spec, {}), dynamics)
+    simulation = Simulation(asked.task, dynamics)
     report = evaluate(simulation, held_out)
     report.plot(out / PLOT_FILE)
     entries = msgspec.structs.replace(

@@ -132,8 +132,7 @@ class Rounds:
         agent = self.out / AGENT_FOLDER
         with writing(agent):
             shutil.copytree(self._folder(best.number) / AGENT_FOLDER, agent, dirs_exist_ok=True)
-        task = registry.task_class(self.task).create(dynamics.spec, {})
-        return Simulation(task, dynamics, read_card(self.out).plain)
+        return Simulation.load(self.out, self.device)
 
     def _round(self, number: int, anew: bool) -> Round:
         """Fit, train the agent, try it, and record around what it does for the next round."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from learned_envs import argument, registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device
 from learned_envs.collect.agreement import check_source
+from learned_envs.collect.asking import ask
 from learned_envs.collect.collection import Driver, collect
 from learned_envs.data.source import ImportedDataset, MakeSpec, Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
@@ -27,8 +27,6 @@ from learned_envs.fit.model import check_model, fit_model, make_family
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.rounds import Improve, Rounds
 from learned_envs.simulation import Simulation
-from learned_envs.systems.probe import probed_spec
-from learned_envs.systems.reference import spec_of
 
 
 def fit(
@@ -73,8 +71,8 @@ def fit(
         CheckpointError: if `config.start` cannot be read, or there is nothing to resume.
         DeviceError: if there is no such device.
     """
-    asked = FitConfig() if config is None else config
-    argument.instance("config", asked, FitConfig)
+    wanted = FitConfig() if config is None else config
+    argument.instance("config", wanted, FitConfig)
     task, out, observer = registry.task_of(task), argument.path("out", out), observer or Observer()
     device = find_device(device)
     if resume:
@@ -83,7 +81,7 @@ def fit(
             expect_same(config, stored, out)
         config = stored
     else:
-        config = _anchored(asked)
+        config = _anchored(wanted)
     # What can be wrong is found before the folder is made, so that a second try finds none.
     family = make_family(config)
     start = registry.env_id(task) if config.start == "shipped" else config.start
@@ -95,18 +93,18 @@ def fit(
                 f"Got rounds={config.rounds.count} with data={config.data}. Rounds record their "
                 "own data: fit to yours first and pass that as --from."
             )
-        improver = improver or _improver(config.rounds.algorithm, asked.rounds.algorithm, resume)
+        improver = improver or _improver(config.rounds.algorithm, wanted.rounds.algorithm, resume)
     dataset: Source | None = None
     if config.data is not None:
-        dataset = _opened(config.data, task, partial(spec_of, task))
+        dataset = _opened(config.data, task, lambda: ask(task).spec)
     elif config.learners and learner is None:
         raise ParameterError(
             f"Got learners={config.learners} and no learner. Pass "
             "learner=learned_envs.sb3.learn_outside, or learners=0."
         )
-    spec = probed_spec(task) if dataset is None else dataset.spec
+    asked = ask(task, None if dataset is None else dataset.spec)
     members = config.training.members if start is None else read_card(start).members
-    check_model(family, spec, members, registry.task_class(task).sensors)
+    check_model(family, asked.spec, members, asked.task.sensors)
     if members == 1 and config.rounds.count and config.rounds.penalty:
         raise ParameterError(
             f"Got penalty={config.rounds.penalty} for a model of one member, which has nobody to "

@@ -75,6 +75,15 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
         return gym.make(entry.reference_id, **{**entry.kwargs, **kwargs})
 
 
+def registered(task_name: str) -> gym.envs.registration.EnvSpec:
+    """Return what Gymnasium knows of the real environment of a task.
+
+    Raises:
+        UnknownNameError: if there is no such task.
+    """
+    return gym.spec(task_entry(task_of(task_name)).reference_id.rpartition(":")[2])
+
+
 def describe(env: gym.Env[Any, Any]) -> SystemSpec:
     """Return all that a model may know about the system of a Gymnasium MuJoCo environment.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -50,7 +49,7 @@ class InvertedDoublePendulum(NoisyStartTask):
         reset_noise_scale: size of the noise on the starting state.
     """
 
-    sensors: ClassVar[tuple[Sensor, ...]] = (FORCE,)
+    sensors = (FORCE,)
     start = staticmethod(normal_speed_start)
 
     healthy_reward: float = 10.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -48,7 +47,7 @@ class Reacher(Task):
         reward_control_weight: cost for each unit of squared action.
     """
 
-    frozen: ClassVar[tuple[int, ...]] = (2, 3)
+    frozen = (2, 3)
 
     reward_dist_weight: float = 1
     reward_control_weight: float = 1

@@ -84,10 +84,25 @@ class Task(ABC):
         spec: the system.
     """
 
-    sensors: ClassVar[tuple[Sensor, ...]] = ()
-    frozen: ClassVar[tuple[int, ...]] = ()
-
     spec: SystemSpec
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """The task's sensors."""
+        return ()
+
+    @property
+    def frozen(self) -> tuple[int, ...]:
+        """The indices of v that stay zero."""
+        return ()
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Task:
+        """Return the task with other constructor parameters of the reference environment.
+
+        Raises:
+            ArgumentTypeError, ParameterError: as for `create`.
+        """
+        return type(self).create(self.spec, parameters) if parameters else self
 
     @classmethod
     def create(cls, spec: SystemSpec, parameters: Mapping[str, Any]) -> Task:
