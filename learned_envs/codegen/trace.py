@@ -156,9 +156,15 @@ class _Rules:
     def aten_rsub(self, x: Any, y: Any) -> Node:
         return self.elementwise("sub", y, x)
 
+    def aten_reciprocal(self, x: Any) -> Node:
+        return self.elementwise("div", 1.0, x)
+
     def aten_pow(self, x: Any, exponent: Any) -> Node:
         square = isinstance(exponent, (int, float)) and exponent == 2
         return self.make("mul", x, x) if square else self.elementwise("pow", x, exponent)
+
+    def aten_isnan(self, x: Node) -> Node:
+        return self.make("ne", x, x)
 
     def aten_logical_not(self, x: Node) -> Node:
         if x.dtype is not torch.bool:

@@ -154,9 +154,6 @@ struct Vector {
 
   Vector neg() const { return EACH(-part[i]); }
   Vector abs() const { return EACH(as<F>(as<I>(part[i]) & 0x7FFFFFFF)); }
-  Vector sqrt() const {
-    return EACH(each([](float x, float) { return std::sqrt(x); }, part[i]));
-  }
   Vector exp() const { return EACH(exponential(part[i])); }
   Vector sin() const {
     return EACH(small(part[i]) ? wave(part[i], 0)
@@ -165,6 +162,31 @@ struct Vector {
   Vector cos() const {
     return EACH(small(part[i]) ? wave(part[i], 1)
                                : each([](float x, float) { return std::cos(x); }, part[i]));
+  }
+#define ONE_BY_ONE(name, expression) \
+  Vector name() const { return EACH(each([](float x, float) { return expression; }, part[i])); }
+  ONE_BY_ONE(sqrt, std::sqrt(x))
+  ONE_BY_ONE(log, std::log(x))
+  ONE_BY_ONE(tan, std::tan(x))
+  ONE_BY_ONE(asin, std::asin(x))
+  ONE_BY_ONE(acos, std::acos(x))
+  ONE_BY_ONE(atan, std::atan(x))
+  ONE_BY_ONE(sinh, std::sinh(x))
+  ONE_BY_ONE(cosh, std::cosh(x))
+  ONE_BY_ONE(floor, std::floor(x))
+  ONE_BY_ONE(ceil, std::ceil(x))
+  // To the even one of two neighbours, as torch.
+  ONE_BY_ONE(round, std::nearbyint(x))
+  ONE_BY_ONE(sign, float(x > 0.0f) - float(x < 0.0f))
+#undef ONE_BY_ONE
+  // With the sign of the divisor, as torch.
+  Vector remainder(const Vector& y) const {
+    return EACH(each(
+        [](float a, float b) {
+          const float rest = std::fmod(a, b);
+          return rest != 0.0f && (rest < 0.0f) != (b < 0.0f) ? rest + b : rest;
+        },
+        part[i], y.part[i]));
   }
   Vector pow(const Vector& y) const {
     return EACH(each([](float x, float e) { return std::pow(x, e); }, part[i], y.part[i]));
