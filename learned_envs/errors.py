@@ -14,6 +14,7 @@ LearnedEnvsError
 ├── CheckpointError      (OSError)       weights that are missing, broken, or of something else
 │   └── WeightsNotShippedError           an id whose weights do not exist yet
 ├── UntraceableError     (NotImplementedError)  a step that cannot be written as numpy or C++ code
+├── UntraceableRulesError (NotImplementedError)  an environment whose rules cannot be traced
 ├── RulesError           (ValueError)    rules of an environment that are no such graph
 ├── TrainingError        (RuntimeError)  a training whose numbers are no longer finite
 ├── NativeCodeError      (RuntimeError)  native code that cannot be compiled or loaded here
@@ -89,6 +90,18 @@ class WeightsNotShippedError(CheckpointError):
 
 class UntraceableError(LearnedEnvsError, NotImplementedError):
     """A function does something that code derived from it cannot do."""
+
+
+class UntraceableRulesError(LearnedEnvsError, NotImplementedError):
+    """A line of an environment does something that cannot be traced.
+
+    Attributes:
+        place: file:line; "" if it is no single line.
+    """
+
+    def __init__(self, message: str, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class RulesError(LearnedEnvsError, ValueError):

@@ -1,0 +1,199 @@
+"""An environment while it is traced: what its objects hold is replaced, and put back afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import random
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from learned_envs.rules.tracing.physics import Physics
+from learned_envs.rules.tracing.substitute import Guard
+from learned_envs.rules.tracing.traced import Storage, Traced
+from learned_envs.rules.tracing.tracer import Tracer
+from learned_envs.systems.slot import ENV, Slot
+from learned_envs.systems.walk import owners, read, write
+
+DEEPEST = 12
+LARGEST = 10_000
+"""Numbers of an array that may stand in a graph."""
+
+Owners = list[Any]
+
+
+@contextlib.contextmanager
+def kept(root: Any) -> Iterator[Owners]:
+    """Put back all that an environment's objects hold, when the block ends; give the objects.
+
+    Args:
+        root: the environment, with its wrappers or without.
+    """
+    every = [owner for _, owner in owners(root, DEEPEST)]
+    shallow = [_content(owner) for owner in every]
+    values = [value for content in shallow for value in _values(content)]
+    arrays = [(value, value.copy()) for value in values if _is_own_array(value)]
+    simulated = {id(value): value for value in values if isinstance(value, mujoco.MjData)}
+    data = [(value, copy.copy(value)) for value in simulated.values()]
+    models = {id(value.model): value.model for value in simulated.values()}
+    constants = [(model, _arrays(model)) for model in models.values()]
+    draws = [(value, _drawn(value)) for value in values if _drawn(value) is not None]
+    drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        yield every
+    finally:
+        for owner, content in zip(every, shallow, strict=True):
+            _restore(owner, content)
+        for array, numbers in arrays:
+            array[...] = numbers
+        for model, numbers in constants:
+            for name, array in numbers.items():
+                if not np.array_equal(there := getattr(model, name), array, equal_nan=True):
+                    there[...] = array
+        for real, saved in data:
+            mujoco.mj_copyData(real, real.model, saved)
+        for generator, state in draws:
+            _redraw(generator, state)
+        random.setstate(drawn[0])
+        np.random.set_state(drawn[1])  # noqa: NPY002
+
+
+@contextlib.contextmanager
+def substituted(
+    root: Any, tracer: Tracer, physics: Physics, data: mujoco.MjData, slots: Sequence[Slot]
+) -> Iterator[dict[str, int]]:
+    """Let an environment's objects hold what can be traced; give the inputs that are memory.
+
+    Args:
+        root: the environment.
+        tracer: that writes down.
+        physics: behind the proxy that stands for `data`.
+        data: the environment's.
+        slots: of the memory that the environment keeps in Python.
+    """
+    with kept(root) as every:
+        storages: dict[int, Storage] = {}
+
+        def stand(value: Any) -> Any:
+            if value is data:
+                return physics.proxy
+            if isinstance(value, np.random.Generator | np.random.RandomState | random.Random):
+                return Guard("the environment's generator")
+            if _is_own_array(value) and value.size <= LARGEST and value.dtype.kind in "bifu":
+                if id(value) not in storages:
+                    storages[id(value)] = tracer.stored(value)
+                return Traced(storages[id(value)])
+            return value
+
+        for owner in every:
+            _replace(owner, stand)
+        inputs = {}
+        for slot in slots:
+            if not slot.name.startswith(ENV):
+                continue
+            value = read(root, slot.path)
+            example = value.example if isinstance(value, Traced) else value
+            storage = tracer.input(f"memory.{slot.name}", np.asarray(example))
+            inputs[slot.name] = storage.node
+            for path in (slot.path, *slot.others):
+                write(root, path, Traced(storage, scalar=np.isscalar(value)))
+        yield inputs
+
+
+def remembered(root: Any, tracer: Tracer, inputs: dict[str, int]) -> dict[str, int]:
+    """Return the nodes of memory that is another after a step: slot's name -> node."""
+    outputs = {}
+    for name, before in inputs.items():
+        value = tracer.lift(read(root, name.removeprefix(ENV)))
+        if value.node != before:
+            outputs[name] = tracer.number(value)
+    return outputs
+
+
+def _content(owner: Any) -> Any:
+    if isinstance(owner, dict):
+        return dict(owner)
+    if isinstance(owner, list | tuple | deque):
+        return list(owner)
+    if isinstance(owner, set):
+        return set(owner)
+    return dict(getattr(owner, "__dict__", {})), {
+        name: getattr(owner, name) for name in _slot_names(owner) if hasattr(owner, name)
+    }
+
+
+def _values(content: Any) -> list[Any]:
+    if isinstance(content, tuple):
+        return [*content[0].values(), *content[1].values()]
+    return list(content.values() if isinstance(content, dict) else content)
+
+
+def _restore(owner: Any, content: Any) -> None:
+    if isinstance(owner, dict | set):
+        owner.clear()
+        owner.update(content)
+    elif isinstance(owner, list | deque):
+        owner.clear()
+        owner.extend(content)
+    elif not isinstance(owner, tuple):
+        if hasattr(owner, "__dict__"):
+            vars(owner).clear()
+            vars(owner).update(content[0])
+        for name, value in content[1].items():
+            object.__setattr__(owner, name, value)
+
+
+def _replace(owner: Any, stand: Any) -> None:
+    if isinstance(owner, dict):
+        owner.update({key: stand(value) for key, value in owner.items()})
+    elif isinstance(owner, list | deque):
+        for place, value in enumerate(owner):
+            owner[place] = stand(value)
+    elif not isinstance(owner, tuple | set):
+        content = getattr(owner, "__dict__", {})
+        content.update({name: stand(value) for name, value in content.items()})
+        for name in _slot_names(owner):
+            if hasattr(owner, name):
+                object.__setattr__(owner, name, stand(getattr(owner, name)))
+
+
+def _slot_names(owner: Any) -> list[str]:
+    found: list[str] = []
+    for kind in type(owner).__mro__:
+        names = kind.__dict__.get("__slots__", ())
+        found += [names] if isinstance(names, str) else names
+    return [name for name in found if name not in ("__dict__", "__weakref__")]
+
+
+def _is_own_array(value: Any) -> bool:
+    """Whether a value is an array whose memory is not MuJoCo's."""
+    base = value
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(value, np.ndarray) and type(base).__name__ != "PyCapsule"
+
+
+def _arrays(model: mujoco.MjModel) -> dict[str, Any]:
+    found = {name: getattr(model, name) for name in dir(model) if not name.startswith("_")}
+    return {k: v.copy() for k, v in found.items() if isinstance(v, np.ndarray) and v.size <= 10**6}
+
+
+def _drawn(value: Any) -> Any:
+    if isinstance(value, np.random.Generator):
+        return value.bit_generator.state
+    if isinstance(value, np.random.RandomState):
+        return value.get_state()
+    return value.getstate() if isinstance(value, random.Random) else None
+
+
+def _redraw(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    elif isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    else:
+        generator.setstate(state)

@@ -1,0 +1,251 @@
+"""MuJoCo's data as a step sees it: arrays that are inputs of a graph, before physics and after."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from learned_envs.rules.tracing.refusal import refusal
+from learned_envs.rules.tracing.substitute import Substitute
+from learned_envs.rules.tracing.traced import Array, Storage, Traced, traced
+from learned_envs.rules.tracing.tracer import Tracer
+
+STATE = frozenset({"qpos", "qvel", "act", "ctrl", "time", "mocap_pos", "mocap_quat", "userdata"})
+"""What physics starts from: functions that compute other quantities anew leave it as it is."""
+
+POSES = frozenset(
+    {
+        *("xpos", "xquat", "xmat", "xipos", "xiquat", "ximat", "xanchor", "xaxis"),
+        *("geom_xpos", "geom_xquat", "geom_xmat", "site_xpos", "site_xquat", "site_xmat"),
+        *("cam_xpos", "cam_xmat", "light_xpos", "light_xdir"),
+    }
+)
+
+FRESH: dict[str, frozenset[str] | None] = {
+    "mj_forward": None,
+    "mj_step1": None,
+    "mj_kinematics": POSES,
+    "mj_comPos": frozenset({"subtree_com", "cinert", "cdof"}),
+    "mj_comVel": frozenset({"cvel", "cdof_dot"}),
+    "mj_fwdPosition": POSES
+    | {"subtree_com", "cinert", "cdof", "ten_length", "actuator_length", "crb"},
+    "mj_fwdVelocity": frozenset({"cvel", "ten_velocity", "actuator_velocity", "cdof_dot"}),
+    "mj_sensorPos": frozenset({"sensordata"}),
+    "mj_sensorVel": frozenset({"sensordata"}),
+    "mj_sensorAcc": frozenset({"sensordata"}),
+    "mj_subtreeVel": frozenset({"subtree_linvel", "subtree_angmom"}),
+}
+"""Function of MuJoCo's -> the arrays that it computes anew; None for all but the state."""
+
+UNCHANGED = frozenset({"mj_rnePostConstraint", "mj_energyPos", "mj_energyVel"})
+"""Functions that compute what one reads right after them, as if it had been there."""
+
+STEPS = frozenset({"mj_step", "mj_step2"})
+
+NAMED = frozenset(
+    {
+        *("body", "geom", "site", "joint", "jnt", "actuator", "sensor", "tendon", "ten"),
+        *("camera", "cam", "light"),
+    }
+)
+"""Methods of MuJoCo's data that look up a thing by its name."""
+
+VARYING = ("efc_", "iefc_", "island_", "efm_", "map_", "dof_island", "nefc", "nisland")
+"""Arrays whose size changes from step to step."""
+
+KEEP_OUT = "|write data.ctrl alone: physics is learned with nothing but that from outside"
+
+
+class Physics:
+    """The physics of one run of a step: a copy of the real one, behind `DataProxy`.
+
+    Inputs are named `before.X`, then `1.X` after the first call of physics, `2.X` after the second,
+    and `fresh.X` for what was computed anew behind the last.
+
+    Attributes:
+        calls: how often physics was called.
+        control: node of `data.ctrl` at the first call; None before.
+    """
+
+    def __init__(self, tracer: Tracer, data: mujoco.MjData, stage: str = "before") -> None:
+        self.tracer, self.model = tracer, data.model
+        self.real = copy.copy(data)
+        self.stage, self.calls = stage, 0
+        self.fresh: set[str] = set()
+        self.control: int | None = None
+        self.storages: dict[str, Storage] = {}
+        self.proxy = DataProxy(self)
+
+    def storage(self, name: str) -> Storage:
+        """Return the memory of an array of MuJoCo's data."""
+        if name not in self.storages:
+            self.storages[name] = self._input(name)
+        return self.storages[name]
+
+    def _prefix(self, name: str) -> str:
+        return "fresh" if name in self.fresh else self.stage
+
+    def _input(self, name: str) -> Storage:
+        example = np.array(getattr(self.real, name))
+        locked = "" if name == "ctrl" else f"a value written into data.{name}{KEEP_OUT}"
+        prefix = self._prefix(name)
+        if name != "sensordata":
+            return self.tracer.input(f"{prefix}.{name}", example, locked)
+        parts = []
+        for sensor in range(self.model.nsensor):
+            first, size = self.model.sensor_adr[sensor], self.model.sensor_dim[sensor]
+            label = self.model.sensor(sensor).name or str(sensor)
+            part = example[first : first + size]
+            parts.append(self.tracer.input(f"{prefix}.sensor.{label}", part).node)
+        node = self.tracer.builder.cat([self.tracer.builder.constant(example[:0]), *parts])
+        return Storage(self.tracer, node, example, locked)
+
+    def refresh(self, names: frozenset[str] | None = None) -> None:
+        """Let arrays be what physics has now, wherever they are looked into already."""
+        for name, storage in self.storages.items():
+            if name != "ctrl" and (names is None or name in names):
+                new = self._input(name)
+                storage.node, storage.example = new.node, new.example
+
+    def step(self, name: str, count: int) -> None:
+        """Run physics."""
+        control = self.storage("ctrl")
+        if self.control is None:
+            self.control = control.node
+        self.real.ctrl[:] = control.example
+        if name == "mj_step":
+            mujoco.mj_step(self.model, self.real, count)
+        else:
+            mujoco.mj_step2(self.model, self.real)
+        self.calls += 1
+        self.stage, self.fresh = str(self.calls), set()
+        self.refresh()
+
+    def anew(self, name: str) -> None:
+        """Run a function that computes quantities anew."""
+        function = getattr(mujoco, name)
+        function(self.model, self.real)
+        if name in UNCHANGED:
+            self.refresh()
+            return
+        if self.stage == "before":
+            raise refusal(
+                f"mujoco.{name} before physics",
+                "call it behind physics, where it computes what the next step sees",
+            )
+        names = FRESH[name]
+        every = {each for each in dir(self.real) if isinstance(_read(self.real, each), np.ndarray)}
+        self.fresh |= (every if names is None else names) - STATE
+        self.refresh(frozenset(self.fresh))
+
+
+class DataProxy:
+    """Stands where the environment keeps its `mujoco.MjData`."""
+
+    def __init__(self, physics: Physics) -> None:
+        self.__dict__["_physics"] = physics
+
+    def __getattr__(self, name: str) -> Any:
+        physics: Physics = self.__dict__["_physics"]
+        if name == "model":
+            return physics.model
+        if name in NAMED:
+            return lambda *args: Named(physics, getattr(physics.real, name)(*args), name)
+        value = _read(physics.real, name)
+        if name.startswith(VARYING) or name in ("contact", "ncon"):
+            raise refusal(
+                f"data.{name}, whose size changes from step to step",
+                "read whether two geoms touch, a touch sensor, or data.cfrc_ext",
+            )
+        if isinstance(value, np.ndarray):
+            return Traced(physics.storage(name))
+        if isinstance(value, float):
+            return physics.storage(name).tracer.copied(Traced(physics.storage(name)), scalar=True)
+        if value is None:
+            raise AttributeError(f"'mujoco.MjData' object has no attribute {name!r}")
+        raise refusal(f"data.{name}", "read arrays of positions, velocities, forces or sensors")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        physics: Physics = self.__dict__["_physics"]
+        storage = physics.storage(name)
+        physics.tracer.write(storage, storage.ids, value)
+
+
+class Named:
+    """A thing of MuJoCo's data that was looked up by its name."""
+
+    def __init__(self, physics: Physics, real: Any, kind: str) -> None:
+        self.__dict__.update(_physics=physics, _real=real, _kind=kind)
+
+    def __getattr__(self, name: str) -> Any:
+        physics, real = self.__dict__["_physics"], self.__dict__["_real"]
+        value = getattr(real, name)
+        if not isinstance(value, np.ndarray):
+            return value
+        array, ids = located(physics.real, value)
+        return Traced(physics.storage(array), ids)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        view = getattr(self, name)
+        view.tracer.write(view.storage, view.ids, value)
+
+
+def located(data: mujoco.MjData, view: Array) -> tuple[str, Array]:
+    """Return the array of MuJoCo's data that a view looks into, and the places that it shows."""
+    first = view.__array_interface__["data"][0]
+    for name in dir(data):
+        array = _read(data, name)
+        if not isinstance(array, np.ndarray) or not array.size or array.dtype != view.dtype:
+            continue
+        offset = first - array.__array_interface__["data"][0]
+        if 0 <= offset < array.nbytes:
+            steps = [stride // array.itemsize for stride in view.strides]
+            places = np.full(view.shape, offset // array.itemsize)
+            for axis, step in enumerate(steps):
+                shape = [1] * view.ndim
+                shape[axis] = -1
+                places = places + step * np.arange(view.shape[axis]).reshape(shape)
+            return name, places
+    raise refusal("an array that is none of MuJoCo's data", "read data's own arrays")
+
+
+def mujoco_functions(tracer: Tracer) -> tuple[dict[int, Any], Substitute]:
+    """Return what stands for MuJoCo's functions, by their id, and for its module."""
+    table: dict[int, Any] = {}
+    content = {}
+    for name in dir(mujoco):
+        function = getattr(mujoco, name)
+        if name.startswith(("mj_", "mju_", "mjd_", "mjv_", "mjr_")) and callable(function):
+            content[name] = table[id(function)] = _function(name, function)
+    substitute = Substitute(mujoco, content)
+    table[id(mujoco)] = substitute
+    return table, substitute
+
+
+def _function(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def called(*args: Any, **options: Any) -> Any:
+        given = [*args, *options.values()]
+        proxy = next((each for each in given if isinstance(each, DataProxy)), None)
+        if proxy is None and not traced(given):
+            return function(*args, **options)
+        if proxy is not None:
+            physics: Physics = proxy.__dict__["_physics"]
+            if name in STEPS:
+                counts = [each for each in given if isinstance(each, int | np.integer)]
+                return physics.step(name, int(counts[0]) if counts else 1)
+            if name in FRESH or name in UNCHANGED:
+                return physics.anew(name)
+        raise refusal(
+            f"mujoco.{name} of the state",
+            "read data's arrays and sensors, and compute with numpy's functions",
+        )
+
+    return called
+
+
+def _read(data: mujoco.MjData, name: str) -> Any:
+    return None if name.startswith("_") else getattr(data, name, None)

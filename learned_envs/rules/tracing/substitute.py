@@ -1,0 +1,232 @@
+"""What stands for numpy, math and Python's built-in functions while an environment is traced."""
+
+from __future__ import annotations
+
+import builtins
+import math
+import random
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from learned_envs.rules.tracing.refusal import refusal
+from learned_envs.rules.tracing.traced import Traced, traced
+from learned_envs.rules.tracing.tracer import Tracer
+
+Function = Callable[..., Any]
+
+
+class Substitute(ModuleType):
+    """A module some of whose content is replaced."""
+
+    def __init__(self, module: ModuleType, content: dict[str, Any]) -> None:
+        super().__init__(module.__name__)
+        self.__dict__.update(content)
+        self.__dict__["_module"] = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_module"], name)
+
+
+class Guard:
+    """Stands for a source of random numbers: it refuses whatever is asked of it."""
+
+    def __init__(self, name: str) -> None:
+        self.__dict__["_name"] = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise refusal(
+            f"random numbers from {self.__dict__['_name']}.{name} in a step",
+            "draw them at reset and keep them, or leave them out",
+        )
+
+
+MATH = {
+    **{name: name for name in ("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin")},
+    **{name: name for name in ("cos", "tan", "sinh", "cosh", "tanh", "floor", "ceil", "trunc")},
+    **{name: name for name in ("hypot", "fmod", "isfinite", "isnan", "isinf", "copysign", "cbrt")},
+    **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "fabs": "abs"},
+    **{"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "pow": "power"},
+    **{"radians": "radians", "degrees": "degrees", "prod": "prod", "fsum": "sum", "exp2": "exp2"},
+    "isclose": "isclose",
+}
+"""Name in `math` -> numpy's."""
+
+CREATE = (
+    *("zeros", "ones", "empty", "full", "eye", "identity", "arange", "linspace", "array"),
+    *("asarray", "asanyarray", "ascontiguousarray", "copy", "zeros_like", "ones_like"),
+    *("empty_like", "full_like"),
+)
+"""Functions of numpy's whose arrays may be written into later."""
+
+TYPES = (
+    *("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool_"),
+    *("double", "single", "intp", "bool", "int_", "longlong"),
+)
+
+
+def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
+    """Return what `replaced` takes: substitutes by the object's id, and by the built-in's name."""
+    table: dict[int, Any] = {}
+
+    def stand(original: Any, substitute: Any) -> Any:
+        table[id(original)] = substitute
+        return substitute
+
+    def handed(function: Function) -> Function:
+        def substitute(*args: Any, **options: Any) -> Any:
+            if traced(args) or traced(options):
+                return tracer.call(function, *args, **options)
+            return function(*args, **options)
+
+        return substitute
+
+    def made(function: Function) -> Function:
+        def substitute(*args: Any, **options: Any) -> Any:
+            if traced(args) or traced(options):
+                return tracer.call(function, *args, **options)
+            found = function(*args, **options)
+            return Traced(tracer.stored(found)) if found.dtype.kind in "bifu" else found
+
+        return substitute
+
+    def functions(module: ModuleType) -> dict[str, Any]:
+        content: dict[str, Any] = {}
+        for name in dir(module):
+            value = getattr(module, name)
+            plain = callable(value) and not isinstance(value, type | np.ufunc)
+            if name.startswith("_") or not (plain or isinstance(value, np.ufunc)):
+                continue
+            substitute = (made if name in CREATE and module is np else handed)(value)
+            content[name] = stand(value, substitute)
+        return content
+
+    numpy = functions(np)
+    numpy["linalg"] = stand(np.linalg, Substitute(np.linalg, functions(np.linalg)))
+    numpy["random"] = stand(np.random, Guard("np.random"))
+    for name in TYPES:
+        if isinstance(kind := getattr(np, name, None), type):
+            numpy[name] = stand(kind, _kind(tracer, kind))
+    numpy["ndarray"] = stand(np.ndarray, _kind(tracer, np.ndarray))
+    for kind in (np.floating, np.integer, np.number, np.generic):
+        numpy[kind.__name__] = stand(kind, _kind(tracer, kind))
+    stand(np, Substitute(np, numpy))
+
+    content = {}
+    for name, other in MATH.items():
+        if (original := getattr(math, name, None)) is not None:
+            content[name] = stand(original, _either(tracer, original, getattr(np, other)))
+    stand(math, Substitute(math, content))
+    stand(random, Guard("random"))
+    for name in ("random", "uniform", "gauss", "choice", "randint", "normalvariate"):
+        stand(getattr(random, name), _refused(name))
+
+    names: dict[str, Any] = {
+        "float": _kind(tracer, float),
+        "int": _kind(tracer, int),
+        "bool": _kind(tracer, bool),
+        "isinstance": _is_instance,
+        "min": _extreme(builtins.min, np.minimum),
+        "max": _extreme(builtins.max, np.maximum),
+        "any": _over(builtins.any, np.logical_or),
+        "all": _over(builtins.all, np.logical_and),
+    }
+    return table, names
+
+
+def _either(tracer: Tracer, plain: Function, numpy: Function) -> Function:
+    def substitute(*args: Any, **options: Any) -> Any:
+        if not (traced(args) or traced(options)):
+            return plain(*args, **options)
+        return tracer.call(numpy, *args, **options)
+
+    return substitute
+
+
+def _refused(name: str) -> Function:
+    def substitute(*_: Any, **__: Any) -> Any:
+        raise refusal(
+            f"random numbers from random.{name} in a step", "draw them at reset and keep them"
+        )
+
+    return substitute
+
+
+def _extreme(plain: Function, pairwise: np.ufunc) -> Function:
+    def substitute(*args: Any, **options: Any) -> Any:
+        if options or (not traced(args) and not any(isinstance(x, Iterator) for x in args)):
+            return plain(*args, **options)
+        values = list(args[0]) if len(args) == 1 else list(args)
+        if not traced(values):
+            return plain(values)
+        result = values[0]
+        for value in values[1:]:
+            result = pairwise(result, value)
+        return result
+
+    return substitute
+
+
+def _over(plain: Function, pairwise: np.ufunc) -> Function:
+    def substitute(values: Any) -> Any:
+        values = list(values)
+        if not traced(values):
+            return plain(values)
+        result = values[0] != 0
+        for value in values[1:]:
+            result = pairwise(result, value)
+        return result
+
+    return substitute
+
+
+def _is_instance(value: Any, kinds: Any) -> bool:
+    if isinstance(value, Traced):
+        return isinstance(value, kinds) or isinstance(value.example, kinds)
+    return isinstance(value, kinds)
+
+
+def _kind(tracer: Tracer, kind: type) -> type:
+    """Return what stands for a type of numbers: it converts traced values too."""
+
+    class Meta(type(kind)):  # type: ignore[misc]
+        def __call__(cls, *args: Any, **options: Any) -> Any:
+            if not traced(args):
+                return kind(*args, **options)
+            value = tracer.lift(args[0])
+            if value.size != 1 and kind in (float, int, bool):
+                raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
+            value = tracer.cast(value, np.dtype(kind))
+            return value.item() if kind in (float, int, bool) or not value.shape else value
+
+        def __instancecheck__(cls, value: Any) -> bool:
+            return isinstance(value.example if isinstance(value, Traced) else value, kind)
+
+        def __subclasscheck__(cls, other: type) -> bool:
+            return issubclass(other, kind)
+
+        def __eq__(cls, other: object) -> bool:
+            return other is cls or other is kind
+
+        def __hash__(cls) -> int:
+            return hash(kind)
+
+        def __getattr__(cls, name: str) -> Any:
+            return getattr(kind, name)
+
+        def __repr__(cls) -> str:
+            return repr(kind)
+
+    content = (
+        {}
+        if kind is np.ndarray or (issubclass(kind, np.generic) and kind not in _CONCRETE)
+        else {"dtype": np.dtype(kind)}
+    )
+    return Meta(kind.__name__, (), content)
+
+
+_CONCRETE = {getattr(np, name) for name in TYPES if hasattr(np, name)}
