@@ -236,6 +236,20 @@ lowers(np.argmax)(_first(np.maximum))
 lowers(np.argmin)(_first(np.minimum))
 
 
+@lowers(np.full)
+def _full(tracer: Tracer, shape: Any, fill_value: Any, **_: Any) -> Any:
+    return np.broadcast_to(tracer.lift(fill_value), shape).copy()
+
+
+@lowers(np.pad)
+def _pad(tracer: Tracer, array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
+    value = options.pop("constant_values", 0.0)
+    if mode not in ("constant", "edge", "wrap", "reflect") or np.ndim(value):
+        raise refusal(f"np.pad with mode={mode!r}", "join arrays by np.concatenate")
+    padded = tracer.structural(np.pad, (tracer.lift(array) - value,), pad_width, mode=mode)
+    return padded + value
+
+
 @lowers(np.zeros_like, np.empty_like)
 def _zeros_like(tracer: Tracer, a: Any, shape: Any = None, **_: Any) -> Any:
     return Traced(tracer.stored(np.zeros_like(a.example, shape=shape)))

@@ -30,6 +30,21 @@ class Substitute(ModuleType):
         return getattr(self.__dict__["_module"], name)
 
 
+class _Handed:
+    """A function of numpy's that also takes lists of traced values."""
+
+    def __init__(self, tracer: Tracer, function: Function) -> None:
+        self._tracer, self._function = tracer, function
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        if traced(args) or traced(options):
+            return self._tracer.call(self._function, *args, **options)
+        return self._function(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+
 class Guard:
     """Stands for a source of random numbers: it refuses whatever is asked of it."""
 
@@ -78,12 +93,7 @@ def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
         return substitute
 
     def handed(function: Function) -> Function:
-        def substitute(*args: Any, **options: Any) -> Any:
-            if traced(args) or traced(options):
-                return tracer.call(function, *args, **options)
-            return function(*args, **options)
-
-        return substitute
+        return _Handed(tracer, function)
 
     def made(function: Function) -> Function:
         def substitute(*args: Any, **options: Any) -> Any:
@@ -179,7 +189,8 @@ def _over(plain: Function, pairwise: np.ufunc) -> Function:
         result = values[0] != 0
         for value in values[1:]:
             result = pairwise(result, value)
-        return result
+        # Python's truth values are added as numbers, numpy's are not.
+        return result * 1 if isinstance(result, Traced) else bool(result)
 
     return substitute
 
@@ -201,6 +212,9 @@ def _kind(tracer: Tracer, kind: type) -> type:
             if value.size != 1 and kind in (float, int, bool):
                 raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
             value = tracer.cast(value, np.dtype(kind))
+            if kind is bool:
+                # Python's truth values are added as numbers, numpy's are not.
+                return value.item() * 1
             return value.item() if kind in (float, int, bool) or not value.shape else value
 
         def __instancecheck__(cls, value: Any) -> bool:

@@ -126,16 +126,26 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.scalar:
             raise TypeError("'numpy.float64' object does not support item assignment")
-        if isinstance(key, Traced) and key.dtype == bool and key.shape == self.shape:
-            value = self.tracer.call(np.where, key, value, self)
-            key = ...
-        ids = self.ids[self._concrete(key)]
-        self.tracer.write(self.storage, np.asarray(ids), value)
+        parts = key if isinstance(key, tuple) else (key,)
+        masks = [part for part in parts if self._depends(part) and part.dtype == bool]
+        if not masks:
+            ids = self.ids[self._concrete(key)]
+            return self.tracer.write(self.storage, np.asarray(ids), value)
+        (mask,), last = masks, parts[-1]
+        if last is not mask or np.size(value) != 1:
+            raise refusal("a mask in this form", "give np.where the values for both cases")
+        plain = self._concrete(parts[:-1]) + (slice(None),) * mask.ndim
+        old = Traced(self.storage, self.ids[plain])
+        new = self.tracer.call(np.where, mask, value, old)
+        return self.tracer.write(self.storage, old.ids, new)
 
     def seen(self, ids: Array) -> Traced:
         """Return a view where numpy gave one, else a copy."""
         view = Traced(self.storage, ids)
         return view if np.may_share_memory(ids, self.ids) else self.tracer.copied(view)
+
+    def _depends(self, key: Any) -> bool:
+        return isinstance(key, Traced) and self.tracer.constant(key) is None
 
     def _concrete(self, key: Any) -> Any:
         if isinstance(key, tuple):

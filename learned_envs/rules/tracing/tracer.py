@@ -86,6 +86,8 @@ class Tracer:
         node: int = self.lift(value).node
         if self._kind(node) == "bool":
             return node
+        if self.builder[node].op == "cast":
+            return self.builder[node].args[0]
         return self.builder.add("ne", node, self._constant(np.zeros(())))
 
     def cast(self, value: Traced, dtype: np.dtype[Any]) -> Traced:

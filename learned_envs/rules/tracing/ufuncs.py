@@ -161,7 +161,7 @@ def _called(tracer: Tracer, ufunc: np.ufunc, x: list[Any]) -> Any:
     example = ufunc(*(each.example for each in x))
     if name in PRIMITIVE:
         return tracer.apply(PRIMITIVE[name], *x, example=example)
-    if name in BITWISE and all(each.dtype == bool for each in x):
+    if name in BITWISE and all(_is_logical(tracer, each) for each in x):
         name = BITWISE[name].replace("bitwise", "logical")
     if name in LOGICAL:
         nodes = [tracer.logical(each) for each in x]
@@ -169,6 +169,10 @@ def _called(tracer: Tracer, ufunc: np.ufunc, x: list[Any]) -> Any:
     if name in COMPOSED:
         return tracer.checked(tracer.lift(COMPOSED[name](*x)), example, f"np.{name}")
     raise refusal(f"np.{name}", "write it with sums, products, powers, np.exp, np.where, ...")
+
+
+def _is_logical(tracer: Tracer, x: Any) -> bool:
+    return x.dtype == bool or tracer.builder[x.node].op == "cast"
 
 
 def _reduced(
