@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -15,7 +15,8 @@ import torch
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.recording import Array, Episode
 from learned_envs.state import State
-from learned_envs.systems.reference import columns_of, make_reference
+from learned_envs.systems.adapter import Adapter
+from learned_envs.systems.reference import make_reference
 from learned_envs.tasks.task import Task
 
 PERTURBED_FRACTION = 0.5
@@ -32,12 +33,21 @@ FALL_FRACTION = 0.1
 """Share of the episodes that go on after their end."""
 FALL_STEPS = 100
 """How many steps they go on."""
+LONGEST = 1000
+"""Steps of an episode that the environment itself does not limit."""
 LONGEST_TIME_CONSTANT = 50.0
 """Steps; the shortest is 1."""
 ALTERNATING_FRACTION = 0.25
 """Share of the random actor's episodes whose actions change their sign at every step."""
 POLICY_NOISE = (0.0, 0.1, 0.3, 0.6)
 """Standard deviations of what is added to a policy's action, in half widths of the range."""
+
+
+def _ended(task: Task, real: Adapter) -> bool:
+    """Whether the task ends an episode in the state of a real environment."""
+    q, v = (torch.tensor(array) for array in (real.data.qpos, real.data.qvel))
+    memory = {name: torch.from_numpy(leaf) for name, leaf in real.leaves().items()}
+    return bool(task.terminated(State(q, v, memory)))
 
 
 class PastTheEnd(gym.Wrapper[Array, Array, Array, Array]):
@@ -130,10 +140,9 @@ class Explorer:
         A driver takes about that many, because it may step many environments at once.
         """
         episodes: list[Episode] = []
-        read_columns = partial(columns_of, spec=self.spec, sensors=self.rules.sensors)
 
         def recorded(env: gym.Env[Array, Array]) -> Recorder:
-            return Recorder(env, actor, episodes.append, read_columns, self.spec)
+            return Recorder(env, actor, episodes.append, self.rules.sensors, self.spec)
 
         if actor in self.drivers:
 
@@ -154,6 +163,10 @@ class Explorer:
     def _env(self) -> gym.Env[Array, Array]:
         return make_reference(self.task)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep what to record, and not the environment."""
+        return {n: v for n, v in vars(self).items() if n not in ("_env",)}
+
     def _episode(
         self, recorder: Recorder, policy: Policy | None, limit: int, rng: np.random.Generator
     ) -> None:
@@ -161,7 +174,9 @@ class Explorer:
         if rng.random() < PERTURBED_FRACTION:
             observation = self._perturb(recorder, rng)
         act = self._behaviour(policy, rng)
-        for _ in range(limit):
+        spec = recorder.spec
+        unlimited = spec is None or spec.max_episode_steps is None
+        for _ in range(min(limit, LONGEST) if unlimited else limit):
             observation, _, terminated, truncated, _ = recorder.step(act(observation))
             if terminated or truncated:
                 return
@@ -169,27 +184,30 @@ class Explorer:
 
     def _perturb(self, recorder: Recorder, rng: np.random.Generator) -> Array:
         """Move the start away from the task's, but neither into the ground nor to an end."""
-        base: Any = recorder.unwrapped
-        task = self.rules
-        q0, v0 = base.data.qpos.copy(), base.data.qvel.copy()
+        real = Adapter(recorder, self.spec.leaves)
+        q0, v0 = real.data.qpos.copy(), real.data.qvel.copy()
+        frozen = list(self.rules.frozen)
         if self.starts is not None and rng.random() < SCATTERED_FRACTION:
-            row = rng.integers(len(self.starts[0]))
-            q0, v0 = self.starts[0][row], self.starts[1][row]
+            row, own = rng.integers(len(self.starts[0])), q0
+            q0, v0 = self.starts[0][row].copy(), self.starts[1][row]
+            if self.spec.leaves:
+                # A goal that stands in q may stand in a leaf too, which is the reset's.
+                held = [joint.q for joint in self.spec.joints if joint.v in frozen]
+                q0[held] = own[held]
         q_scale, v_scale = rng.uniform(0.0, (POSITION_SCALE, VELOCITY_SCALE))
         moving = np.ones(self.spec.nv)
-        moving[list(task.frozen)] = 0.0
+        moving[frozen] = 0.0
         for _ in range(10):
             q, v = q0.copy(), v0 + v_scale * moving * rng.normal(size=self.spec.nv)
             shift = q_scale * moving * rng.normal(size=self.spec.nv)
-            mujoco.mj_integratePos(base.model, q, shift, 1.0)
+            mujoco.mj_integratePos(real.model, q, shift, 1.0)
             for joint in self.spec.joints:
                 if joint.limits is not None and joint.kind != "free":
                     q[joint.q] = min(max(q[joint.q], joint.limits[0]), joint.limits[1])
             q[list(self.spec.cyclic)] = q0[list(self.spec.cyclic)]
             observation = recorder.set_state(q, v)
-            depth = min(base.data.contact.dist, default=0.0)
-            ended = task.terminated(State(torch.from_numpy(q), torch.from_numpy(v)))
-            if depth > DEEPEST_CONTACT and not ended:
+            depth = min(real.data.contact.dist, default=0.0)
+            if depth > DEEPEST_CONTACT and not _ended(self.rules, real):
                 return observation
         return recorder.set_state(q0, v0)
 

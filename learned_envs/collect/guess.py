@@ -121,6 +121,8 @@ def _velocities(recording: Recording, rows: Array, subject: Subject, actions: Ar
 def _other_clock(recording: Recording, rows: Array, subject: Subject, limit: float) -> int | None:
     """Return the frame_skip that explains the motion; None if there is none."""
     base, own = subject.base, subject.spec.frame_skip
+    if not hasattr(base, "frame_skip"):
+        return None
     try:
         for skip in range(1, MOST_SOLVER_STEPS + 1):
             base.frame_skip = skip

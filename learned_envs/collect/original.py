@@ -8,14 +8,15 @@ from functools import lru_cache
 from typing import Any, Self
 
 import gymnasium as gym
-import mujoco
 import numpy as np
 
 from learned_envs.collect.tap import wrappers_of
 from learned_envs.entry_point import load
-from learned_envs.errors import SystemSpecError
+from learned_envs.errors import ParameterError, SystemSpecError
 from learned_envs.registry import task_entry
+from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.constants import constants_of, different
+from learned_envs.systems.locate import simulates
 from learned_envs.systems.moment import Moment, Subject
 from learned_envs.systems.probe import probe
 from learned_envs.systems.questions import SAME
@@ -41,12 +42,17 @@ class Original:
         Raises:
             SystemSpecError: if it does not, or the environment has other constants.
         """
-        base: Any = env.unwrapped
-        recipe = _Recipe(base.spec)
-        made: Any = _made(recipe).unwrapped
-        if changed := different(constants_of(made.model), constants_of(base.model)):
+        real, registered = Adapter(env), env.unwrapped.spec
+        if registered is None:
+            raise ParameterError(
+                f"Got {env.unwrapped}, expected an environment made by gym.make. Make it by its id."
+            )
+        recipe = _Recipe(registered)
+        made = Adapter(_made(recipe))
+        before, after = constants_of(made.model), constants_of(real.model)
+        if changed := different(before, after, spec.leaves):
             raise SystemSpecError(
-                f"{base.spec.id} was changed after it was made: its model has another "
+                f"{real.name} was changed after it was made: its model has another "
                 f"{', '.join(changed)}. Register an environment that makes the change itself, "
                 "with a task of its own."
             )
@@ -67,15 +73,17 @@ class Original:
         moment, self._moment = self._moment, None
         if moment is None:
             return
-        base: Any = env.unwrapped
+        spec = self._made.spec
+        real = Subject(env, spec)
         self._made.again(moment, action)
         made = self._made.outcome(moment.q)
-        error = np.abs(Subject(env, self._made.spec).outcome(moment.q) - made).max(initial=0.0)
+        error = np.abs(real.outcome(moment.q) - made).max(initial=0.0)
         if not error <= SAME * (np.abs(made).max(initial=0.0) + 1e-3):
-            changed = different(constants_of(self._made.model), constants_of(base.model))
+            before, after = constants_of(self._made.model), constants_of(real.model)
+            changed = different(before, after, spec.leaves)
             wrappers = wrappers_of(env)
             raise SystemSpecError(
-                f"{base.spec.id} was moved by more than the action: a step ends {error:.2g} away "
+                f"{real.name} was moved by more than the action: a step ends {error:.2g} away "
                 "from where the same step ends in an environment that was just made"
                 + (f"; its model has another {', '.join(changed)}" if changed else "")
                 + (f"; its wrappers are {', '.join(wrappers)}" if wrappers else "")
@@ -118,10 +126,10 @@ def reference(task: str, parameters: Mapping[str, Any]) -> Subject:
 @lru_cache(maxsize=8)
 def _reference(recipe: _Recipe, task: str) -> Subject:
     env, entry = make_reference(task, **recipe.spec.kwargs), task_entry(task)
-    if not isinstance(getattr(env.unwrapped, "model", None), mujoco.MjModel):
+    if not simulates(env):
         raise gym.error.Error("it is no MuJoCo environment")
     spec: SystemSpec = load(entry.spec)(entry)
-    probe(env, spec)
+    probe(env, spec, starts=False)
     return Subject(env, spec)
 
 
@@ -135,5 +143,5 @@ def _made(recipe: _Recipe) -> gym.Env[Any, Any]:
 
 @lru_cache(maxsize=8)
 def _asked(recipe: _Recipe, spec: SystemSpec) -> Subject:
-    probe(_made(recipe), spec)
+    probe(_made(recipe), spec, starts=False)
     return Subject(_made(recipe), spec)

@@ -18,6 +18,7 @@ from learned_envs.data.recording import Array
 from learned_envs.errors import ParameterError
 from learned_envs.planning import CEM, Planner, Returns
 from learned_envs.state import State
+from learned_envs.systems.adapter import Adapter
 from learned_envs.tasks.task import Task, Transition
 
 SEARCH = CEM(horizon=30, candidates=32, iterations=2, elites=6)
@@ -42,8 +43,7 @@ def plan_outside(
     """
     rng = np.random.default_rng(seed)
     with closing(make_env()) as env, closing(make_env()) as aside:
-        base: Any = env.unwrapped
-        asked = ask(task)
+        real, asked = Adapter(env), ask(task)
         spec = asked.spec
         pays = real_returns(asked.task, env)
         considered: list[Tensor] = []
@@ -58,7 +58,7 @@ def plan_outside(
             env.reset(seed=int(rng.integers(2**31)))
             planner.reset()
             for _ in range(PLANNED_STEPS):
-                q, v = base.data.qpos.copy(), base.data.qvel.copy()
+                q, v = real.data.qpos.copy(), real.data.qvel.copy()
                 action = planner(State(torch.from_numpy(q)[None], torch.from_numpy(v)[None]))
                 for index in rng.choice(SEARCH.candidates, FOLLOWED, replace=False):
                     taken += _follow(aside, q, v, considered[index].numpy())
@@ -80,14 +80,15 @@ def real_returns(task: Task, env: gym.Env[Any, Any]) -> Returns:
     Raises:
         ParameterError: if it does not hand actions to the actuators as they are.
     """
-    base: Any = env.unwrapped
-    model, skip = base.model, base.frame_skip
-    highest = base.action_space.high
-    base.step(highest)
-    if not np.allclose(base.data.ctrl, highest):
+    real, spec = Adapter(env), task.spec
+    model, skip = real.model, spec.frame_skip
+    highest = np.array(spec.control_high)
+    real.step(highest)
+    if spec.leaves or model.nu != spec.nu or not np.allclose(real.data.ctrl, highest):
         raise ParameterError(
-            f"Got {base.spec.id}, which makes {base.data.ctrl} of the action {highest}; a planner "
-            "hands actions to the actuators as they are. Record it without planners."
+            f"Got {real.name}, which makes {real.data.ctrl} of the action {highest} and has "
+            f"{len(spec.leaves)} leaves of its state beside q and v; a planner hands actions to "
+            "the actuators as they are, and sets q and v. Record it without planners."
         )
     threads = torch.get_num_threads()
     data = [mujoco.MjData(model) for _ in range(threads)]

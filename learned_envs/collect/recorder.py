@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -12,7 +12,11 @@ from learned_envs.collect.original import Original
 from learned_envs.collect.tap import tapped
 from learned_envs.data.recording import Array, Episode
 from learned_envs.errors import SystemSpecError
+from learned_envs.systems.adapter import Adapter
+from learned_envs.systems.columns import columns_of
+from learned_envs.systems.flat import flat
 from learned_envs.systems.reference import describe
+from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
 
 Policy = Callable[[Array], Array]
@@ -36,7 +40,7 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         env: gym.Env[Array, Array],
         actor: str,
         on_episode: Callable[[Episode], None],
-        read_columns: Callable[[Any], Mapping[str, Array]] | None = None,
+        sensors: Sequence[Sensor] = (),
         spec: SystemSpec | None = None,
     ) -> None:
         """Wrap `env`, a reference environment.
@@ -46,8 +50,7 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
             actor: who acts, such as "agent:NAME".
             on_episode: called with each episode at its end. One that `reset` or `close` cuts
                 short is delivered as truncated.
-            read_columns: reads an episode's `columns` from MuJoCo's data; see
-                [`columns_of`][learned_envs.systems.reference.columns_of].
+            sensors: the task's, whose readings are recorded if they are not observed.
             spec: the system; if None, the environment is asked.
 
         Raises:
@@ -60,7 +63,8 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         super().__init__(env)
         self.actor = actor
         self.on_episode = on_episode
-        self._read_columns = read_columns
+        self._real = Adapter(env, self.spec_of_system.leaves)
+        self._sensors = sensors
         self._rows: dict[str, list[Any]] = {}
         self._columns: dict[str, list[Array]] = {}
         self._seed = -1
@@ -75,11 +79,21 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         return self.env.reset(seed=seed, options=options)
 
     def set_state(self, q: Array, v: Array) -> Array:
-        """Move the episode that `reset` began to another start, and return its observation."""
+        """Move the episode that `reset` began to another start, and return its observation.
+
+        Other leaves of the state stay as they are after the reset.
+
+        Returns:
+            What the environment below all wrappers observes, flat (n,).
+        """
         self.cut()
-        base: Any = self.unwrapped
-        base.set_state(q, v)
-        return self._begin_here()
+        self._real.set_state(q, v)
+        observation = self._real.observe()
+        if observation is None:
+            # Only a step says what is observed, so the episode begins after one.
+            observation, *_ = self._real.step(self._real.middle)
+        self._begin(observation)
+        return observation
 
     def step(self, action: Array) -> tuple[Array, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step, record, and deliver the episode if it ends."""
@@ -99,43 +113,41 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         self.cut()
         super().close()
 
-    def began(self, observation: Array, seed: int | None) -> None:
+    def began(self, observation: Any, seed: int | None) -> None:
         """Begin an episode; a wrapper may have ended the last one without a word."""
         self._deliver(self._fallen, not self._fallen)
         self._seed = -1 if seed is None else seed
-        self._begin(observation)
+        self._begin(flat(self._real.base.observation_space, observation))
 
     def moves(self) -> None:
         """Remember where a step begins; if somebody moved the system, an episode begins there."""
-        data = self.unwrapped.data  # type: ignore[attr-defined]
-        before = self._rows.get("qpos"), self._rows.get("qvel")
-        if not all(before) or not (
-            np.array_equal(data.qpos, self._rows["qpos"][-1])
-            and np.array_equal(data.qvel, self._rows["qvel"][-1])
-        ):
+        if not self._rows.get("qpos") or not self._unmoved():
             self.cut()
             self._seed = -1
-            self._begin_here()
+            observation = self._real.observe()
+            if observation is None:
+                raise SystemSpecError(
+                    f"{self._real.name} cannot say what is observed where a state was set. Give "
+                    "the environment a method _get_obs, as Gymnasium's have."
+                )
+            self._begin(observation)
         self._original.moves(self.env)
 
-    def moved(self, action: Array, observation: Array, reward: float, terminated: bool) -> None:
+    def moved(self, action: Array, observation: Any, reward: float, terminated: bool) -> None:
         """Record a step."""
         self._original.moved(self.env, action)
-        self._rows["actions"].append(action)
+        self._rows["actions"].append(np.ravel(action))
         self._rows["rewards"].append(reward)
         self._fallen = terminated
-        self._observe(observation)
+        self._observe(flat(self._real.base.observation_space, observation))
 
-    def _begin_here(self) -> Array:
-        base: Any = self.unwrapped
-        if not hasattr(base, "_get_obs"):
-            raise SystemSpecError(
-                f"{base.spec.id} cannot say what is observed where a state was set. Give the "
-                "environment a method _get_obs, as Gymnasium's have."
-            )
-        observation: Array = base._get_obs()
-        self._begin(observation)
-        return observation
+    def _unmoved(self) -> bool:
+        """Whether the state is the one that was recorded last."""
+        data = self._real.data
+        last = {name: self._rows[name][-1] for name in ("qpos", "qvel")}
+        last.update({name: self._columns[name][-1] for name in self._columns})
+        now = {"qpos": data.qpos, "qvel": data.qvel, **self._real.leaves()}
+        return all(np.array_equal(now[name], last[name]) for name in now)
 
     def _begin(self, observation: Array) -> None:
         self._rows = {n: [] for n in ("qpos", "qvel", "observations", "actions", "rewards")}
@@ -144,13 +156,12 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         self._observe(observation)
 
     def _observe(self, observation: Array) -> None:
-        data = self.unwrapped.data  # type: ignore[attr-defined]
+        data = self._real.data
         self._rows["qpos"].append(data.qpos.copy())
         self._rows["qvel"].append(data.qvel.copy())
-        self._rows["observations"].append(np.array(observation, dtype=np.float64))
-        if self._read_columns is not None:
-            for name, column in self._read_columns(data).items():
-                self._columns.setdefault(name, []).append(column)
+        self._rows["observations"].append(observation)
+        for name, column in columns_of(self._real, self._sensors).items():
+            self._columns.setdefault(name, []).append(column)
 
     def _deliver(self, terminated: bool, truncated: bool) -> None:
         if not self._rows.get("actions"):

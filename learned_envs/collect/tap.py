@@ -13,13 +13,13 @@ from learned_envs.data.recording import Array
 class Listener(Protocol):
     """Who is told what happens to the environment below all wrappers."""
 
-    def began(self, observation: Array, seed: int | None) -> None:
+    def began(self, observation: Any, seed: int | None) -> None:
         """The environment was reset."""
 
     def moves(self) -> None:
         """The environment is about to be stepped."""
 
-    def moved(self, action: Array, observation: Array, reward: float, terminated: bool) -> None:
+    def moved(self, action: Array, observation: Any, reward: float, terminated: bool) -> None:
         """The environment was stepped."""
 
 

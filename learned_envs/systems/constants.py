@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mujoco
 import numpy as np
+
+from learned_envs.systems.slot import MODEL
+from learned_envs.systems.spec import Leaf
 
 Array = np.ndarray[Any, Any]
 
@@ -30,10 +33,20 @@ def constants_of(model: mujoco.MjModel) -> dict[str, Array]:
     return found
 
 
-def different(before: Mapping[str, Array], after: Mapping[str, Array]) -> list[str]:
-    """Return the names of the constants that two models do not share."""
+def different(
+    before: Mapping[str, Array], after: Mapping[str, Array], leaves: Sequence[Leaf] = ()
+) -> list[str]:
+    """Return the names of the constants that two models do not share.
+
+    Args:
+        before: of one model.
+        after: of the other.
+        leaves: of the state; what resets draw is no constant.
+    """
+    drawn = {leaf.name.removeprefix(MODEL).partition("[")[0] for leaf in leaves}
     return [
         name
         for name in sorted(before.keys() | after.keys())
-        if not np.array_equal(before.get(name, np.nan), after.get(name, np.nan))
+        if name not in drawn
+        and not np.array_equal(before.get(name, np.nan), after.get(name, np.nan))
     ]

@@ -10,6 +10,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
+from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.spec import SystemSpec
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +26,7 @@ class Moment:
     Attributes:
         q: (nq,).
         v: (nv,).
-        leaves: what else the spec counts to the state, by name.
+        leaves: what else the spec counts to the state, (size,) each, by name.
         warm: (nv,) what MuJoCo's solver starts from; None for zeros.
         whole: all that MuJoCo's own step depends on; None if that is not known.
     """
@@ -56,31 +57,24 @@ class Step:
     contacts: tuple[tuple[int, int], ...]
 
 
-class Subject:
+class Subject(Adapter):
     """A real environment that is asked about its motion.
 
     Attributes:
-        env: as it was made, with its wrappers.
-        base: the environment below all wrappers.
-        model: MuJoCo's.
-        data: MuJoCo's.
         spec: what is claimed of it.
     """
 
     def __init__(self, env: gym.Env[Any, Any], spec: SystemSpec) -> None:
-        base: Any = env.unwrapped
-        self.env, self.base, self.spec = env, base, spec
-        self.model: mujoco.MjModel = base.model
-        self.data: mujoco.MjData = base.data
+        super().__init__(env, spec.leaves)
+        self.spec = spec
 
     def now(self) -> Moment:
         """Remember where the next step begins."""
         data = self.data
         whole = np.empty(mujoco.mj_stateSize(self.model, EVERYTHING))
         mujoco.mj_getState(self.model, data, whole, EVERYTHING)
-        leaves = {leaf.name: np.array(getattr(data, leaf.name)) for leaf in self.spec.leaves}
         warm = data.qacc_warmstart.copy()
-        return Moment(data.qpos.copy(), data.qvel.copy(), leaves, warm, whole)
+        return Moment(data.qpos.copy(), data.qvel.copy(), self.leaves(), warm, whole)
 
     def take(self, action: Array) -> Step | None:
         """Step the environment with its wrappers; None if the simulation blows up.
@@ -90,7 +84,7 @@ class Subject:
         """
         begin, time, warned = self.now(), self.data.time, self._warnings()
         pairs = tuple((int(contact.geom1), int(contact.geom2)) for contact in self.data.contact)
-        self.env.step(action)
+        self.step(action, outside=True)
         if self._warnings() > warned or not np.isfinite(self.data.qvel).all():
             return None
         time = float(self.data.time - time)
@@ -121,7 +115,7 @@ class Subject:
             time: when it is, if that is not given back.
 
         Returns:
-            What the environment's `step` returns; `data` has the state.
+            What `step` returns; `data` has the state.
         """
         model, data = self.model, self.data
         part = None
@@ -134,14 +128,11 @@ class Subject:
         if part is not None:
             mujoco.mj_setState(model, data, part, restored)
         self.place(moment)
-        return (self.env if outside else self.base).step(action)
+        return self.step(action, outside=outside)
 
     def place(self, moment: Moment) -> None:
         """Set the state, and what MuJoCo derives from it."""
-        self.data.qpos[:], self.data.qvel[:] = moment.q, moment.v
-        for name, leaf in moment.leaves.items():
-            getattr(self.data, name)[...] = leaf
-        mujoco.mj_forward(self.model, self.data)
+        self.set_state(moment.q, moment.v, moment.leaves)
         self.data.qacc_warmstart[:] = 0.0 if moment.warm is None else moment.warm
 
     def explore(self, runs: Sequence[int], seed: int) -> list[Step]:
@@ -155,7 +146,7 @@ class Subject:
         taken = []
         low, high = np.array(self.spec.control_low), np.array(self.spec.control_high)
         for run, steps in enumerate(runs):
-            self.env.reset(seed=seed + run)
+            self.reset(seed=seed + run)
             if run % 2:
                 self._scatter(rng)
             for index in range(steps):

@@ -42,18 +42,19 @@ def probed_spec(task: str) -> SystemSpec:
     return spec
 
 
-def probe(env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0) -> None:
+def probe(env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0, *, starts: bool = True) -> None:
     """Check that a real environment is what its spec says; it takes about 0.1 s.
 
     Args:
         env: a MuJoCo environment as it was made, with its wrappers. It is stepped and reset.
         spec: what is claimed of it.
         seed: decides what is tried.
+        starts: whether resets are to be centred at the spec's reference position.
 
     Raises:
         SystemSpecError: if it is not; the message names each trait, its size and what to do.
     """
-    if found := traits(env, spec, seed):
+    if found := traits(env, spec, seed, starts=starts):
         listed = "".join(f"\n- {trait}" for trait in found)
         raise SystemSpecError(
             f"{spec.reference_id} is not what its spec says, so no model of it would be right:"
@@ -61,12 +62,14 @@ def probe(env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0) -> None:
         )
 
 
-def traits(env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0) -> list[str]:
+def traits(
+    env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0, *, starts: bool = True
+) -> list[str]:
     """Return what of a real environment is not as its spec says, a sentence or two for each trait.
 
     See [`probe`][learned_envs.systems.probe.probe].
     """
-    if found := list(broken_claims(env, spec)):
+    if found := list(broken_claims(env, spec, starts=starts)):
         return found
     subject = Subject(env, spec)
     before = constants_of(subject.model)
@@ -77,7 +80,7 @@ def traits(env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0) -> list[str]
             f"The simulation blows up after {len(steps)} of {sum(RUNS)} steps of random actions. "
             "Make its timestep smaller, or its forces."
         ]
-    if changed := different(before, constants_of(subject.model)):
+    if changed := different(before, constants_of(subject.model), spec.leaves):
         return [
             f"The environment changes constants of its model while it runs: {', '.join(changed)}. "
             "Models take them for constant: keep them as they are."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Literal
 
@@ -16,7 +16,9 @@ from gymnasium.spaces import Box
 from learned_envs.entry_point import load
 from learned_envs.errors import ParameterError, SystemSpecError
 from learned_envs.registry import TaskEntry, task_entry, task_of
-from learned_envs.systems.sensor import Sensor
+from learned_envs.systems.adapter import Adapter
+from learned_envs.systems.flat import flattened
+from learned_envs.systems.locate import locate
 from learned_envs.systems.spec import Body, Geom, Joint, SystemSpec, Vector
 from learned_envs.systems.symmetry import held_joints
 
@@ -63,6 +65,8 @@ def deprecations_swallowed() -> AbstractContextManager[None]:
 def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
     """Make the Gymnasium environment that a task is modelled on.
 
+    Observations and actions of other shapes are laid out flat.
+
     Args:
         task_name: the registered name of the task.
         **kwargs: go to `gym.make`.
@@ -72,7 +76,7 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
     """
     entry = task_entry(task_of(task_name))
     with deprecations_swallowed():
-        return gym.make(entry.reference_id, **{**entry.kwargs, **kwargs})
+        return flattened(gym.make(entry.reference_id, **{**entry.kwargs, **kwargs}))
 
 
 def registered(task_name: str) -> gym.envs.registration.EnvSpec:
@@ -87,27 +91,27 @@ def registered(task_name: str) -> gym.envs.registration.EnvSpec:
 def describe(env: gym.Env[Any, Any]) -> SystemSpec:
     """Return all that a model may know about the system of a Gymnasium MuJoCo environment.
 
-    The range of the control is the environment's own action space, below all wrappers.
+    The range of the control is the environment's own action space, below all wrappers. One that has
+    no `frame_skip` is reset and stepped, to see how long its step takes.
 
     Raises:
         ParameterError: if the environment has no id or no MuJoCo model.
-        SystemSpecError: if its model has joints other than slides, hinges and free joints, or its
-            actions are not one bounded number for each of its actuators.
+        SystemSpecError: if its model has joints other than slides, hinges and free joints, its
+            actions are not a row of bounded numbers, or its reset or step fails.
     """
     unwrapped: Any = env.unwrapped
-    if env.spec is None or not isinstance(getattr(unwrapped, "model", None), mujoco.MjModel):
+    model = getattr(unwrapped, "model", None)
+    if env.spec is None:
         raise ParameterError(
             f"Got {unwrapped}, expected a MuJoCo environment made by gym.make; "
             "make it by its id, such as gym.make('Hopper-v5')."
         )
+    if not isinstance(model, mujoco.MjModel):
+        model = locate(env)[0]
+    low, high = _control_range(unwrapped, model, env.spec.id)
     frame_skip = getattr(unwrapped, "frame_skip", None)
     if not isinstance(frame_skip, int | np.integer) or frame_skip < 1:
-        raise SystemSpecError(
-            f"{env.spec.id} has frame_skip={frame_skip!r}, expected how many solver steps one of "
-            "its steps takes. Set frame_skip in the environment, as Gymnasium's MujocoEnv does."
-        )
-    model = unwrapped.model
-    low, high = _control_range(unwrapped, env.spec.id)
+        frame_skip = Adapter(env).solver_steps
     held = held_joints(model)
     contact, shapes = _touching(model), range(model.ngeom)
     return SystemSpec(
@@ -144,28 +148,6 @@ def describe_reference(entry: TaskEntry) -> SystemSpec:
         return describe(env)
 
 
-def columns_of(data: Any, spec: SystemSpec, sensors: Sequence[Sensor]) -> dict[str, Array]:
-    """Copy from MuJoCo's data what is recorded of a state beside qpos, qvel and observation.
-
-    Args:
-        data: an `MjData`.
-        spec: names the leaves of the state.
-        sensors: the task's; those that are not observed are read.
-
-    Returns:
-        (n) float64 each, by name.
-    """
-    leaves = {
-        leaf.name: np.array(getattr(data, leaf.name), dtype=np.float64) for leaf in spec.leaves
-    }
-    hidden = {
-        sensor.name: np.array(np.ravel(getattr(data, sensor.array)))[sensor.slice]
-        for sensor in sensors
-        if sensor.place is None
-    }
-    return {**leaves, **hidden}
-
-
 def replay(env: gym.Env[Any, Any], qpos: Array, qvel: Array, actions: Array) -> tuple[Array, Array]:
     """Step the real environment from a state by given actions, whatever the task's rules say.
 
@@ -178,34 +160,37 @@ def replay(env: gym.Env[Any, Any], qpos: Array, qvel: Array, actions: Array) -> 
     Returns:
         The positions (time + 1, nq) and velocities (time + 1, nv).
     """
-    unwrapped: Any = env.unwrapped
-    mujoco.mj_resetData(unwrapped.model, unwrapped.data)
-    unwrapped.set_state(qpos, qvel)
+    real = Adapter(env)
+    mujoco.mj_resetData(real.model, real.data)
+    real.set_state(qpos, qvel)
     positions, velocities = [qpos], [qvel]
     for action in actions:
-        unwrapped.step(action)
-        positions.append(unwrapped.data.qpos.copy())
-        velocities.append(unwrapped.data.qvel.copy())
+        real.step(action)
+        positions.append(real.data.qpos.copy())
+        velocities.append(real.data.qvel.copy())
     return np.array(positions), np.array(velocities)
 
 
-def _control_range(base: Any, name: str) -> tuple[Array, Array]:
-    """Return the ends of an environment's action space, (nu,) each."""
-    space, actuators = base.action_space, base.model.nu
-    if not isinstance(space, Box) or space.shape != (actuators,):
+def _control_range(base: Any, model: mujoco.MjModel, name: str) -> tuple[Array, Array]:
+    """Return the ends of an environment's action space, (nu,) each, whatever its shape."""
+    space = base.action_space
+    if not isinstance(space, Box):
         raise SystemSpecError(
-            f"{name} takes actions of {space}, expected a Box of one number for each of its "
-            f"{actuators} actuators. Let the environment take these, and wrap it if agents shall "
-            "act by others."
+            f"{name} takes actions of {space}, expected a Box of numbers. Let the environment take "
+            "numbers, and wrap it if agents shall act by others."
         )
-    for index, (low, high) in enumerate(zip(space.low, space.high, strict=True)):
+    ends = space.low.ravel(), space.high.ravel()
+    for index, (low, high) in enumerate(zip(*ends, strict=True)):
         if not (np.isfinite([low, high]).all() and low < high):
+            what = f"action[{index}]"
+            if space.shape == (model.nu,):
+                what = f"its actuator {model.actuator(index).name or index!r}"
             raise SystemSpecError(
-                f"{name} takes actions from {low:g} to {high:g} for its actuator "
-                f"{base.model.actuator(index).name or index!r}, expected a finite range. Give the "
-                "actuator a ctrlrange with ctrllimited, or set action_space in the environment."
+                f"{name} takes actions from {low:g} to {high:g} for {what}, expected a finite "
+                "range. Give the actuator a ctrlrange with ctrllimited, or set action_space in the "
+                "environment."
             )
-    return space.low, space.high
+    return ends
 
 
 def _body(model: mujoco.MjModel, index: int) -> Body:

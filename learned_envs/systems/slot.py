@@ -51,17 +51,12 @@ class Slot:
     @property
     def leaf(self) -> Leaf:
         """What a spec says of it."""
-        return Leaf(self.name, self.size, self.shape, self.frozen)
+        return Leaf(self.name, self.size, self.shape, self.frozen, kind=self.kind, also=self.others)
 
     @classmethod
-    def of(cls, leaf: Leaf, env: gym.Env[Any, Any]) -> Slot:
-        """Return where a leaf lies in an environment.
-
-        Raises:
-            LookupError: if it does not; AttributeError if an object has no such attribute.
-        """
-        slot = cls(leaf.name, leaf.shape or (), "float", leaf.frozen)
-        return cls(slot.name, slot.shape, kind_of(slot.found(env)) or "float", slot.frozen)
+    def of(cls, leaf: Leaf) -> Slot:
+        """Return where a leaf lies in a real environment."""
+        return cls(leaf.name, leaf.shape or (), leaf.kind, leaf.frozen, leaf.also)
 
     def found(self, env: gym.Env[Any, Any]) -> Any:
         """Return what lies there, as it is."""

@@ -115,6 +115,8 @@ class Leaf(msgspec.Struct, frozen=True, array_like=True):
         shape: of them where they lie; flat if None is given.
         frozen: whether it is constant within an episode.
         seen: whether the motion depends on it, so that networks see it as a feature.
+        kind: of the numbers where they lie.
+        also: further places of the environment where the same array lies.
 
     Examples:
         >>> Leaf("act", 2).shape, Leaf("act", 2).seen
@@ -126,6 +128,8 @@ class Leaf(msgspec.Struct, frozen=True, array_like=True):
     shape: tuple[int, ...] | None = None
     frozen: bool = False
     seen: bool = True
+    kind: Literal["float", "int", "bool"] = "float"
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.shape is None:

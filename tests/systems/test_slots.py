@@ -113,5 +113,5 @@ def test_a_leaf_of_old_files_is_a_name_and_a_size(env):
 
     spec = describe(env)
     old = SystemSpec.from_dict({**spec.to_dict(), "leaves": [["act", 2]]})
-    assert old.leaves == (Leaf("act", 2, (2,), False, True),)
+    assert old.leaves == (Leaf("act", 2, (2,), False, True, "float", ()),)
     assert SystemSpec.from_dict(old.to_dict()) == old
