@@ -16,8 +16,13 @@ from learned_envs.systems.spec import Leaf
 Shape = tuple[int, ...]
 
 
-def expect_leaves(state: State, leaves: Iterable[Leaf]) -> None:
+def expect_leaves(state: State, leaves: Iterable[Leaf], what: str = "a state") -> None:
     """Check that a state remembers leaves of its system.
+
+    Args:
+        state: with a memory.
+        leaves: what it must have in it.
+        what: what messages call the state.
 
     Raises:
         ParameterError: if it lacks one.
@@ -25,8 +30,8 @@ def expect_leaves(state: State, leaves: Iterable[Leaf]) -> None:
     if missing := [leaf for leaf in leaves if leaf.name not in state.memory]:
         named = ", ".join(f"{leaf.name} (*batch, {leaf.size})" for leaf in missing)
         raise ParameterError(
-            f"Got a state without {named}, which states of this system have beside q and v. Take "
-            "one that a reset, a step or recorded data gave, or add it: "
+            f"Got {what} without {named}, which states of this system have beside q and v. "
+            "Recorded states have it, and what resets and steps make of such; or add it: "
             f"state.remember(**{{{missing[0].name!r}: ...}})."
         )
 
@@ -76,11 +81,11 @@ class BatchCheck:
         for name, leaf in state.memory.items():
             self._check_memory(name, leaf, batch)
         expect_leaves(state, self.leaves)
+        memory = dict(state.memory)
         for own in self.leaves:
-            shape = tuple(state.memory[own.name].shape)
-            if shape != (*batch, own.size):
-                raise ShapeError(f"Got {own.name} of shape {shape}, expected {(*batch, own.size)}.")
-        return State(q, v, state.memory)
+            given, shape = memory[own.name], (*batch, own.size)
+            memory[own.name] = numbers(own.name, given, shape, self.like, finite=looked_at)
+        return State(q, v, memory)
 
     def action(self, action: object, batch: Shape) -> Tensor:
         """Return actions, (*batch, nu), in the model's dtype.

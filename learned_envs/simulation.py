@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.argument import count, flag, shown
-from learned_envs.batches import BatchCheck
+from learned_envs.batches import BatchCheck, expect_leaves
 from learned_envs.checkpoint import find_device, open_checkpoint
 from learned_envs.dynamics import Dynamics, Ensemble
 from learned_envs.errors import ArgumentTypeError, ParameterError
@@ -121,15 +121,17 @@ class Simulation:
             mean: step with the ensemble's mean instead of a random member an episode.
 
         Raises:
-            ParameterError: if `batch` is no whole number that is at least 1, or the generator is of
-                another device.
+            ParameterError: if `batch` is no whole number that is at least 1, the generator is of
+                another device, or the task's starts lack a leaf of the spec.
             ArgumentTypeError: if the generator is none.
         """
         batch = count("batch", batch)
         self.check.generator(generator)
         mean = flag("mean", mean)
         state = self.task.initial_state(batch, generator, self.dynamics.q_low.dtype)
-        return self.dynamics.begin(state.to(self.device), generator, mean)
+        begun = self.dynamics.begin(state.to(self.device), generator, mean)
+        expect_leaves(begun, self.task.spec.leaves, "a start of the task")
+        return begun
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Step:
         """Advance a batch by one environment step.

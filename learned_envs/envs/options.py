@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 from msgspec import UnsetType
 
 from learned_envs import argument, arrays, registry
+from learned_envs.batches import expect_leaves
 from learned_envs.card import Card, read_card
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.simulation import Simulation
@@ -172,7 +173,7 @@ class EnvOptions:
         """Return the states to begin episodes from, on the simulation's device.
 
         Raises:
-            ParameterError: if they are no State, or not finite.
+            ParameterError: if they are no State, not finite, or without a leaf of the spec.
             ShapeError: if they are not q (n, nq) and v (n, nv) with n > 0.
         """
         state = self.starts
@@ -191,8 +192,10 @@ class EnvOptions:
             simulation.dynamics,
             state.forget("member", *simulation.dynamics.remembers),
         )
-        begun = dynamics.begin(State(q, v), torch.Generator(like.device).manual_seed(0))
-        known = begun.forget("member", *dynamics.remembers).memory
+        generator = torch.Generator(like.device).manual_seed(0)
+        begun = dynamics.begin(State(q, v), generator).forget("member", *dynamics.remembers)
+        leaves = {leaf.name: like.new_zeros(count, leaf.size) for leaf in spec.leaves}
+        known = {**leaves, **begun.memory}
         if unknown := sorted(given.memory.keys() - known.keys()):
             raise ParameterError(
                 f"Got starts that remember {', '.join(unknown)}, expected at most "
@@ -202,4 +205,6 @@ class EnvOptions:
             name: arrays.numbers(f"starts' {name}", leaf, tuple(known[name].shape), known[name])
             for name, leaf in given.memory.items()
         }
-        return State(q, v, memory)
+        starts = State(q, v, memory)
+        expect_leaves(begun.remember(**memory), spec.leaves, "starts")
+        return starts

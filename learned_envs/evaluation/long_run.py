@@ -14,6 +14,7 @@ from learned_envs import registry
 from learned_envs.collect.recorder import Policy, Recorder
 from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.recording import Array, Episode, Recording
+from learned_envs.data.trajectories import Trajectories
 from learned_envs.evaluation.evaluation import offset, still
 from learned_envs.evaluation.returns import episode_limit, in_torch
 from learned_envs.simulation import Simulation
@@ -57,7 +58,7 @@ def long_run(
     """
     real = run_outside(policy, task, episodes, seed)
     first = torch.as_tensor(real.offsets)
-    outside = State(torch.as_tensor(real.qpos).float(), torch.as_tensor(real.qvel).float())
+    outside = Trajectories.of(real, simulation.task.spec).states()
     device = simulation.device
     generator = torch.Generator(device).manual_seed(seed)
     start = simulation.dynamics.begin(outside[first].to(device), generator)

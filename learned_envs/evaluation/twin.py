@@ -44,11 +44,13 @@ def twin(name: str, task: Task, recording: Recording, noise: float) -> Predictor
                 window.rows.tolist(), window.actions.cpu().numpy(), strict=True
             ):
                 start_q, start_v = recording.qpos[row], recording.qvel[row]
+                leaves = {leaf: recording.columns[leaf.name][row] for leaf in task.spec.leaves}
                 positions, velocities = replay(
                     env,
                     start_q + noise * random.standard_normal(start_q.shape),
                     start_v + noise * random.standard_normal(start_v.shape),
                     actions,
+                    leaves,
                 )
                 q.append(positions[1:])
                 v.append(velocities[1:])

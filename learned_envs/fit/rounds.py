@@ -22,6 +22,7 @@ from learned_envs.card import Entries, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.collection import DRIVER, Driver, Policy, collect
 from learned_envs.data.dataset import MANIFEST, Dataset
+from learned_envs.data.trajectories import Trajectories
 from learned_envs.evaluation.returns import episode_limit, rewards_inside
 from learned_envs.files import writing
 from learned_envs.fit.config import FitConfig
@@ -218,9 +219,10 @@ class Rounds:
 
     def _starts(self, seed: int) -> State:
         """Draw recorded states for the agent's episodes to begin from."""
-        recording = Dataset.open(self.out / DATA_FOLDER, self.task).load()
-        q, v = map(torch.tensor, recording.draw(STARTS, np.random.default_rng(seed)))
-        return State(q.float(), v.float())
+        dataset = Dataset.open(self.out / DATA_FOLDER, self.task)
+        states = Trajectories.of(dataset.load(), dataset.spec).states()
+        rows = np.random.default_rng(seed).integers(len(states.q), size=STARTS)
+        return states[torch.from_numpy(rows)]
 
     @property
     def _trial_steps(self) -> int:

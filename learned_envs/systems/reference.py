@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from learned_envs.registry import TaskEntry, task_entry, task_of
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.flat import flattened
 from learned_envs.systems.locate import locate
-from learned_envs.systems.spec import Body, Geom, Joint, SystemSpec, Vector
+from learned_envs.systems.spec import Body, Geom, Joint, Leaf, SystemSpec, Vector
 from learned_envs.systems.symmetry import held_joints
 
 Array = npt.NDArray[Any]
@@ -148,7 +148,13 @@ def describe_reference(entry: TaskEntry) -> SystemSpec:
         return describe(env)
 
 
-def replay(env: gym.Env[Any, Any], qpos: Array, qvel: Array, actions: Array) -> tuple[Array, Array]:
+def replay(
+    env: gym.Env[Any, Any],
+    qpos: Array,
+    qvel: Array,
+    actions: Array,
+    leaves: Mapping[Leaf, Array] | None = None,
+) -> tuple[Array, Array]:
     """Step the real environment from a state by given actions, whatever the task's rules say.
 
     Args:
@@ -156,13 +162,15 @@ def replay(env: gym.Env[Any, Any], qpos: Array, qvel: Array, actions: Array) -> 
         qpos: (nq) float64, where to start.
         qvel: (nv) float64.
         actions: (time, nu).
+        leaves: the numbers of the state's leaves there, if it has any.
 
     Returns:
         The positions (time + 1, nq) and velocities (time + 1, nv).
     """
-    real = Adapter(env)
+    given = leaves or {}
+    real = Adapter(env, tuple(given))
     mujoco.mj_resetData(real.model, real.data)
-    real.set_state(qpos, qvel)
+    real.set_state(qpos, qvel, {leaf.name: value for leaf, value in given.items()})
     positions, velocities = [qpos], [qvel]
     for action in actions:
         real.step(action)
