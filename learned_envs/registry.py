@@ -130,8 +130,8 @@ def register_env(
     if id not in gym.registry:
         gym.register(
             id=id,
-            entry_point="learned_envs.envs.single:LearnedEnv",
-            vector_entry_point="learned_envs.envs.vector:LearnedVectorEnv",
+            entry_point="learned_envs.envs.making:make_single",
+            vector_entry_point="learned_envs.envs.making:make_vector",
             kwargs=dict(kwargs),
             max_episode_steps=steps,
             reward_threshold=reward_threshold,

@@ -60,6 +60,13 @@ class EnvCore:
         name = None if task is None else registry.task_of(task)
         self._set_up(options.load(name), options, tensors)
 
+    @classmethod
+    def of(cls, simulation: Simulation, options: EnvOptions) -> EnvCore:
+        """Return the core of a simulation that is loaded already."""
+        core = cls.__new__(cls)
+        core._set_up(simulation, options, tensors=False)
+        return core
+
     def _set_up(self, simulation: Simulation, options: EnvOptions, tensors: bool) -> None:
         self.options, self.mode = options, options.mode
         self.function = StepFunction.of(simulation, options)

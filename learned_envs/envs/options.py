@@ -16,10 +16,12 @@ from msgspec import UnsetType
 from learned_envs import argument, arrays, registry
 from learned_envs.batches import expect_leaves
 from learned_envs.card import Card, read_card
+from learned_envs.checkpoint import load_checkpoint
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 from learned_envs.stepping import Compile
+from learned_envs.tasks.motion import Motion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +145,15 @@ class EnvOptions:
         simulation = Simulation.load(checkpoint, self.device, **self.parameters)
         self._check_members(simulation.members)
         return simulation.to_bfloat16() if self.precision == "bfloat16" else simulation
+
+    def load_motion(self, task: str) -> Simulation:
+        """Load the model of a task without what is asked there; see `load` for the errors."""
+        checkpoint = registry.env_id(task) if self.checkpoint is None else self.checkpoint
+        read_card(checkpoint, task)
+        dynamics, card = load_checkpoint(checkpoint, self.device)
+        motion = Motion(spec=dynamics.spec, measured=dynamics.sensors)
+        self._check_members(dynamics.members)
+        return Simulation(motion, dynamics, card)
 
     def _check_members(self, members: int) -> None:
         """Refuse what one model alone cannot give."""

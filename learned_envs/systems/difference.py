@@ -8,6 +8,12 @@ from typing import Any
 
 from learned_envs.systems.spec import ROUNDING, SystemSpec
 
+ASKED_LATER = (
+    *("mass", "inertia", "inertial_pos", "inertial_quat"),
+    *("armature", "stiffness", "spring_rest", "held"),
+)
+"""What the first versions of a spec did not ask for."""
+
 
 def differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]]:
     """Return what two specs do not share: where, and what each says there.
@@ -22,6 +28,14 @@ def differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]
         [('frame_skip', 4, 2)]
     """
     return list(_differences("", one.to_dict(), other.to_dict()))
+
+
+def known_differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]]:
+    """Return what two specs do not share of what both were asked for; see `differences`."""
+    found = differences(one, other)
+    if not any(body.mass is None for spec in (one, other) for body in spec.bodies):
+        return found
+    return [each for each in found if each[0].rpartition(".")[2].split("[")[0] not in ASKED_LATER]
 
 
 def _differences(where: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -1,0 +1,97 @@
+"""What `gym.make` and `gym.make_vec` call: the face of a simulation with the rules asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import gymnasium as gym
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+
+from learned_envs import argument
+from learned_envs.envs.render import RENDER_MODES
+from learned_envs.errors import ParameterError
+from learned_envs.workers import usable_cores
+
+Rules = Literal["traced", "hosted"]
+"""Whose rules decide what is seen, paid and ended: those that the weights' card has, or those of
+the real environment's own step(), which must be installed."""
+
+RULES = ("traced", "hosted")
+
+BATCHED = ("tensors", "starts", "start_fraction", "precision")
+"""Options of many environments that only those in one batch have."""
+
+
+def make_single(task: str, *, rules: Rules = "traced", **options: Any) -> gym.Env[Any, Any]:
+    """Make one environment; see `LearnedEnv` and `HostedEnv` for the options.
+
+    Args:
+        task: the registered name of the task; `gym.make` fills it in.
+        rules: see `Rules`.
+        options: what else there is to say.
+
+    Raises:
+        ParameterError: if there are no such rules.
+    """
+    if argument.choice("rules", rules, RULES) == "hosted":
+        from learned_envs.envs.hosted import HostedEnv
+
+        return HostedEnv(task, **options)
+    from learned_envs.envs.single import LearnedEnv
+
+    return LearnedEnv(task, **options)
+
+
+def make_vector(
+    task: str, num_envs: int = 1, *, rules: Rules = "traced", **options: Any
+) -> VectorEnv[Any, Any, Any]:
+    """Make many environments; see `LearnedVectorEnv` for the options.
+
+    Hosted, each has a process of its own if there are cores enough, and else all run in this one.
+
+    Args:
+        task: the registered name of the task; `gym.make_vec` fills it in.
+        num_envs: how many there are.
+        rules: see `Rules`.
+        options: what else there is to say.
+
+    Raises:
+        ParameterError: if there are no such rules, or if they cannot be had with an option.
+    """
+    if argument.choice("rules", rules, RULES) == "hosted":
+        return _hosted(task, argument.count("num_envs", num_envs), **options)
+    from learned_envs.envs.vector import LearnedVectorEnv
+
+    return LearnedVectorEnv(task, num_envs, **options)
+
+
+# What `gym.make` looks for in an entry point: the modes that it takes lists of frames from.
+vars(make_single)["metadata"] = {"render_modes": RENDER_MODES}
+
+
+def _hosted(
+    task: str,
+    num_envs: int,
+    *,
+    max_episode_steps: int | None = None,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **options: Any,
+) -> VectorEnv[Any, Any, Any]:
+    for name in BATCHED:
+        if name in options:
+            raise ParameterError(
+                f"Got {name} with rules='hosted', which run one environment at a time. Leave out "
+                f"{name}, or use rules='traced'."
+            )
+    one: Callable[[], Any] = partial(_limited, task, max_episode_steps, options)
+    if 1 < num_envs <= usable_cores():
+        # A process that was forked from one in which torch has threads may hang.
+        return AsyncVectorEnv([one] * num_envs, context="spawn", autoreset_mode=autoreset_mode)
+    return SyncVectorEnv([one] * num_envs, autoreset_mode=autoreset_mode)
+
+
+def _limited(task: str, limit: int | None, options: dict[str, Any]) -> gym.Env[Any, Any]:
+    env = make_single(task, rules="hosted", **options)
+    return env if limit in (None, -1) else gym.wrappers.TimeLimit(env, limit)
