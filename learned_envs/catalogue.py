@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import gymnasium as gym
 
-from learned_envs.registry import ANY, register_family, register_improver, register_task
+from learned_envs.registry import (
+    ANY,
+    register_env,
+    register_family,
+    register_improver,
+    register_task,
+)
 
 PENDULUMS: dict[str, dict[str, int | bool]] = {
     **{
@@ -49,11 +55,7 @@ def register_all() -> None:
         "HalfCheetah": "half_cheetah",
     }.items():
         register_task(task, f"learned_envs.tasks.{file}:{task}", reference_id=f"{task}-v5")
-    gym.register(
-        id=ANY,
-        entry_point="learned_envs.envs.fitted:make",
-        vector_entry_point="learned_envs.envs.vector:LearnedVectorEnv",
-    )
+    register_env(ANY, {}, None, None)
     for task, parameters in PENDULUMS.items():
         reference_id = f"{task}-v0"
         gym.register(

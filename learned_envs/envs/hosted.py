@@ -21,6 +21,7 @@ from learned_envs.envs.render import RENDER_MODES
 from learned_envs.errors import ParameterError, ResetNeededError
 from learned_envs.state import State
 from learned_envs.stepping import Compile
+from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.difference import known_differences
 from learned_envs.systems.hosting import Hosting
 from learned_envs.systems.reference import describe, make_reference
@@ -44,7 +45,7 @@ class HostedEnv(gym.Env[Array, Array]):
 
     def __init__(
         self,
-        task: str,
+        task: str | None = None,
         *,
         checkpoint: str | Path | None = None,
         device: str | torch.device = "cpu",
@@ -85,10 +86,12 @@ class HostedEnv(gym.Env[Array, Array]):
             disagreement_penalty=disagreement_penalty,
             disagreement_in_info=disagreement_in_info,
         )
-        name = registry.task_of(task)
+        name = None if task is None else registry.task_of(task)
         self._mover = Mover(options.load_motion(name), options)
+        name = self._mover.core.card.task
         made = make_reference(name, render_mode=render_mode, disable_env_checker=True, **parameters)
         self._reference: Any = made.unwrapped
+        self._real = Adapter(made, self._mover.core.task.spec.leaves)
         self._check_physics(made)
         self._random: Tensor | None = None
         self.render_mode = render_mode
@@ -107,12 +110,12 @@ class HostedEnv(gym.Env[Array, Array]):
     @property
     def model(self) -> mujoco.MjModel:
         """MuJoCo's model."""
-        return self._reference.model
+        return self._real.model
 
     @property
     def data(self) -> mujoco.MjData:
         """MuJoCo's data, which the model moves."""
-        return self._reference.data
+        return self._real.data
 
     @property
     def state(self) -> State:
@@ -124,7 +127,7 @@ class HostedEnv(gym.Env[Array, Array]):
             ResetNeededError: before the first reset.
         """
         self._check_running()
-        return self._mover.state(self.data)
+        return self._mover.state(self._real)
 
     @state.setter
     def state(self, state: State) -> None:
@@ -139,8 +142,7 @@ class HostedEnv(gym.Env[Array, Array]):
             ParameterError: if it is not numeric or not finite.
         """
         self._check_running()
-        self._mover.place(self.data, q, v)
-        mujoco.mj_forward(self.model, self.data)
+        self._mover.place(self._real, q, v)
 
     @torch.no_grad()
     def reset(
@@ -175,7 +177,7 @@ class HostedEnv(gym.Env[Array, Array]):
         given = action if isinstance(action, np.ndarray) else checked.cpu().numpy()
         steps = self._mover.core.task.spec.frame_skip
         moving = Hosting(
-            self.model, self.data, steps, lambda model, data: self._mover.step(data, checked)
+            self.model, self.data, steps, lambda *_: self._mover.step(self._real, checked)
         )
         with moving:
             observation, reward, terminated, truncated, info = self._reference.step(given)

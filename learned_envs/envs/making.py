@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 import gymnasium as gym
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import TimeLimit
 
 from learned_envs import argument
+from learned_envs.card import read_card
 from learned_envs.envs.render import RENDER_MODES
 from learned_envs.errors import ParameterError
+from learned_envs.registration import episode_steps
 from learned_envs.workers import usable_cores
 
 Rules = Literal["traced", "hosted"]
@@ -24,17 +27,26 @@ BATCHED = ("tensors", "starts", "start_fraction", "precision")
 """Options of many environments that only those in one batch have."""
 
 
-def make_single(task: str, *, rules: Rules = "traced", **options: Any) -> gym.Env[Any, Any]:
+def make_single(
+    task: str | None = None, *, rules: Rules = "traced", **options: Any
+) -> gym.Env[Any, Any]:
     """Make one environment; see `LearnedEnv` and `HostedEnv` for the options.
 
     Args:
-        task: the registered name of the task; `gym.make` fills it in.
+        task: the registered name of the task; `gym.make` fills it in. None if the checkpoint says
+            what it is; then the reference's step limit is the checkpoint's too.
         rules: see `Rules`.
         options: what else there is to say.
 
     Raises:
         ParameterError: if there are no such rules.
     """
+    made = _single(task, rules, **options)
+    limit = None if task is not None else episode_steps(read_card(options["checkpoint"]))
+    return made if limit is None else TimeLimit(made, limit)
+
+
+def _single(task: str | None, rules: Rules, **options: Any) -> gym.Env[Any, Any]:
     if argument.choice("rules", rules, RULES) == "hosted":
         from learned_envs.envs.hosted import HostedEnv
 
@@ -45,14 +57,14 @@ def make_single(task: str, *, rules: Rules = "traced", **options: Any) -> gym.En
 
 
 def make_vector(
-    task: str, num_envs: int = 1, *, rules: Rules = "traced", **options: Any
+    task: str | None = None, num_envs: int = 1, *, rules: Rules = "traced", **options: Any
 ) -> VectorEnv[Any, Any, Any]:
     """Make many environments; see `LearnedVectorEnv` for the options.
 
     Hosted, each has a process of its own if there are cores enough, and else all run in this one.
 
     Args:
-        task: the registered name of the task; `gym.make_vec` fills it in.
+        task: the registered name of the task; `gym.make_vec` fills it in. None as above.
         num_envs: how many there are.
         rules: see `Rules`.
         options: what else there is to say.
@@ -72,7 +84,7 @@ vars(make_single)["metadata"] = {"render_modes": RENDER_MODES}
 
 
 def _hosted(
-    task: str,
+    task: str | None,
     num_envs: int,
     *,
     max_episode_steps: int | None = None,
@@ -92,6 +104,6 @@ def _hosted(
     return SyncVectorEnv([one] * num_envs, autoreset_mode=autoreset_mode)
 
 
-def _limited(task: str, limit: int | None, options: dict[str, Any]) -> gym.Env[Any, Any]:
+def _limited(task: str | None, limit: int | None, options: dict[str, Any]) -> gym.Env[Any, Any]:
     env = make_single(task, rules="hosted", **options)
-    return env if limit in (None, -1) else gym.wrappers.TimeLimit(env, limit)
+    return env if limit in (None, -1) else TimeLimit(env, limit)

@@ -15,8 +15,8 @@ from learned_envs.envs.placing import placed
 from learned_envs.envs.stepper import SingleStepper
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
+from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.hosting import Moved
-from learned_envs.systems.reference import columns_of
 from learned_envs.tasks.motion import Motion
 
 Array = NDArray[Any]
@@ -59,25 +59,25 @@ class Mover:
         self._memory = dict(state.memory)
         return random
 
-    def state(self, data: Any) -> State:
-        """Return where MuJoCo's data is, q (nq) and v (nv) in float64, and what goes with it."""
-        memory = {**self._memory, **self._leaves(data)}
+    def state(self, real: Adapter) -> State:
+        """Return where an environment is, q (nq) and v (nv) in float64, and what goes with it."""
+        data = real.data
+        memory = {**self._memory, **_leaves(real)}
         q, v = torch.from_numpy(data.qpos.copy()), torch.from_numpy(data.qvel.copy())
         return State(q, v, {name: leaf[0] for name, leaf in memory.items()})
 
-    def place(self, data: Any, q: object, v: object) -> None:
-        """Move MuJoCo's data; see `placed`. What follows from q and v is not computed."""
-        state = placed(self.state(data), q, v, self.core.members)
-        data.qpos[:], data.qvel[:] = state.q.numpy(), state.v.numpy()
-        for name, _ in self._spec.leaves:
-            getattr(data, name)[:] = state.memory[name].reshape(getattr(data, name).shape).numpy()
+    def place(self, real: Adapter, q: object, v: object) -> None:
+        """Move an environment; see `placed`."""
+        state = placed(self.state(real), q, v, self.core.members)
+        leaves = {leaf.name: state.memory[leaf.name].numpy() for leaf in self._spec.leaves}
+        real.set_state(state.q.numpy(), state.v.numpy(), leaves)
         self._memory = {name: leaf[None] for name, leaf in state.memory.items()}
 
-    def step(self, data: Any, action: Tensor) -> Moved | None:
+    def step(self, real: Adapter, action: Tensor) -> Moved | None:
         """Predict one step of the environment.
 
         Args:
-            data: MuJoCo's, where the step begins.
+            real: the environment, where the step begins.
             action: (nu), as from `EnvCore.action`.
 
         Returns:
@@ -85,10 +85,10 @@ class Mover:
         """
         # The model is of float32, in which positions far from the origin would be coarse. It does
         # not depend on them.
-        start = np.zeros(self._spec.nq)
+        data, start = real.data, np.zeros(self._spec.nq)
         start[self._endless] = data.qpos[self._endless]
         q, v = (_row(x) for x in (data.qpos - start, data.qvel))
-        state = State(q, v, {**self._memory, **self._leaves(data)})
+        state = State(q, v, {**self._memory, **_leaves(real)})
         if self._stepper is None:
             self._stepper = SingleStepper(self.core, state.to(self.core.device))
         else:
@@ -107,9 +107,9 @@ class Mover:
         }
         return Moved(start + q_next, v_next, arrays)
 
-    def _leaves(self, data: Any) -> dict[str, Tensor]:
-        columns = columns_of(data, self._spec, ())
-        return {name: _row(np.ravel(leaf)) for name, leaf in columns.items()}
+
+def _leaves(real: Adapter) -> dict[str, Tensor]:
+    return {name: _row(leaf) for name, leaf in real.leaves().items()}
 
 
 def _row(values: Array) -> Tensor:

@@ -132,7 +132,20 @@ class EnvOptions:
                 or if a model without networks is asked for their precision.
             DeviceError: if there is no such device.
         """
-        # An id and not the bare name, which a folder of the user's is likelier to have.
+        checkpoint = self._found(task)
+        simulation = Simulation.load(checkpoint, self.device, **self.parameters)
+        self._check_members(simulation.members)
+        return simulation.to_bfloat16() if self.precision == "bfloat16" else simulation
+
+    def load_motion(self, task: str | None) -> Simulation:
+        """Load the model of a task without what is asked there; see `load` for the errors."""
+        dynamics, card = load_checkpoint(self._found(task), self.device)
+        motion = Motion(spec=dynamics.spec, measured=dynamics.sensors)
+        self._check_members(dynamics.members)
+        return Simulation(motion, dynamics, card)
+
+    def _found(self, task: str | None) -> str | Path:
+        """Return the checkpoint to load, which must be of the task if one is named."""
         checkpoint = self.checkpoint
         if checkpoint is None:
             if task is None:
@@ -140,20 +153,10 @@ class EnvOptions:
                     f"Got no checkpoint, expected one: gym.make({registry.ANY!r}, "
                     "checkpoint='runs/mine')."
                 )
+            # An id and not the bare name, which a folder of the user's is likelier to have.
             checkpoint = registry.env_id(task)
         read_card(checkpoint, task)
-        simulation = Simulation.load(checkpoint, self.device, **self.parameters)
-        self._check_members(simulation.members)
-        return simulation.to_bfloat16() if self.precision == "bfloat16" else simulation
-
-    def load_motion(self, task: str) -> Simulation:
-        """Load the model of a task without what is asked there; see `load` for the errors."""
-        checkpoint = registry.env_id(task) if self.checkpoint is None else self.checkpoint
-        read_card(checkpoint, task)
-        dynamics, card = load_checkpoint(checkpoint, self.device)
-        motion = Motion(spec=dynamics.spec, measured=dynamics.sensors)
-        self._check_members(dynamics.members)
-        return Simulation(motion, dynamics, card)
+        return checkpoint
 
     def _check_members(self, members: int) -> None:
         """Refuse what one model alone cannot give."""

@@ -31,7 +31,7 @@ class Motion(Task):
         """Return (batch) systems at rest in the reference pose, leaves of the state at zero."""
         device = generator.device if generator is not None else torch.device("cpu")
         zeros = torch.zeros(batch, self.spec.nv, dtype=dtype, device=device)
-        leaves = {name: zeros.new_zeros(batch, size) for name, size in self.spec.leaves}
+        leaves = {leaf.name: zeros.new_zeros(batch, leaf.size) for leaf in self.spec.leaves}
         return State(constant(self.spec.q0, zeros).repeat(batch, 1), zeros, leaves)
 
     def observation(self, state: State, readings: Readings | None = None) -> Tensor:
