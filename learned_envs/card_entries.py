@@ -8,7 +8,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from learned_envs.figures import Checked, Data, Fidelity, Returns, RolloutErrors
+from learned_envs.rules.rules import Rules
 from learned_envs.schema import NotNegative, Plain, Word
+from learned_envs.systems.equipment import Equipment
 
 
 class Reference(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -53,6 +55,8 @@ class Entries(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
         returns: of agents trained inside and outside.
         fidelity: errors on trajectories of agents that are in no data.
         reference: how the real environment is made, if no task is registered for it.
+        rules: what is seen, paid and ended there, traced from the environment's code.
+        equipment: what is mounted on the system's bodies, as far as the rules read it.
         notes: what is known to be missing from the model, a sentence or two each.
     """
 
@@ -72,6 +76,8 @@ class Entries(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     returns: Returns | None = None
     fidelity: Fidelity | None = None
     reference: Reference | None = None
+    rules: Rules | None = None
+    equipment: Equipment | None = None
     notes: tuple[str, ...] | None = None
 
     def to_dict(self) -> Plain:

@@ -34,6 +34,7 @@ from learned_envs.errors import (
 )
 from learned_envs.files import write_whole
 from learned_envs.tasks.task import Task, Transition
+from learned_envs.tasks.traced import TracedTask
 
 __all__ = [
     "FILE_NAME",
@@ -190,6 +191,16 @@ def _task_of(path: Path, card: Card, dynamics: Ensemble) -> Task:
         CheckpointError: if the card has no rules and nobody registers its task, or if its system is
             not one of the task.
     """
+    if card.rules is not None:
+        if dynamics.starts is None or card.equipment is None:
+            raise broken(path, "its card has rules without starts or equipment")
+        return TracedTask(
+            spec=card.spec,
+            rules=card.rules,
+            equipment=card.equipment,
+            starts=dynamics.starts.cpu(),
+            name=card.task,
+        )
     try:
         task_class = registry.task_class(card.task)
     except LearnedEnvsError as error:

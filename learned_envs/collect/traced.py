@@ -1,0 +1,216 @@
+"""The rules of a real environment: traced from its code, held against it, ready for a card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from learned_envs.card_entries import Entries, Reference
+from learned_envs.errors import UntraceableRulesError
+from learned_envs.kinematics.computable import computable
+from learned_envs.registry import TaskEntry
+from learned_envs.rules.builder import GraphBuilder
+from learned_envs.rules.check import compare, predicted
+from learned_envs.rules.graph import Graph
+from learned_envs.rules.origin import with_origin
+from learned_envs.rules.quantity import Watch
+from learned_envs.rules.recording import Recording, record_steps
+from learned_envs.rules.rules import Rules
+from learned_envs.rules.space import Numbers, space_data
+from learned_envs.rules.tracing.trace import trace_rules
+from learned_envs.systems.adapter import Adapter
+from learned_envs.systems.describe_equipment import describe_equipment
+from learned_envs.systems.spec import SystemSpec
+from learned_envs.tasks.traced import TracedTask, read_names
+
+STARTS = 4096
+"""Resets that are recorded."""
+
+COMPARED = 10_000
+"""Steps of the real environment that its rules are compared with."""
+
+EXACT = 1e-5
+"""Difference up to which rules count as exact: actions, and some observations, are float32."""
+
+ORIGIN_SAMPLES, FARTHEST = 24, 100.0
+"""States that are shifted to see what depends on where the world is, and by how many metres."""
+
+
+@dataclass(frozen=True)
+class TracedRules:
+    """What was traced of a real environment.
+
+    Attributes:
+        task: what is asked.
+        entries: what a card says of it.
+    """
+
+    task: TracedTask
+    entries: Entries
+
+
+def traced_rules(env: gym.Env[Any, Any], spec: SystemSpec, entry: TaskEntry) -> TracedRules:
+    """Trace the rules of a real environment and compare them with it.
+
+    Args:
+        env: the environment as it was made.
+        spec: its system, with the leaves of its state.
+        entry: of the task.
+
+    Raises:
+        UntraceableRulesError: if a line of its code cannot be traced, or what was traced is not
+            what the environment does.
+    """
+    real = Adapter(env, spec.leaves)
+    trace = trace_rules(env, real.slots)
+    equipment = describe_equipment(real.model)
+    step = _with_origin(trace.step, real, spec)
+    start = trace.start if trace.start is not None else resting(step)
+    names = read_names(step, start)
+    told = [name for name in names if computable(name, equipment)]
+    equipment = equipment.needed_for([*told, *(["act"] if _slow(spec) else [])])
+    starts, seen = record_starts(real, spec, start)
+    _expect_starts(entry, start, seen)
+    recording = record_steps(env, [*step.inputs], COMPARED, slots=real.slots)
+    actions = space_data(real.base.action_space)
+    assert isinstance(actions, Numbers)
+    rules = Rules(
+        step=step,
+        start=start,
+        observation_space=space_data(real.base.observation_space),
+        action_space=actions,
+        checked=compare(step, recording),
+        ways=trace.ways,
+        notes=trace.notes,
+    )
+    task = TracedTask(spec=spec, rules=rules, equipment=equipment, starts=starts, name=entry.name)
+    return TracedRules(task, Entries(rules=rules, equipment=equipment, reference=_reference(entry)))
+
+
+def record_starts(
+    real: Adapter, spec: SystemSpec, start: Graph, count: int = STARTS
+) -> tuple[Tensor, Recording]:
+    """Reset a real environment many times, and record where episodes begin.
+
+    Returns:
+        (count, nq + nv + leaves) float32; and what the rules of a reset read, and what it showed.
+    """
+    rows = []
+    inputs: dict[str, list[Any]] = {}
+    shown = []
+    for seed in range(count):
+        shown.append(real.reset(seed=seed))
+        leaves = real.leaves()
+        rows.append(np.concatenate([real.data.qpos, real.data.qvel, *leaves.values()]))
+        watch = Watch(real.data, [*start.inputs])
+        watch.copy("after")
+        shapes = {leaf.name: leaf.shape for leaf in spec.leaves}
+        own = {f"memory.{name}": leaf.reshape(shapes[name]) for name, leaf in leaves.items()}
+        for name, value in {**watch.values, **own}.items():
+            inputs.setdefault(name, []).append(value)
+    stacked = {name: np.stack(values) for name, values in inputs.items()}
+    outputs = {"observation": np.stack(shown), "reward": np.zeros(count)}
+    starts = torch.tensor(np.stack(rows), dtype=torch.float32)
+    return starts, Recording(stacked, outputs)
+
+
+def resting(step: Graph) -> Graph:
+    """Return what a step shows if nothing happens in it: for environments without _get_obs."""
+    builder = GraphBuilder()
+    places: list[int] = []
+    for node in step.nodes:
+        args = [places[arg] for arg in node.args]
+        if node.op == "input":
+            name = str(node.data)
+            when, _, rest = name.partition(".")
+            if name == "action":
+                made = builder.constant(np.zeros(node.shape))
+            else:
+                made = builder.input(name if when == "memory" else f"after.{rest}", node.shape)
+        else:
+            made = builder.make(node.op, *args, data=node.data, shape=node.shape)
+        places.append(made)
+    return builder.graph({"observation": places[step.outputs["observation"]]})
+
+
+def _with_origin(step: Graph, real: Adapter, spec: SystemSpec) -> Graph:
+    """Find out which values depend on where the system is along its cyclic coordinates."""
+    if not spec.cyclic:
+        return step
+    rng = np.random.default_rng(0)
+    here: dict[str, list[Any]] = {}
+    there: dict[str, list[Any]] = {}
+    low, high = np.array(spec.control_low), np.array(spec.control_high)
+    for sample in range(ORIGIN_SAMPLES):
+        real.reset(seed=sample)
+        for _ in range(int(rng.integers(0, 20))):
+            real.step(rng.uniform(low, high).astype(np.float32))
+        q, v, leaves = real.data.qpos.copy(), real.data.qvel.copy(), real.leaves()
+        shifted = q.copy()
+        far = rng.uniform(1.0, FARTHEST, len(spec.cyclic)) * rng.choice((-1, 1), len(spec.cyclic))
+        shifted[list(spec.cyclic)] += far
+        action = rng.uniform(low, high).astype(np.float32)
+        for place, found in ((q, here), (shifted, there)):
+            for name, value in _stepped(real, place, v, leaves, action, step).items():
+                found.setdefault(name, []).append(value)
+    return with_origin(
+        step,
+        {name: np.stack(values) for name, values in here.items()},
+        {name: np.stack(values) for name, values in there.items()},
+    )
+
+
+def _stepped(
+    real: Adapter,
+    q: Any,
+    v: Any,
+    leaves: Mapping[str, Any],
+    action: Any,
+    step: Graph,
+) -> dict[str, Any]:
+    """Take a step from a state, and return what rules read of it."""
+    real.set_state(q, v, leaves)
+    real.data.qacc_warmstart[:] = 0.0
+    watch = Watch(real.data, [*step.inputs])
+    memory = {
+        f"memory.{slot.name}": slot.get(real.base)
+        for slot in real.slots
+        if f"memory.{slot.name}" in step.inputs
+    }
+    with watch.step():
+        real.step(action)
+    return {"action": action.astype(np.float64), **memory, **watch.values}
+
+
+def _expect_starts(entry: TaskEntry, start: Graph, seen: Recording) -> None:
+    """Check that the rules of a reset are those of the real environment."""
+    away = np.abs(predicted(start, seen)["observation"] - seen.outputs["observation"])
+    worst = away.max(0)
+    if not (worst <= EXACT * (1 + np.abs(seen.outputs["observation"]).max(0))).all():
+        column = int(np.nan_to_num(worst, nan=np.inf).argmax())
+        raise UntraceableRulesError(
+            f"What a reset of {entry.reference_id} shows is not what its _get_obs() says of the "
+            f"state: column {column} differs by {worst[column]:.2g}. Let reset and step show what "
+            "_get_obs() returns, and keep what it needs in attributes.",
+            "",
+        )
+
+
+def _reference(entry: TaskEntry) -> Reference:
+    registered = gym.spec(entry.reference_id.rpartition(":")[2])
+    return Reference(
+        id=entry.reference_id,
+        kwargs=dict(entry.kwargs),
+        episode_steps=registered.max_episode_steps,
+        reward_threshold=registered.reward_threshold,
+    )
+
+
+def _slow(spec: SystemSpec) -> bool:
+    return any(leaf.name == "act" for leaf in spec.leaves)
