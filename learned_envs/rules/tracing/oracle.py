@@ -58,6 +58,9 @@ class Oracle:
             self.way.asked.append((node, answer))
             self.way.places.append(where())
             self._learn(builder, node, answer)
+            # Each condition has another way behind it, and a loop may have no end.
+            if len(self.way.asked) > MOST_WAYS:
+                raise _too_many([self.way])
         return answer is not turned
 
     def _answer(self, builder: GraphBuilder, node: int) -> bool | None:

@@ -174,6 +174,12 @@ def _guarded(run: Callable[[], Any]) -> Any:
     except UntraceableRulesError:
         raise
     except Exception as error:
+        # numpy says in its own words what was refused where it asked for a number.
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, UntraceableRulesError):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
         last = traceback.extract_tb(error.__traceback__)[-1]
         if (last.line or "").startswith(
             ("raise", "assert")

@@ -7,6 +7,7 @@ what is written into them, are numpy's.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -224,10 +225,10 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return self.tracer.truth(self)
 
     def __float__(self) -> float:
-        return float(self._number("float()"))
+        return float(self._number("a plain number"))
 
     def __int__(self) -> int:
-        return int(self._number("int()"))
+        return int(self._number("a plain number"))
 
     def __index__(self) -> int:
         return int(self._number("an index, a range or a size"))
@@ -263,8 +264,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         if (known := self.tracer.constant(self)) is not None:
             return known
         raise refusal(
-            f"{use} of a value that depends on the state or the action",
-            "write it with numpy's functions, or as a condition with a fixed number of outcomes",
+            f"{use} made of a value that depends on the state or the action",
+            "compute with numpy's functions, write into arrays that the step makes by np.zeros, "
+            "np.array or np.copy, or ask a condition for each outcome",
         )
 
     # What numpy hands over.
@@ -294,7 +296,7 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "
 
 def traced(value: Any) -> bool:
     """Whether a value is traced, or holds one that is."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | deque):
         return any(map(traced, value))
     if isinstance(value, dict):
         return any(map(traced, value.values()))

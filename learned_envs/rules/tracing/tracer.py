@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -52,7 +53,7 @@ class Tracer:
         """Return anything that numpy makes an array of as a `Traced`; numpy's types know none."""
         if isinstance(value, Traced):
             return value
-        if isinstance(value, list | tuple) and traced(value):
+        if isinstance(value, list | tuple | deque) and traced(value):
             return self.structural(np.stack, ([self.lift(part) for part in value],))
         return Traced(self.stored(value), scalar=np.isscalar(value))
 
@@ -139,7 +140,7 @@ class Tracer:
 
         def placed(array: Any) -> Any:
             nonlocal start
-            if isinstance(array, list | tuple):
+            if isinstance(array, list | tuple | deque):
                 return [placed(part) for part in array]
             array = self.lift(array)
             sources.append(array.storage)

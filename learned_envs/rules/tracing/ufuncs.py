@@ -139,7 +139,7 @@ def applied(
     lifted = [tracer.lift(x) for x in inputs[:1]] if method != "__call__" else None
     with np.errstate(all="ignore"):
         if lifted is None:
-            result = _called(tracer, ufunc, [tracer.lift(x) for x in inputs])
+            result = _called(tracer, ufunc, inputs)
         elif method == "reduce":
             result = _reduced(tracer, ufunc, lifted[0], *inputs[1:], **options)
         elif method == "outer":
@@ -152,13 +152,15 @@ def applied(
     return result if dtype is None else tracer.cast(result, np.dtype(dtype))
 
 
-def _called(tracer: Tracer, ufunc: np.ufunc, x: list[Any]) -> Any:
+def _called(tracer: Tracer, ufunc: np.ufunc, inputs: Any) -> Any:
     name = ufunc.__name__
+    x = [tracer.lift(each) for each in inputs]
     if name == "matmul":
         return np.dot(x[0], x[1]) if x[1].ndim <= 2 else _batched(tracer, *x)
     if name == "divmod":
         return np.floor_divide(*x), np.remainder(*x)
-    example = ufunc(*(each.example for each in x))
+    # Numbers of Python's have no type that could widen the result's.
+    example = ufunc(*(getattr(each, "example", each) for each in inputs))
     if name in PRIMITIVE:
         return tracer.apply(PRIMITIVE[name], *x, example=example)
     if name in BITWISE and all(_is_logical(tracer, each) for each in x):
