@@ -34,6 +34,9 @@ DEFAULT_FAMILY = "second_order"
 DESCRIBED = "learned_envs.systems.reference:describe_reference"
 """What makes the spec of most systems: it makes the reference environment and asks it."""
 
+DISCOVERED = "learned_envs.systems.probe:discovered_spec"
+"""What makes the spec of the system of an environment that has no entry: it acts in it."""
+
 TRACED = "learned_envs.tasks.traced:TracedTask"
 """The task of an environment that has no entry."""
 
@@ -193,7 +196,8 @@ def task_entry(name: str) -> TaskEntry:
         raise UnknownNameError("task", name, TASKS)
     reference, task = own.spec(), str(own)
     # Nothing is paid in the environment of a bare file, so there is nothing to learn.
-    entry = TaskEntry(task, TRACED, own.reference_id, own.kwargs, driven=own.reference_id != BARE)
+    driven = own.reference_id != BARE
+    entry = TaskEntry(task, TRACED, own.reference_id, own.kwargs, DISCOVERED, driven)
     steps, threshold = reference.max_episode_steps, reference.reward_threshold
     register_env(env_id(task), {"task": task}, steps, threshold)
     return entry

@@ -74,7 +74,7 @@ def check_recording(
         same: whether it was recorded here, by this version of MuJoCo.
     """
     try:
-        subject = reference(task, parameters)
+        subject = reference(task, parameters, spec)
     except LearnedEnvsError:
         raise
     except (gym.error.Error, OSError, ImportError, ValueError) as error:

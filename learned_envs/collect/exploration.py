@@ -14,6 +14,7 @@ import torch
 
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.recording import Array, Episode
+from learned_envs.registry import DISCOVERED, task_entry
 from learned_envs.state import State
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.reference import make_reference
@@ -142,7 +143,8 @@ class Explorer:
         episodes: list[Episode] = []
 
         def recorded(env: gym.Env[Array, Array]) -> Recorder:
-            return Recorder(env, actor, episodes.append, self.rules.sensors, self.spec)
+            strict = task_entry(self.task).spec != DISCOVERED
+            return Recorder(env, actor, episodes.append, self.rules.sensors, self.spec, strict)
 
         if actor in self.drivers:
 

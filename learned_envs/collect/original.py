@@ -13,7 +13,7 @@ import numpy as np
 from learned_envs.collect.tap import wrappers_of
 from learned_envs.entry_point import load
 from learned_envs.errors import ParameterError, SystemSpecError
-from learned_envs.registry import task_entry
+from learned_envs.registry import DISCOVERED, task_entry
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.constants import constants_of, different
 from learned_envs.systems.locate import simulates
@@ -36,8 +36,13 @@ class Original:
         self._moment: Moment | None = None
 
     @classmethod
-    def of(cls, env: gym.Env[Any, Any], spec: SystemSpec) -> Self:
+    def of(cls, env: gym.Env[Any, Any], spec: SystemSpec, strict: bool = True) -> Self:
         """Make the original of an environment, once in a process, and ask whether `spec` holds.
+
+        Args:
+            env: the environment.
+            spec: of its system.
+            strict: as in [`probe`][learned_envs.systems.probe.probe].
 
         Raises:
             SystemSpecError: if it does not, or the environment has other constants.
@@ -56,7 +61,7 @@ class Original:
                 f"{', '.join(changed)}. Register an environment that makes the change itself, "
                 "with a task of its own."
             )
-        return cls(_asked(recipe, spec))
+        return cls(_asked(recipe, spec, strict))
 
     def moves(self, env: gym.Env[Any, Any]) -> None:
         """Remember where a step begins, if it is one to take again."""
@@ -105,12 +110,13 @@ class _Recipe:
         return isinstance(other, _Recipe) and self.key == other.key
 
 
-def reference(task: str, parameters: Mapping[str, Any]) -> Subject:
+def reference(task: str, parameters: Mapping[str, Any], spec: SystemSpec) -> Subject:
     """Make the real environment of a task, once in a process, and ask whether its spec holds.
 
     Args:
         task: name of the task.
         parameters: that the environment is made with beside the task's own.
+        spec: what was found out of its system, if the task has no spec of its own.
 
     Raises:
         UnknownNameError: if there is no such task.
@@ -120,16 +126,16 @@ def reference(task: str, parameters: Mapping[str, Any]) -> Subject:
     entry = task_entry(task)
     registered = copy.copy(gym.spec(entry.reference_id.rpartition(":")[2]))
     registered.kwargs = {**registered.kwargs, **entry.kwargs, **parameters}
-    return _reference(_Recipe(registered), task)
+    return _reference(_Recipe(registered), task, spec if entry.spec == DISCOVERED else None)
 
 
 @lru_cache(maxsize=8)
-def _reference(recipe: _Recipe, task: str) -> Subject:
+def _reference(recipe: _Recipe, task: str, found: SystemSpec | None) -> Subject:
     env, entry = make_reference(task, **recipe.spec.kwargs), task_entry(task)
     if not simulates(env):
         raise gym.error.Error("it is no MuJoCo environment")
-    spec: SystemSpec = load(entry.spec)(entry)
-    probe(env, spec, starts=False)
+    spec: SystemSpec = load(entry.spec)(entry) if found is None else found
+    probe(env, spec, strict=found is None)
     return Subject(env, spec)
 
 
@@ -142,6 +148,6 @@ def _made(recipe: _Recipe) -> gym.Env[Any, Any]:
 
 
 @lru_cache(maxsize=8)
-def _asked(recipe: _Recipe, spec: SystemSpec) -> Subject:
-    probe(_made(recipe), spec, starts=False)
+def _asked(recipe: _Recipe, spec: SystemSpec, strict: bool) -> Subject:
+    probe(_made(recipe), spec, strict=strict)
     return Subject(_made(recipe), spec)

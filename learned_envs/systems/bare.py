@@ -99,7 +99,7 @@ class BareEnv(MujocoEnv):
         scale = self._reset_noise_scale
         mujoco.mj_integratePos(model, q, scale * self.np_random.normal(size=model.nv), 1.0)
         for joint in np.flatnonzero(model.jnt_limited):
-            if model.jnt_type[joint] >= mujoco.mjtJoint.mjJNT_SLIDE:
+            if model.jnt_type[joint] in (mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE):
                 place = model.jnt_qposadr[joint]
                 q[place] = np.clip(q[place], *model.jnt_range[joint])
         self.data.qpos[:] = q

@@ -30,17 +30,16 @@ RESETS, FAR = 5, 2.0
 
 
 def broken_claims(
-    env: gym.Env[Any, Any], spec: SystemSpec, *, starts: bool = True
+    env: gym.Env[Any, Any], spec: SystemSpec, *, strict: bool = True
 ) -> Iterator[str]:
     """Yield a sentence or two for each claim of a spec that does not hold.
 
     Args:
         env: the environment as it was made, with its wrappers.
         spec: what is claimed of it.
-        starts: whether resets are to be centred at the spec's reference position.
+        strict: whether resets are to be centred at the spec's reference position.
     """
     real = Adapter(env, spec.leaves)
-    base = real.base
     if any(leaf.name.startswith(MODEL) for leaf in spec.leaves):
         # The spec has the constants that this seed draws.
         real.reset(seed=0)
@@ -50,15 +49,29 @@ def broken_claims(
             continue
         if not (name.endswith(".held") and expected):
             yield f"{name} is {got}, the spec says {expected}. Describe the system anew."
-    if flatten_space(env.action_space) != flatten_space(base.action_space):
+    yield from other_actions(env)
+    yield from _state(real, spec)
+    if strict:
+        yield from _start(real, spec)
+
+
+def other_actions(env: gym.Env[Any, Any]) -> Iterator[str]:
+    """Say whether an environment's wrappers take other actions than it does."""
+    own = env.unwrapped.action_space
+    if flatten_space(env.action_space) != flatten_space(own):
         yield (
             f"It takes actions of {env.action_space}, and the environment below its wrappers "
-            f"takes {base.action_space}. Register it without the wrapper, and wrap it where "
-            "agents act."
+            f"takes {own}. Register it without the wrapper, and wrap it where agents act."
         )
-    yield from _state(real, spec)
-    if starts:
-        yield from _start(real, spec)
+
+
+def hidden_state(real: Adapter) -> Iterator[str]:
+    """Say what MuJoCo counts to the state that can be no leaf."""
+    named = {slot.name for slot in real.slots}
+    for part, (array, words) in HIDDEN_STATE.items():
+        bit = state_bit(part)
+        if bit and array not in named and (size := mujoco.mj_stateSize(real.model, bit)):
+            yield f"The motion depends on {words}, {size} numbers that q and v do not hold."
 
 
 def _start(real: Adapter, spec: SystemSpec) -> Iterator[str]:
@@ -91,8 +104,7 @@ def _state(real: Adapter, spec: SystemSpec) -> Iterator[str]:
                 f"{slot.name!r} has {found} numbers, the spec's leaves say {slot.size}. Correct "
                 "the spec."
             )
-    named = {slot.name for slot in real.slots}
-    if model.na and "act" not in named:
+    if model.na and "act" not in {slot.name for slot in real.slots}:
         slow = [i for i in range(len(model.actuator_dyntype)) if model.actuator_dyntype[i]]
         names = ", ".join(model.actuator(i).name or str(i) for i in slow)
         yield (
@@ -100,7 +112,4 @@ def _state(real: Adapter, spec: SystemSpec) -> Iterator[str]:
             "and v do not hold. Use actuators without dynamics, or list "
             f'("act", {model.na}) in the spec\'s leaves and fit a family that computes them.'
         )
-    for part, (array, words) in HIDDEN_STATE.items():
-        bit = state_bit(part)
-        if bit and array not in named and (size := mujoco.mj_stateSize(model, bit)):
-            yield f"The motion depends on {words}, {size} numbers that q and v do not hold."
+    yield from hidden_state(real)

@@ -11,6 +11,7 @@ import numpy as np
 
 from learned_envs.systems.moment import Array, Moment, Step, Subject, state_bit
 from learned_envs.systems.shapes import trees_that_meet, unseen_contacts
+from learned_envs.systems.spec import Leaf
 
 REPEATED = 50
 """How many of the steps are taken again for each question."""
@@ -94,23 +95,48 @@ class Questions:
         words = self._what_matters()
         yield f"The motion depends on {words}, by {_share(error)}. Leave that out of the system."
 
+    def seen(self, leaf: Leaf) -> bool:
+        """Ask whether the motion depends on a leaf, by what it was in other steps."""
+        return self._worst(partial(self._swapped, leaf.name)) > SAME
+
+    def timed(self) -> bool:
+        """Ask whether the motion depends on the time."""
+        return self._worst(self._late) > max(SAME, 3 * self._worst(self._again))
+
+    def not_the_same(self) -> Iterator[tuple[str, dict[int, float]]]:
+        """Ask where the motion is not the same although the spec says so.
+
+        Yields:
+            In words where it should be, and by how much it differs for each place in q.
+        """
+        limit = max(SAME, 3 * self._worst(self._again))
+        for indices, change, words in (
+            (self.spec.cyclic, self._shifted, "wherever the system is along it"),
+            (self.spec.turning, self._turned, "after a whole turn of it"),
+        ):
+            errors = {place: self._worst(partial(change, place)) for place in indices}
+            yield words, {place: error for place, error in errors.items() if error > limit}
+
+    def headed(self) -> float:
+        """Ask by how much the motion depends on the heading; 0 if it may or does not."""
+        if self.spec.heading is None:
+            return 0.0
+        limit = max(SAME, 3 * self._worst(self._again))
+        error = self._worst(self._headed)
+        return error if error > limit else 0.0
+
     def symmetries(self) -> Iterator[str]:
         """Ask whether the motion is the same where the spec says so."""
         spec = self.spec
-        limit = max(SAME, 3 * self._worst(self._again))
-        for indices, change, words in (
-            (spec.cyclic, self._shifted, "wherever the system is along it"),
-            (spec.turning, self._turned, "after a whole turn of it"),
-        ):
-            errors = {place: self._worst(partial(change, place)) for place in indices}
-            if wrong := {i: error for i, error in errors.items() if error > limit}:
+        for words, wrong in self.not_the_same():
+            if wrong:
                 named = ", ".join([self._joint(i) for i in wrong][:NAMED])
                 yield (
                     f"The motion should be the same {words}, and it is not, for {named}: it "
                     f"differs by {_share(max(wrong.values()))}. Give the joint limits, so that "
                     "models see where it is."
                 )
-        if spec.heading is not None and (error := self._worst(self._headed)) > limit:
+        if spec.heading is not None and (error := self.headed()):
             yield (
                 f"The motion should be the same whatever {self._joint(spec.heading[2])} is, and it "
                 f"is not: it differs by {_share(error)}. Remove what has a direction, such as "
@@ -171,6 +197,11 @@ class Questions:
 
     def _late(self, step: Step) -> Array:
         return self._again(step, time=float(self.rng.uniform(0.0, LATEST)))
+
+    def _swapped(self, name: str, step: Step) -> Array:
+        other = self.steps[self.rng.integers(len(self.steps))].begin.leaves[name]
+        leaves = {**step.begin.leaves, name: other}
+        return self._again(step, replace(step.begin, leaves=leaves))
 
     def _shifted(self, place: int, step: Step) -> Array:
         q = step.begin.q.copy()

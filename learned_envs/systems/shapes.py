@@ -39,7 +39,7 @@ def unseen_contacts(model: mujoco.MjModel, spec: SystemSpec, contacts: Iterable[
     unseen: Counter[Pair] = Counter()
     total = 0
     for pair in contacts:
-        if min(pair) >= 0 and _tree(model, pair[0]) == _tree(model, pair[1]):
+        if min(pair) >= 0 and tree_of(model, pair[0]) == tree_of(model, pair[1]):
             continue
         total += 1
         if not any(one in ground and other in shown for one, other in (pair, pair[::-1])):
@@ -52,7 +52,7 @@ def unseen_contacts(model: mujoco.MjModel, spec: SystemSpec, contacts: Iterable[
 
 def trees_that_meet(model: mujoco.MjModel) -> str:
     """Name two shapes of bodies that move apart from each other and can collide, if there are."""
-    trees = np.array([_tree(model, geom) for geom in range(model.ngeom)])
+    trees = np.array([tree_of(model, geom) for geom in range(model.ngeom)])
     meets = (model.geom_contype[:, None] & model.geom_conaffinity) != 0
     apart = (trees[:, None] != trees) & (trees[:, None] > 0) & (trees > 0)
     for one, other in np.argwhere((meets | meets.T) & apart):
@@ -60,7 +60,7 @@ def trees_that_meet(model: mujoco.MjModel) -> str:
     return ""
 
 
-def _tree(model: mujoco.MjModel, geom: int) -> int:
+def tree_of(model: mujoco.MjModel, geom: int) -> int:
     """Return the body below the world that a geom hangs on; 0 for what is fixed to the world."""
     body = model.geom_bodyid[geom]
     return int(model.body_rootid[body]) if model.body_weldid[body] else 0

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from learned_envs.systems.vector import dot, rotated
+
 Vector = tuple[float, ...]
 
 ROUNDING = 1e-6
@@ -265,7 +267,7 @@ class SystemSpec:
             for geom in self.geoms
             if geom.kind == "plane" and geom.touches
         ]
-        return all(abs(_dot(axis, upright)) < ROUNDING for upright in (self.gravity, *uprights))
+        return all(abs(dot(axis, upright)) < ROUNDING for upright in (self.gravity, *uprights))
 
     @cached_property
     def _fixed(self) -> set[int]:
@@ -286,25 +288,3 @@ class SystemSpec:
     def from_dict(cls, data: Mapping[str, Any]) -> SystemSpec:
         """Build a spec from the data of `to_dict`, as read back from JSON."""
         return msgspec.convert(data, cls)
-
-
-def rotated(vector: Vector, quat: Vector) -> Vector:
-    """Turn a vector by a unit quaternion (w, x, y, z).
-
-    Examples:
-        >>> rotated((1.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))  # half a turn about z
-        (-1.0, 0.0, 0.0)
-    """
-    w, axis = quat[0], quat[1:]
-    # Rodrigues' formula for a quaternion: v + 2 w (a x v) + 2 a x (a x v).
-    once = _cross(axis, vector)
-    twice = _cross(axis, once)
-    return tuple(v + 2.0 * (w * o + t) for v, o, t in zip(vector, once, twice, strict=True))
-
-
-def _cross(a: Vector, b: Vector) -> Vector:
-    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-
-
-def _dot(a: Vector, b: Vector) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True))
