@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,22 +10,24 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import torch
-from gymnasium.spaces import Dict
-from gymnasium.spaces.utils import flatten, flatten_space
 from numpy.typing import NDArray
 from torch import Tensor
 
 from learned_envs import argument, registry
+from learned_envs.card import Card
 from learned_envs.envs.mover import Mover
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.render import RENDER_MODES
+from learned_envs.envs.step import SIGNALS
 from learned_envs.errors import ParameterError, ResetNeededError
 from learned_envs.state import State
 from learned_envs.stepping import Compile
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.difference import known_differences
+from learned_envs.systems.flat import flat
 from learned_envs.systems.hosting import Hosting
 from learned_envs.systems.reference import describe, make_reference
+from learned_envs.systems.spec import SystemSpec
 
 Array = NDArray[Any]
 
@@ -87,25 +90,26 @@ class HostedEnv(gym.Env[Array, Array]):
             disagreement_in_info=disagreement_in_info,
         )
         name = None if task is None else registry.task_of(task)
-        self._mover = Mover(options.load_motion(name), options)
-        name = self._mover.core.card.task
-        made = make_reference(name, render_mode=render_mode, disable_env_checker=True, **parameters)
-        self._reference: Any = made.unwrapped
-        self._real = Adapter(made, self._mover.core.task.spec.leaves)
-        self._check_physics(made)
+        simulation = options.load_motion(name)
+        spec = simulation.task.spec
+        made = make_reference(
+            name or Card.of(dict(simulation.card)).task,
+            render_mode=render_mode,
+            disable_env_checker=True,
+            **parameters,
+        )
+        self._real = Adapter(made, spec.leaves)
+        self._check_physics(spec)
+        self._mover = Mover(self._real, simulation, options)
         self._random: Tensor | None = None
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": self._mover.core.render_fps}
-        self.action_space = made.action_space
-        space: Any = self._reference.observation_space
-        self._dictionary = space if isinstance(space, Dict) else None
-        flat: Any = space if self._dictionary is None else flatten_space(space)
-        self.observation_space = flat
+        self.observation_space, self.action_space = made.observation_space, made.action_space
 
     @property
     def reference(self) -> Any:
-        """The real environment. Its `data` is where the model has moved it."""
-        return self._reference
+        """The real environment, below all wrappers. Its `data` is where the model has moved it."""
+        return self._real.base
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -121,13 +125,11 @@ class HostedEnv(gym.Env[Array, Array]):
     def state(self) -> State:
         """Where the system is: q (nq) and v (nv) in float64, and all else that goes with it.
 
-        What the environment's Python keeps is not in it.
-
         Raises:
             ResetNeededError: before the first reset.
         """
         self._check_running()
-        return self._mover.state(self._real)
+        return self._mover.state()
 
     @state.setter
     def state(self, state: State) -> None:
@@ -142,7 +144,7 @@ class HostedEnv(gym.Env[Array, Array]):
             ParameterError: if it is not numeric or not finite.
         """
         self._check_running()
-        self._mover.place(self._real, q, v)
+        self._mover.place(q, v)
 
     @torch.no_grad()
     def reset(
@@ -155,8 +157,9 @@ class HostedEnv(gym.Env[Array, Array]):
         if self._random is None or seed is not None:
             self._random = self._mover.core.random(self.np_random)
         self._random = self._mover.begin(self._random)
-        observation, info = self._reference.reset(seed=seed, options=given)
-        return self._seen(observation), info
+        base = self.reference
+        observation, info = base.reset(seed=seed, options=given)
+        return flat(base.observation_space, observation), info
 
     @torch.no_grad()
     def step(self, action: Any) -> tuple[Array, float, bool, bool, dict[str, Any]]:
@@ -175,46 +178,37 @@ class HostedEnv(gym.Env[Array, Array]):
         self._check_running()
         checked = self._mover.core.action(action, ()).detach()
         given = action if isinstance(action, np.ndarray) else checked.cpu().numpy()
-        steps = self._mover.core.task.spec.frame_skip
+        before, steps = self._mover.state(), self._mover.core.task.spec.frame_skip
         moving = Hosting(
-            self.model, self.data, steps, lambda *_: self._mover.step(self._real, checked)
+            self.model, self.data, steps, lambda model, data: self._mover.step(before, checked)
         )
         with moving:
-            observation, reward, terminated, truncated, info = self._reference.step(given)
-        said = dict(self._mover.said)
-        reward = float(reward) + said.pop("reward")
-        cut = said.pop("truncated")
-        terminated = bool(terminated) and not said["diverged"]
-        del said["terminated"]
-        info = {**info, **said}
-        return self._seen(observation), reward, terminated, bool(truncated) or cut, info
+            seen, reward, terminated, truncated, info = self._real.step(given)
+        said = {name: value for name, value in self._mover.said.items() if name not in SIGNALS}
+        reward += self._mover.said["reward"]
+        truncated = truncated or self._mover.said["truncated"]
+        return seen, reward, terminated and not said["diverged"], truncated, {**info, **said}
 
     def render(self) -> Any:
         """Draw the predicted state, as the real environment draws."""
         self._check_running()
-        return self._reference.render()
+        return self.reference.render()
 
     def close(self) -> None:
         """Close the real environment."""
-        if hasattr(self, "_reference"):
-            self._reference.close()
-
-    def _seen(self, observation: Any) -> Array:
-        """Return an observation as one array, whose keys are in the order of its space."""
-        if self._dictionary is not None:
-            observation = flatten(self._dictionary, observation)
-        return np.array(observation)
+        if hasattr(self, "_real"):
+            self._real.env.close()
 
     def _check_running(self) -> None:
         if self._random is None:
             raise ResetNeededError("There is no episode yet. Call reset() first.")
 
-    def _check_physics(self, made: gym.Env[Any, Any]) -> None:
+    def _check_physics(self, spec: SystemSpec) -> None:
         """Refuse an environment of another system than the model's."""
-        found = known_differences(self._mover.core.task.spec, describe(made))
+        found = known_differences(replace(spec, leaves=()), describe(self._real.env))
         if found:
             where, model, own = found[0]
-            made.close()
+            self._real.env.close()
             raise ParameterError(
                 f"Got an environment whose physics differ from the model's: {where} is {own}, and "
                 f"was {model}. A parameter that changes the physics needs a model fitted to it."

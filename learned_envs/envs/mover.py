@@ -1,4 +1,4 @@
-"""A learned model as what moves MuJoCo's data."""
+"""A learned model as what moves a real environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 class Mover:
-    """Moves the data of one environment as a model predicts, an episode at a time.
+    """Says where one real environment moves, as a model predicts, an episode at a time.
 
     Attributes:
         core: the model, in episodes in which nothing is asked.
@@ -31,15 +31,17 @@ class Mover:
             penalty for disagreement, and whether the model left its data.
     """
 
-    def __init__(self, simulation: Simulation, options: EnvOptions) -> None:
+    def __init__(self, real: Adapter, simulation: Simulation, options: EnvOptions) -> None:
         """Prepare.
 
         Args:
+            real: the environment, with the leaves of the model's spec.
             simulation: of the task [`Motion`][learned_envs.tasks.motion.Motion].
             options: see there.
         """
         assert isinstance(simulation.task, Motion)
         self.core = EnvCore.of(simulation, options)
+        self._real = real
         self.said: dict[str, Any] = {}
         self._spec, self._sensors = simulation.task.spec, simulation.task.measured
         self._endless = list(self._spec.cyclic)
@@ -59,25 +61,27 @@ class Mover:
         self._memory = dict(state.memory)
         return random
 
-    def state(self, real: Adapter) -> State:
-        """Return where an environment is, q (nq) and v (nv) in float64, and what goes with it."""
-        data = real.data
-        memory = {**self._memory, **_leaves(real)}
+    def state(self) -> State:
+        """Return where the system is, q (nq) and v (nv) in float64, and what goes with it."""
+        data = self._real.data
         q, v = torch.from_numpy(data.qpos.copy()), torch.from_numpy(data.qvel.copy())
+        memory = {**self._memory, **self._leaves()}
         return State(q, v, {name: leaf[0] for name, leaf in memory.items()})
 
-    def place(self, real: Adapter, q: object, v: object) -> None:
-        """Move an environment; see `placed`."""
-        state = placed(self.state(real), q, v, self.core.members)
-        leaves = {leaf.name: state.memory[leaf.name].numpy() for leaf in self._spec.leaves}
-        real.set_state(state.q.numpy(), state.v.numpy(), leaves)
-        self._memory = {name: leaf[None] for name, leaf in state.memory.items()}
+    def place(self, q: object, v: object) -> None:
+        """Move the system; see `placed`."""
+        state = placed(self.state(), q, v, self.core.members)
+        names = {leaf.name for leaf in self._spec.leaves}
+        kept = {name: leaf for name, leaf in state.memory.items() if name not in names}
+        leaves = {name: state.memory[name].double().numpy() for name in names}
+        self._real.set_state(state.q.numpy(), state.v.numpy(), leaves)
+        self._memory = {name: leaf[None] for name, leaf in kept.items()}
 
-    def step(self, real: Adapter, action: Tensor) -> Moved | None:
+    def step(self, before: State, action: Tensor) -> Moved | None:
         """Predict one step of the environment.
 
         Args:
-            real: the environment, where the step begins.
+            before: where it begins, as from `state`.
             action: (nu), as from `EnvCore.action`.
 
         Returns:
@@ -85,17 +89,18 @@ class Mover:
         """
         # The model is of float32, in which positions far from the origin would be coarse. It does
         # not depend on them.
-        data, start = real.data, np.zeros(self._spec.nq)
-        start[self._endless] = data.qpos[self._endless]
-        q, v = (_row(x) for x in (data.qpos - start, data.qvel))
-        state = State(q, v, {**self._memory, **_leaves(real)})
+        origin = np.zeros(self._spec.nq)
+        origin[self._endless] = before.q.numpy()[self._endless]
+        q, v = (x.float()[None] for x in (before.q - torch.from_numpy(origin), before.v))
+        state = State(q, v, {name: leaf[None] for name, leaf in before.memory.items()})
+        state = state.to(self.core.device)
         if self._stepper is None:
-            self._stepper = SingleStepper(self.core, state.to(self.core.device))
+            self._stepper = SingleStepper(self.core, state)
         else:
-            self._stepper.place(state.to(self.core.device))
+            self._stepper.place(state)
         seen, self.said = self._stepper.step(action)
-        self.said.pop("nothing")
-        self._memory = dict(self._stepper.state.memory)
+        del self.said["nothing"]
+        self._memory = dict(self._stepper.state.to("cpu").memory)
         if self.said["diverged"]:
             return None
         parts = np.cumsum([self._spec.nq, self._spec.nv, *(s.size for s in self._sensors)])
@@ -105,12 +110,10 @@ class Mover:
             for sensor, reading in zip(self._sensors, readings, strict=True)
             if sensor.array
         }
-        return Moved(start + q_next, v_next, arrays)
+        return Moved(origin + q_next, v_next, arrays)
 
-
-def _leaves(real: Adapter) -> dict[str, Tensor]:
-    return {name: _row(leaf) for name, leaf in real.leaves().items()}
-
-
-def _row(values: Array) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32))[None]
+    def _leaves(self) -> dict[str, Tensor]:
+        found = self._real.leaves()
+        return {
+            name: torch.from_numpy(leaf.astype(np.float32))[None] for name, leaf in found.items()
+        }

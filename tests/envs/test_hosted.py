@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from hoppers import actions
 from users import users_module
 
-import learned_envs  # noqa: F401
+from learned_envs import registry
+from learned_envs.checkpoint import save_checkpoint
+from learned_envs.dynamics import Ensemble
 from learned_envs.envs import making
 from learned_envs.errors import ActionError, ParameterError, ResetNeededError, ShapeError
 from learned_envs.state import State
+from learned_envs.systems.reference import spec_of
+from learned_envs.systems.spec import Leaf
 
 Make = Callable[..., Any]
 
@@ -230,3 +235,22 @@ def test_far_from_the_origin_it_moves_as_finely(go1: Any) -> None:
     # 1e6 in float64 is known to 1e-10; in float32 to 0.06.
     assert ways[0] == pytest.approx(ways[1], abs=1e-9)
     assert abs(ways[0]) > 1e-4
+
+
+def test_leaves_of_the_state_are_those_where_a_step_begins(go1: Any, tmp_path: Path) -> None:
+    leaves = (Leaf("env._command", 3, frozen=True), Leaf("env._last_action", 12))
+    path = tmp_path / "leaves.safetensors"
+    spec = replace(spec_of("Go1"), leaves=leaves)
+    model = Ensemble(registry.family_class("second_order")(hidden=(8,)), spec, 1)
+    save_checkpoint(path, model, {"task": "Go1"})
+    with closing(gym.make("LearnedSim-Go1-v0", checkpoint=path, rules="hosted")) as made:
+        env: Any = made.unwrapped
+        env.reset(seed=0)
+        state = env.state
+        assert state.memory["env._last_action"].tolist() == [0.0] * 12
+        np.testing.assert_allclose(state.memory["env._command"], env.reference._command)
+        command = torch.tensor([0.5, -0.25, 0.0])
+        env.state = State(state.q, state.v, {**state.memory, "env._command": command})
+        seen, *_ = env.step(np.ones(12, np.float32))
+        assert seen[-3:].tolist() == command.tolist()
+        assert env.state.memory["env._last_action"].tolist() == [1.0] * 12
