@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +19,24 @@ class Step(NamedTuple):
     function: Callable[..., Tensor]
     args: tuple[int, ...]
     place: int
+
+
+class Known(NamedTuple):
+    """A constant: its numbers in lists, its shape, and its type; None is that of the inputs."""
+
+    numbers: Any
+    shape: tuple[int, ...]
+    dtype: torch.dtype | None = None
+
+    @classmethod
+    def of(cls, node: Node) -> Known:
+        """Return what a node is."""
+        return cls(node.array.tolist(), node.shape, torch.bool if node.kind == "bool" else None)
+
+    def tensor(self, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Return it as a tensor."""
+        made = torch.tensor(self.numbers, dtype=self.dtype or dtype, device=device)
+        return made.reshape(self.shape)
 
 
 class Evaluator:
@@ -136,7 +153,7 @@ class Plan:
         """
         self._graph, self._absolute = graph, frozenset(absolute)
         self._places: dict[Any, int] = {}
-        self._numbers: list[Any] = []
+        self._constants: list[Known | float] = []
         self.inputs: list[tuple[str, bool, tuple[int, ...], int]] = []
         self.known: list[int] = []
         self.steps: list[Step] = []
@@ -151,7 +168,10 @@ class Plan:
 
     def constants(self, dtype: torch.dtype, device: torch.device) -> list[Any]:
         """Return the constants, some of them as numbers."""
-        return [_tensor(number, dtype, device) for number in self._numbers]
+        return [
+            each.tensor(dtype, device) if isinstance(each, Known) else each
+            for each in self._constants
+        ]
 
     def _frame(self, index: int, shifted: bool) -> tuple[int, bool]:
         """Return where a node is computed: shifted, if it does not matter."""
@@ -187,7 +207,7 @@ class Plan:
             self.inputs.append((str(node.data), shifted, node.shape, place))
             return
         if node.op == "constant":
-            self._know(place, node.array)
+            self._know(place, Known.of(node))
             return
         args = [graph[arg] for arg in node.args]
         places = [self._places[self._frame(arg, shifted)] for arg in self._args(index)]
@@ -197,7 +217,8 @@ class Plan:
             self.steps.append(_select(taken[0], taken[1][0], places[0], place))
             return
         if node.op == "take" and not slices(data[1]):
-            places.append(self._know(self._new(), np.array(data[1], np.int64)))
+            index = Known(data[1], (len(data[1]),), torch.int64)
+            places.append(self._know(self._new(), index))
         elif node.op == "cast":
             places.append(0)
         for position in NUMBERS.get(node.op, ()):
@@ -211,18 +232,11 @@ class Plan:
         self.places += 1
         return self.places - 1
 
-    def _know(self, place: int, number: Any) -> int:
+    def _know(self, place: int, constant: Known | float) -> int:
         self.known.append(place)
-        self._numbers.append(number)
+        self._constants.append(constant)
         return place
 
 
 def _select(dim: int, index: int, source: int, place: int) -> Step:
     return Step(lambda x: x.select(dim, index), (source,), place)
-
-
-def _tensor(number: Any, dtype: torch.dtype, device: torch.device) -> Any:
-    if not isinstance(number, np.ndarray):
-        return number
-    kind = dtype if number.dtype == np.float64 else None
-    return torch.tensor(number.tolist(), dtype=kind, device=device)

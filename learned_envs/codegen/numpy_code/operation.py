@@ -55,7 +55,7 @@ def subtract(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
 
 def divide(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
     """Write a quotient, or put it off where y is a constant."""
-    if isinstance(x, Value) and (divisor := constant_for(x, y)) is not None:
+    if isinstance(x, Value) and (divisor := constant_for(x, y)) is not None and divisor.all():
         return scaled(x, 1 / divisor)
     return elementwise(writer, node, x, y)
 
