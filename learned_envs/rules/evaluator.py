@@ -217,8 +217,8 @@ class Plan:
             self.steps.append(_select(taken[0], taken[1][0], places[0], place))
             return
         if node.op == "take" and not slices(data[1]):
-            index = Known(data[1], (len(data[1]),), torch.int64)
-            places.append(self._know(self._new(), index))
+            indices = Known(data[1], (len(data[1]),), torch.int64)
+            places.append(self._know(self._new(), indices))
         elif node.op == "cast":
             places.append(0)
         for position in NUMBERS.get(node.op, ()):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from learned_envs.rules.assumption import assumed
+from learned_envs.rules.operation import ELEMENTWISE
 from learned_envs.rules.shape import Shape
 
 if TYPE_CHECKING:
@@ -94,6 +96,12 @@ def _where(build: GraphBuilder, args: Sequence[int], data: Any, shape: Shape) ->
         return yes if known or yes == no else no
     if build[mask].op == "bitwise_not":
         return build.where(build[mask].args[0], no, yes)
+    if build[mask].size == 1:
+        sides = tuple(assumed(build, side, mask, side == yes) for side in (yes, no))
+        if sides != (yes, no):
+            return build.where(mask, *sides)
+        if (found := _drawn_out(build, mask, yes, no)) is not None:
+            return found
     if build[yes].op == "where" and build[yes].args[0] == mask:
         return build.where(mask, build[yes].args[1], no)
     if build[no].op == "where" and build[no].args[0] == mask:
@@ -107,6 +115,35 @@ def _where(build: GraphBuilder, args: Sequence[int], data: Any, shape: Shape) ->
     if _is(build, no, True):
         return build.add("bitwise_or", build.add("bitwise_not", mask), yes)
     return None
+
+
+def _drawn_out(build: GraphBuilder, mask: int, yes: int, no: int) -> int | None:
+    """Choose between operands in the place of results, if these differ in one operand."""
+    one, other = build[yes], build[no]
+    if one.op != other.op or one.data != other.data or len(one.args) != len(other.args):
+        return None
+    if one.op not in ELEMENTWISE and one.op not in ("cast", "cat", "view"):
+        return None
+    differ = [
+        place
+        for place, pair in enumerate(zip(one.args, other.args, strict=True))
+        if len({*pair}) > 1
+    ]
+    if len(differ) != 1:
+        return None
+    pair = one.args[differ[0]], other.args[differ[0]]
+    if build[pair[0]].shape != build[pair[1]].shape or build[pair[0]].kind != build[pair[1]].kind:
+        return None
+    chosen = build.where(build.view(mask, ()), *pair)
+    args = [chosen if place == differ[0] else arg for place, arg in enumerate(one.args)]
+    return build.add(one.op, *args, data=one.data, shape=one.shape)
+
+
+def _compare(build: GraphBuilder, args: Sequence[int], data: Any, shape: Shape) -> int | None:
+    """Return what was asked already, if true is compared with 0 as if it were 1."""
+    x, y = args
+    cast = build[x].op == "cast" and _is(build, y, 0.0)
+    return build[x].args[0] if cast else None
 
 
 def _view(build: GraphBuilder, args: Sequence[int], data: Any, shape: Shape) -> int | None:
@@ -196,6 +233,7 @@ _RULES: dict[str, _Rule] = {
     "mul": _neutral(1.0, either=True),
     "div": _neutral(1.0, either=False),
     "pow": _pow,
+    "ne": _compare,
     "neg": _twice,
     "bitwise_not": _twice,
     "maximum": _same,

@@ -94,3 +94,26 @@ def test_a_graph_has_only_what_its_outputs_need(build: GraphBuilder) -> None:
     graph = build.graph({"reward": build.reduce("sum", x), "observation": x})
     assert [node.op for node in graph.nodes] == ["input", "sum"]
     assert graph.outputs == {"reward": 1, "observation": 0}
+
+
+def test_a_choice_knows_its_condition(build: GraphBuilder) -> None:
+    low, high = (build.add("lt", build.input(name, ()), 0.7) for name in ("after.z", "after.y"))
+    paid = build.add("add", build.input("after.time", ()), build.cast(low, "float"))
+    healthy = build.add("bitwise_and", low, high)
+    # As `return low and high` is traced: in the second way `low` is what is returned.
+    assert build.where(low, high, low) == healthy
+    assert build.where(low, paid, 0.0) == build.where(
+        low, build.add("add", build.input("after.time", ()), 1.0), 0.0
+    )
+    assert build.where(healthy, low, True) == build.constant(True)
+    assert build.add("ne", build.cast(low, "float"), 0.0) == low
+
+
+def test_a_choice_between_results_is_one_between_operands(build: GraphBuilder) -> None:
+    x, y, z = (build.input(name, ()) for name in ("after.x", "after.y", "after.z"))
+    mask, q = build.add("lt", x, 0.7), build.input("after.qpos", (3,))
+    first, second = (build.add("sub", build.add("add", x, each), z) for each in (y, 2.0))
+    chosen = build.where(mask, y, 2.0)
+    assert build.where(mask, first, second) == build.add("sub", build.add("add", x, chosen), z)
+    parts = [build.cat([q, build.stack([each])]) for each in (y, z)]
+    assert build.where(mask, *parts) == build.cat([q, build.stack([build.where(mask, y, z)])])
