@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learned_envs.errors import RulesError
+from learned_envs.rules.tracing.physics import STEPS, UNCHANGED
 
 Array = NDArray[np.float64]
 
-PHYSICS = ("mj_step", "mj_step1", "mj_step2")
+PHYSICS = sorted(STEPS | UNCHANGED)
+"""What leaves quantities as `after` means them."""
 
 
 def quantity(data: mujoco.MjData, name: str) -> Array:

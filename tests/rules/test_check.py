@@ -12,6 +12,8 @@ from learned_envs.rules.check import compare
 from learned_envs.rules.comparison import Comparison
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.recording import Recording, record_steps
+from learned_envs.rules.tracing.trace import trace_rules
+from learned_envs.systems.reference import deprecations_swallowed
 
 STEPS = 2_000
 
@@ -66,3 +68,11 @@ def test_what_was_not_recorded_is_an_error(recording: Recording) -> None:
         compare(graph, recording)
     with gym.make("InvertedPendulum-v5") as env, pytest.raises(RulesError, match="nothing"):
         record_steps(env, ["after.nothing"], 1)
+
+
+@pytest.mark.parametrize("name", ["Ant-v5", "Humanoid-v5"])
+def test_forces_that_an_environment_asks_for_after_physics_are_recorded(name: str) -> None:
+    with deprecations_swallowed(), gym.make(name) as env:
+        graph = trace_rules(env).step
+        # The reward is of float32 actions.
+        assert compare(graph, record_steps(env, [*graph.inputs], 100)).exact(1e-6)
