@@ -34,7 +34,7 @@ DEFAULT_FAMILY = "second_order"
 DESCRIBED = "learned_envs.systems.reference:describe_reference"
 """What makes the spec of most systems: it makes the reference environment and asks it."""
 
-DISCOVERED = "learned_envs.systems.probe:discovered_spec"
+DISCOVERED = "learned_envs.collect.asking:asked_spec"
 """What makes the spec of the system of an environment that has no entry: it acts in it."""
 
 TRACED = "learned_envs.tasks.traced:TracedTask"

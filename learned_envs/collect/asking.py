@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import gymnasium as gym
@@ -14,10 +14,10 @@ from torch import Tensor
 from learned_envs.card_entries import Entries
 from learned_envs.collect.traced import traced_rules
 from learned_envs.entry_point import load
-from learned_envs.registry import TRACED, task_class, task_entry, task_of
-from learned_envs.systems.changes import find_slots
+from learned_envs.registry import TRACED, TaskEntry, task_class, task_entry, task_of
+from learned_envs.systems.discovery import discover
 from learned_envs.systems.probe import probed_spec
-from learned_envs.systems.reference import describe, make_reference
+from learned_envs.systems.reference import make_reference
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.task import Task
 
@@ -78,8 +78,10 @@ def fingerprint(task: str) -> str:
 def _traced(task: str, code: str) -> Asked:
     entry = task_entry(task)
     with closing(make_reference(task, disable_env_checker=True)) as env:
-        spec = describe(env)
-        slots = find_slots(env)
-        spec = replace(spec, leaves=tuple(slot.leaf for slot in slots))
-        found = traced_rules(env, spec, entry)
-    return Asked(spec, found.task, found.entries, found.task.starts)
+        found = traced_rules(env, discover(env), entry)
+    return Asked(found.task.spec, found.task, found.entries, found.task.starts)
+
+
+def asked_spec(entry: TaskEntry) -> SystemSpec:
+    """Return the system of a task whose environment says what it is."""
+    return ask(entry.name).spec

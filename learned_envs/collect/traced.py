@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from learned_envs.rules.space import Numbers, space_data
 from learned_envs.rules.tracing.trace import trace_rules
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.describe_equipment import describe_equipment
+from learned_envs.systems.discovery import Probed
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.traced import TracedTask, read_names
 
@@ -55,20 +57,25 @@ class TracedRules:
     entries: Entries
 
 
-def traced_rules(env: gym.Env[Any, Any], spec: SystemSpec, entry: TaskEntry) -> TracedRules:
+def traced_rules(env: gym.Env[Any, Any], probed: Probed, entry: TaskEntry) -> TracedRules:
     """Trace the rules of a real environment and compare them with it.
+
+    Leaves of the state that neither the motion nor the rules depend on are left out.
 
     Args:
         env: the environment as it was made.
-        spec: its system, with the leaves of its state.
+        probed: its system.
         entry: of the task.
 
     Raises:
         UntraceableRulesError: if a line of its code cannot be traced, or what was traced is not
             what the environment does.
     """
+    trace = trace_rules(env, Adapter(env, probed.spec.leaves).slots)
+    read = {**trace.step.inputs, **(trace.start.inputs if trace.start is not None else {})}
+    kept = (x for x in probed.spec.leaves if x.seen or f"memory.{x.name}" in read)
+    spec = dataclasses.replace(probed.spec, leaves=tuple(kept))
     real = Adapter(env, spec.leaves)
-    trace = trace_rules(env, real.slots)
     equipment = describe_equipment(real.model)
     step = _with_origin(trace.step, real, spec)
     start = trace.start if trace.start is not None else resting(step)
@@ -86,11 +93,18 @@ def traced_rules(env: gym.Env[Any, Any], spec: SystemSpec, entry: TaskEntry) -> 
         observation_space=space_data(real.base.observation_space),
         action_space=actions,
         checked=compare(step, recording),
+        frozen=probed.frozen,
         ways=trace.ways,
         notes=trace.notes,
     )
     task = TracedTask(spec=spec, rules=rules, equipment=equipment, starts=starts, name=entry.name)
-    return TracedRules(task, Entries(rules=rules, equipment=equipment, reference=_reference(entry)))
+    entries = Entries(
+        rules=rules,
+        equipment=equipment,
+        reference=_reference(entry),
+        notes=probed.notes or None,
+    )
+    return TracedRules(task, entries)
 
 
 def record_starts(

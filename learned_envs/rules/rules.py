@@ -35,6 +35,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         learned: inputs that no formula gives, and that sensors of the model predict: name -> mean
             squared error on held-out data, in units of its variance.
         checked: the step against the real environment.
+        frozen: indices of v that stay zero where q holds a constant of the episode, such as a goal.
         ways: in how many ways the environment's code can go.
         notes: what was taken for granted, a sentence each.
     """
@@ -45,6 +46,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     action_space: Numbers
     learned: dict[str, Annotated[float, Meta(ge=0)] | None] = {}
     checked: Comparison | None = None
+    frozen: tuple[Annotated[int, Meta(ge=0)], ...] = ()
     ways: Annotated[int, Meta(ge=1)] = 1
     notes: tuple[Annotated[str, Meta(max_length=1000)], ...] = ()
 

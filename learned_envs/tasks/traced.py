@@ -72,6 +72,11 @@ class TracedTask(Task):
         """What the rules read that does not follow from the state."""
         return learned_sensors(self.spec, self.equipment, self.rules)
 
+    @property
+    def frozen(self) -> tuple[int, ...]:
+        """Indices of v that stay zero."""
+        return self.rules.frozen
+
     @cached_property
     def action_space(self) -> Box:
         """The reference environment's action space."""
