@@ -66,6 +66,9 @@ class TaskEntry:
     driven: bool = True
 
 
+LEARNED = "learned_envs.envs.making:make_single"
+"""What makes learned environments."""
+
 ANY = "LearnedSim-v0"
 """The id of the environment of any checkpoint."""
 
@@ -133,7 +136,7 @@ def register_env(
     if id not in gym.registry:
         gym.register(
             id=id,
-            entry_point="learned_envs.envs.making:make_single",
+            entry_point=LEARNED,
             vector_entry_point="learned_envs.envs.making:make_vector",
             kwargs=dict(kwargs),
             max_episode_steps=steps,
@@ -175,6 +178,19 @@ def env_id(task: str) -> str:
     if task not in TASKS and (own := ReferenceName.read(task)) is not None:
         return f"LearnedSim-{own.short}-v0"
     return f"LearnedSim-{task}-v0"
+
+
+def learned_id(name: str) -> str:
+    """Return the id of the learned environment that a task, an environment or an id stands for.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
+    bare = name.removeprefix("learned_envs:") if isinstance(name, str) else ""
+    found = gym.registry.get(bare)
+    if found is not None and found.entry_point == LEARNED:
+        return bare
+    return env_id(task_of(name))
 
 
 def folder_name(task: str) -> str:

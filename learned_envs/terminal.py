@@ -167,7 +167,7 @@ def card_table(card: Card, path: Path) -> Table:
     table = table_of("", "", show_header=False, box=None)
     for name, value in [
         ("file", path),
-        ("environment", registry.env_id(card.task)),
+        ("environment", registry.env_id(card.task) if card.rules is None else registry.ANY),
         ("modelled on", card.spec.reference_id),
         ("family", f"{card.family}, {card.members} members"),
         ("options", pairs(card.config)),

@@ -71,10 +71,8 @@ class Ensemble(Dynamics):
                 SensorHead(spec, self.kinematics, self.sensors, members) if self.sensors else None
             )
             self.register_buffer("change_spread", torch.ones(spec.nv))
-            self.starts = None
-            if starts:
-                size = spec.nq + spec.nv + sum(leaf.size for leaf in spec.leaves)
-                self.register_buffer("starts", torch.zeros(starts, size))
+            size = spec.nq + spec.nv + sum(leaf.size for leaf in spec.leaves)
+            self.register_buffer("starts", torch.zeros(starts, size) if starts else None)
         self.remembers, self.computes = self.model.remembers, self.model.computes
         self.judges: Ensemble | None = None
 

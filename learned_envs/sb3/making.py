@@ -38,7 +38,7 @@ def make_vec_env(
     (4, 11)
 
     Args:
-        env_id: "LearnedSim-Hopper-v0" or, shorter, "Hopper".
+        env_id: "LearnedSim-Hopper-v0" or, shorter, "Hopper"; or an id of your own.
         n_envs: how many episodes run at once.
         seed: determines the batch as a whole from the first reset on, and the samples of the
             action space.
@@ -77,7 +77,7 @@ def make_vec_env(
     argument.seed("seed", seed)
     argument.instance("monitor_dir", monitor_dir, str, os.PathLike, type(None))
     made: Any = gym.make_vec(
-        registry.env_id(registry.task_of(env_id)),
+        registry.learned_id(env_id),
         num_envs=n_envs,
         autoreset_mode=AutoresetMode.SAME_STEP,
         tensors=False,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.utils.seeding import np_random
@@ -17,8 +18,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from learned_envs import argument, registry
 from learned_envs.card import read_card
 from learned_envs.collect.recorder import Policy
-from learned_envs.evaluation.returns import episode_limit, returns_outside, rewards_inside
+from learned_envs.evaluation.returns import UNLIMITED, returns_outside, rewards_inside
 from learned_envs.evaluation.speed import measure, random_actions
+from learned_envs.registration import episode_steps
 from learned_envs.sb3 import AgentConfig, make_vec_env
 from learned_envs.sb3.normalisation import Array
 from learned_envs.simulation import Simulation
@@ -106,12 +108,11 @@ def episode_returns(
     arguments = dict(env_kwargs or {})
     if not env_id.removeprefix("learned_envs:").startswith("LearnedSim-"):
         return returns_outside(policy, env_id, episodes, seed, arguments)
-    task = registry.task_of(env_id)
-    env_id = registry.env_id(task)
-    checkpoint = arguments.pop("checkpoint", None)
-    checkpoint = env_id if checkpoint is None else checkpoint
-    read_card(checkpoint, task)
-    limit = arguments.pop("max_episode_steps", None) or episode_limit(env_id)
+    env_id = registry.learned_id(env_id)
+    made = gym.spec(env_id).kwargs
+    checkpoint = arguments.pop("checkpoint", None) or made.get("checkpoint", env_id)
+    card = read_card(checkpoint, made.get("task"))
+    limit = arguments.pop("max_episode_steps", None) or episode_steps(card) or UNLIMITED
     precise, compiled = arguments.pop("precision", "float32"), arguments.pop("compile", "auto")
     own = {name: value for name, value in arguments.items() if name not in DISAGREEMENT}
     simulation = Simulation.load(checkpoint, **own)
