@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from learned_envs.errors import RulesError
 from learned_envs.rules import simplify
+from learned_envs.rules.constant import computed, constant
 from learned_envs.rules.graph import Data, Graph, Node
 from learned_envs.rules.operation import ELEMENTWISE, REDUCTIONS, Kind
 from learned_envs.rules.shape import Shape, inferred
@@ -52,13 +53,8 @@ class GraphBuilder:
 
     def constant(self, numbers: ArrayLike) -> int:
         """Return a constant: bools, or floats of any kind, or integers, which become floats."""
-        array = np.asarray(numbers)
-        if array.dtype.kind not in "biuf":
-            raise RulesError(f"Got a constant of {array.dtype}, expected numbers.")
-        array = array.astype(np.bool_ if array.dtype.kind == "b" else np.float64)
-        plain = tuple(_plain(number) for number in array.ravel().tolist())
-        same = len({repr(number) for number in plain}) == 1
-        return self.make("constant", shape=array.shape, data=plain[0] if same else plain)
+        node = constant(numbers)
+        return self.make("constant", shape=node.shape, data=node.data)
 
     def add(self, op: str, *operands: Operand, data: Data = None, shape: Any = None) -> int:
         """Return the node of an operation, or a simpler one of the same value.
@@ -76,8 +72,10 @@ class GraphBuilder:
         elif op == "cat":
             args = self._of_one_kind(args)
         kind = inferred(op, [self[x] for x in args], data, shape)[0]
-        if args and (math.prod(kind) == 0 or all(self[x].op == "constant" for x in args)):
-            return self._folded(op, args, data, kind)
+        if args and all(self[x].op == "constant" for x in args):
+            return self.constant(computed(op, [self[x].array for x in args], data, kind))
+        if args and math.prod(kind) == 0:
+            return self.constant(np.zeros(kind))
         simpler = simplify.simpler(self, op, args, data, kind)
         return self.make(op, *args, data=data, shape=kind) if simpler is None else simpler
 
@@ -212,35 +210,3 @@ class GraphBuilder:
             else:
                 aligned.append(self.view(x, padded[place]))
         return aligned
-
-    def _folded(self, op: str, args: Sequence[int], data: Any, shape: Shape) -> int:
-        kind = inferred(op, [self[x] for x in args], data, shape)[1]
-        if math.prod(shape) == 0:
-            return self.constant(np.zeros(shape, bool if kind == "bool" else float))
-        arrays = [self[x].array for x in args]
-        with np.errstate(all="ignore"):
-            return self.constant(computed(op, arrays, data, shape))
-
-
-def computed(op: str, arrays: Sequence[NDArray[Any]], data: Any, shape: Shape) -> NDArray[Any]:
-    """Return what an operation gives in numpy, for one sample."""
-    if op in ELEMENTWISE:
-        return np.asarray(ELEMENTWISE[op].numpy(*arrays))
-    x = arrays[0]
-    if op in REDUCTIONS:
-        return np.asarray(REDUCTIONS[op].numpy(x, axis=tuple(data)))
-    structural: dict[str, Callable[[], NDArray[Any]]] = {
-        "where": lambda: np.where(*arrays),
-        "cast": lambda: x.astype(np.float64),
-        "view": lambda: x.reshape(shape),
-        "expand": lambda: np.broadcast_to(x, shape),
-        "permute": lambda: np.transpose(x, [dim + x.ndim for dim in data]),
-        "take": lambda: np.take(x, np.array(data[1], int), axis=data[0]),
-        "cat": lambda: np.concatenate(arrays, axis=data),
-        "matmul": lambda: np.matmul(x, arrays[1]),
-    }
-    return structural[op]()
-
-
-def _plain(number: float) -> float | str:
-    return number if math.isfinite(number) else str(number)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from learned_envs.rules.builder import computed
+from learned_envs.rules.constant import computed
 from learned_envs.rules.graph import Graph, Node
 from learned_envs.rules.operation import ELEMENTWISE, REDUCTIONS
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from learned_envs.errors import RulesError, ShapeError
+from learned_envs.rules.constant import folded
 from learned_envs.rules.graph import Graph, Node
 from learned_envs.rules.torch_operation import NUMBERS, slices, torch_operation
 
@@ -58,6 +59,7 @@ class Evaluator:
         self.outputs = tuple(graph.outputs if outputs is None else outputs)
         if unknown := set(self.outputs) - graph.outputs.keys():
             raise RulesError(f"Got outputs {sorted(unknown)}, expected some of {[*graph.outputs]}.")
+        graph = folded(graph)
         everywhere = Plan(graph, self.outputs, range(len(graph.nodes)))
         self._one = everywhere
         self._two = everywhere

@@ -39,6 +39,8 @@ def inferred(op: str, args: Sequence[Node], data: Any, shape: Shape | None) -> t
         return broadcast(op, args), known.gives
     if op in REDUCTIONS:
         _expect(op, args, [REDUCTIONS[op].takes])
+        if op in ("amax", "amin") and 0 in args[0].shape:
+            raise RulesError(f"Got {op} of {args[0].shape}, expected some numbers.")
         kept = set(range(-len(args[0].shape), 0)) - set(_dims(op, data, args[0].shape))
         return tuple(args[0].shape[dim] for dim in sorted(kept)), REDUCTIONS[op].gives
     return _RULES[op](args, data, shape)

@@ -119,6 +119,8 @@ def torch_operation(node: Node, args: Sequence[Node]) -> Function:
 
 def slices(indices: Sequence[int]) -> bool:
     """Return whether indices are at equal distances, one after the other."""
+    if not indices:
+        return False
     step = indices[1] - indices[0] if len(indices) > 1 else 1
     return step > 0 and list(indices) == list(range(indices[0], indices[-1] + 1, step))
 

@@ -1,18 +1,22 @@
 """What torch computes of a graph is what numpy computes, for every operation and any batch."""
 
 import copy
+import json
 import pickle
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from interpreter import interpreted
 from operations import GRAPH, SHAPES, samples
 
 from learned_envs.errors import RulesError, ShapeError
 from learned_envs.rules.builder import GraphBuilder
 from learned_envs.rules.evaluator import Evaluator
+from learned_envs.rules.graph import Graph, Node
 from learned_envs.rules.operation import OPERATIONS
 
 
@@ -98,3 +102,47 @@ def test_the_gradient_of_a_norm_of_zeros_is_zero() -> None:
     assert (result["reward"] == 0).all() and (result["angle"] == 0).all()
     (result["reward"] + result["angle"]).sum().backward()
     assert x.grad is not None and (x.grad == 0).all()
+
+
+def test_graphs_that_no_builder_made_are_computed_too() -> None:
+    nodes = (
+        Node("constant", (), (), "float", 2.0),
+        Node("input", (), (2,), "float", "action"),
+        Node("add", (0, 0), ()),
+        Node("constant", (), (2,), "float", 1.0),
+        Node("mul", (3, 3), (2,)),
+        Node("cat", (3, 4), (4,), "float", -1),
+        Node("take", (1,), (0,), "float", (-1, ())),
+        Node("cat", (6, 1), (2,), "float", -1),
+        Node("sum", (1,), (2,), "float", ()),
+        Node("view", (2,), (1,)),
+        Node("add", (9, 8), (2,)),
+        Node("lt", (6, 6), (0,), "bool"),
+        Node("all", (11,), (), "bool", (-1,)),
+    )
+    names = {"constant": 5, "number": 2, "nothing": 6, "all": 7, "sum": 10, "none": 12}
+    result = Evaluator(Graph(nodes, names))({"action": torch.tensor([[1.0, 3.0]])})
+    assert result["constant"].tolist() == [[1, 1, 1, 1]] and result["number"].tolist() == [4]
+    assert result["nothing"].shape == (1, 0) and result["all"].tolist() == [[1, 3]]
+    assert result["sum"].tolist() == [[5, 7]]
+    assert result["none"].tolist() == [True]
+
+
+@given(st.data())
+def test_whatever_can_be_read_can_be_computed(data: st.DataObject) -> None:
+    plain = json.loads(GRAPH.to_json())
+    for _ in range(data.draw(st.integers(1, 3))):
+        node = data.draw(st.sampled_from(plain["nodes"]))
+        field = data.draw(st.integers(0, 4))
+        other = data.draw(st.sampled_from(plain["nodes"]))[field]
+        number = data.draw(st.integers(-3, 30))
+        node[field] = data.draw(
+            st.sampled_from([other, number, [number], [], [-1, [number]], [[], 0], "nan", None])
+        )
+    try:
+        graph = Graph.from_json(json.dumps(plain))
+    except RulesError:
+        return
+    inputs = {name: torch.ones(2, *shape) for name, shape in graph.inputs.items()}
+    for name, value in Evaluator(graph)(inputs).items():
+        assert value.shape == (2, *graph.nodes[graph.outputs[name]].shape)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gymnasium as gym
 import numpy as np
 
-from learned_envs.rules.builder import computed
+from learned_envs.rules.constant import computed
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.tracing.trace import Trace, trace_rules
 from learned_envs.systems.locate import locate
