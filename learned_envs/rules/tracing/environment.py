@@ -13,8 +13,9 @@ import mujoco
 import numpy as np
 
 from learned_envs.rules.tracing.physics import Physics
+from learned_envs.rules.tracing.storage import Storage
 from learned_envs.rules.tracing.substitute import Guard
-from learned_envs.rules.tracing.traced import Storage, Traced
+from learned_envs.rules.tracing.traced import Traced
 from learned_envs.rules.tracing.tracer import Tracer
 from learned_envs.systems.slot import ENV, Slot
 from learned_envs.systems.walk import owners, read, write
@@ -27,19 +28,20 @@ Owners = list[Any]
 
 
 @contextlib.contextmanager
-def kept(root: Any) -> Iterator[Owners]:
+def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
     """Put back all that an environment's objects hold, when the block ends; give the objects.
 
     Args:
         root: the environment, with its wrappers or without.
+        simulated: whether MuJoCo's model and data are put back too.
     """
     every = [owner for _, owner in owners(root, DEEPEST)]
     shallow = [_content(owner) for owner in every]
     values = [value for content in shallow for value in _values(content)]
     arrays = [(value, value.copy()) for value in values if _is_own_array(value)]
-    simulated = {id(value): value for value in values if isinstance(value, mujoco.MjData)}
-    data = [(value, copy.copy(value)) for value in simulated.values()]
-    models = {id(value.model): value.model for value in simulated.values()}
+    every_data = {id(x): x for x in values if simulated and isinstance(x, mujoco.MjData)}
+    data = [(value, copy.copy(value)) for value in every_data.values()]
+    models = {id(value.model): value.model for value in every_data.values()}
     constants = [(model, _arrays(model)) for model in models.values()]
     draws = [(value, _drawn(value)) for value in values if _drawn(value) is not None]
     drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
@@ -75,7 +77,7 @@ def substituted(
         data: the environment's.
         slots: of the memory that the environment keeps in Python.
     """
-    with kept(root) as every:
+    with kept(root, simulated=False) as every:
         storages: dict[int, Storage] = {}
 
         def stand(value: Any) -> Any:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mujoco
 import numpy as np
 
+from learned_envs.rules.tracing.contact import ContactList
 from learned_envs.rules.tracing.refusal import refusal
+from learned_envs.rules.tracing.storage import Array, Storage
 from learned_envs.rules.tracing.substitute import Substitute
-from learned_envs.rules.tracing.traced import Array, Storage, Traced, traced
+from learned_envs.rules.tracing.traced import Traced, traced
 from learned_envs.rules.tracing.tracer import Tracer
 
 STATE = frozenset({"qpos", "qvel", "act", "ctrl", "time", "mocap_pos", "mocap_quat", "userdata"})
@@ -69,14 +71,23 @@ class Physics:
     Attributes:
         calls: how often physics was called.
         control: node of `data.ctrl` at the first call; None before.
+        contacts: the pairs of geoms that touch.
+        asked: the stages at which contacts were asked for.
     """
 
-    def __init__(self, tracer: Tracer, data: mujoco.MjData, stage: str = "before") -> None:
+    def __init__(
+        self,
+        tracer: Tracer,
+        data: mujoco.MjData,
+        contacts: Sequence[tuple[int, int]] = (),
+        stage: str = "before",
+    ) -> None:
         self.tracer, self.model = tracer, data.model
         self.real = copy.copy(data)
         self.stage, self.calls = stage, 0
         self.fresh: set[str] = set()
         self.control: int | None = None
+        self.contacts, self.asked = contacts, set[str]()
         self.storages: dict[str, Storage] = {}
         self.proxy = DataProxy(self)
 
@@ -103,6 +114,15 @@ class Physics:
             parts.append(self.tracer.input(f"{prefix}.sensor.{label}", part).node)
         node = self.tracer.builder.cat([self.tracer.builder.constant(example[:0]), *parts])
         return Storage(self.tracer, node, example, locked)
+
+    def touching(self) -> ContactList:
+        """Return the contacts."""
+        if self.stage == "before":
+            raise refusal(
+                "contacts of the step before", "ask for those of this step, behind physics"
+            )
+        self.asked.add(self._prefix("contact"))
+        return ContactList(self.contacts)
 
     def refresh(self, names: frozenset[str] | None = None) -> None:
         """Let arrays be what physics has now, wherever they are looked into already."""
@@ -139,7 +159,7 @@ class Physics:
             )
         names = FRESH[name]
         every = {each for each in dir(self.real) if isinstance(_read(self.real, each), np.ndarray)}
-        self.fresh |= (every if names is None else names) - STATE
+        self.fresh |= (every | {"contact"} if names is None else names) - STATE
         self.refresh(frozenset(self.fresh))
 
 
@@ -156,7 +176,10 @@ class DataProxy:
         if name in NAMED:
             return lambda *args: Named(physics, getattr(physics.real, name)(*args), name)
         value = _read(physics.real, name)
-        if name.startswith(VARYING) or name in ("contact", "ncon"):
+        if name in ("contact", "ncon"):
+            found = physics.touching()
+            return found if name == "contact" else len(found)
+        if name.startswith(VARYING):
             raise refusal(
                 f"data.{name}, whose size changes from step to step",
                 "read whether two geoms touch, a touch sensor, or data.cfrc_ext",

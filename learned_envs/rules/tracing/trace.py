@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
@@ -14,12 +14,21 @@ import numpy as np
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.rules.builder import GraphBuilder
 from learned_envs.rules.graph import Graph
+from learned_envs.rules.tracing.contact import Pair, over_contacts
 from learned_envs.rules.tracing.environment import kept, remembered, substituted
 from learned_envs.rules.tracing.modules import library, modules_of, replaced
 from learned_envs.rules.tracing.oracle import RaisedError, explored, merged
+from learned_envs.rules.tracing.output import (
+    check_middle,
+    choose,
+    flat,
+    infos,
+    logical,
+    number,
+    renamed,
+)
 from learned_envs.rules.tracing.physics import Physics, mujoco_functions
 from learned_envs.rules.tracing.refusal import where
-from learned_envs.rules.tracing.spaces import flat
 from learned_envs.rules.tracing.substitute import substitutes
 from learned_envs.rules.tracing.traced import Traced
 from learned_envs.rules.tracing.tracer import Tracer
@@ -49,12 +58,16 @@ class Trace:
     notes: tuple[str, ...] = ()
 
 
-def trace_rules(env: gym.Env[Any, Any], slots: Sequence[Slot] = ()) -> Trace:
+def trace_rules(
+    env: gym.Env[Any, Any], slots: Sequence[Slot] = (), touching: Sequence[Pair] | None = None
+) -> Trace:
     """Trace the rules of an environment, and leave it as it was.
 
     Args:
         env: a MuJoCo environment, wrapped or not; wrappers are not traced.
         slots: of its memory.
+        touching: pairs of geoms that may touch, where a step asks for contacts; all that MuJoCo
+            tests, if None.
 
     Raises:
         UntraceableRulesError: if a line of the environment stops it; the message says which.
@@ -63,7 +76,7 @@ def trace_rules(env: gym.Env[Any, Any], slots: Sequence[Slot] = ()) -> Trace:
     with kept(base):
         modules = _prepared(base)
         session = _Session(base, modules, slots)
-        step, ways, notes = session.step()
+        step, ways, notes = session.step(touching)
         start = session.start(step)
     return Trace(step, start, ways, tuple(notes))
 
@@ -83,6 +96,43 @@ def _prepared(base: Any) -> list[Any]:
     return modules_of(run, names)
 
 
+@dataclass
+class _Seen:
+    """What was seen while a step was run in all its ways.
+
+    Attributes:
+        calls: how often physics was called.
+        stages: of which contacts were asked for.
+        errors: that the environment raised.
+        ways: in which the step went.
+    """
+
+    calls: set[int] = field(default_factory=set)
+    stages: set[str] = field(default_factory=set)
+    errors: set[str] = field(default_factory=set)
+    ways: int = 0
+
+    def calls_of_physics(self) -> int:
+        if self.calls == {0}:
+            raise UntraceableRulesError(
+                "Got a step that calls no physics, expected one that calls mujoco.mj_step."
+            )
+        if len(self.calls) > 1:
+            raise UntraceableRulesError(
+                f"Got a step that calls physics {sorted(self.calls)} times, depending on the "
+                "state, expected as many calls in every step."
+            )
+        return next(iter(self.calls))
+
+    def stage(self) -> str:
+        if len(self.stages) > 1:
+            raise UntraceableRulesError(
+                "Got a step that asks for contacts after several calls of physics, expected it to "
+                "ask after the last."
+            )
+        return next(iter(self.stages))
+
+
 class _Session:
     """Traces one environment, again and again."""
 
@@ -99,51 +149,52 @@ class _Session:
         with replaced(self.modules, table, names):
             yield tracer
 
-    def step(self) -> tuple[Graph, int, list[str]]:
-        """Trace a step."""
-        space = self.base.action_space
-        example = np.zeros(space.shape, space.dtype)
-        example += np.clip(0.1, space.low, space.high).astype(space.dtype)
+    def step(self, pairs: Sequence[Pair] | None) -> tuple[Graph, int, list[str]]:
+        """Trace a step: its graph, in how many ways it goes, and notes."""
+        notes: list[str] = []
         with self.tracer() as tracer:
+            seen = _Seen()
 
-            def run() -> tuple[Outputs, int]:
-                physics = Physics(tracer, self.data)
-                with substituted(self.base, tracer, physics, self.data, self.slots) as memory:
-                    action = Traced(tracer.input("action", example))
-                    observation, reward, terminated, truncated, info = _guarded(
-                        lambda: self.base.step(action)
-                    )
-                    outputs = {
-                        "observation": flat(tracer, self.base.observation_space, observation),
-                        "reward": _number(tracer, reward),
-                        "terminated": _logical(tracer, terminated),
-                        "truncated": _logical(tracer, truncated),
-                        **_infos(tracer, info),
-                    }
-                    for name, node in remembered(self.base, tracer, memory).items():
-                        outputs[f"memory.{name}"] = node
-                if physics.control is None:
-                    raise UntraceableRulesError(
-                        f"Got a step of {self.base} that calls no physics, expected one that "
-                        "calls mujoco.mj_step."
-                    )
-                outputs["ctrl"] = physics.control
-                return outputs, physics.calls
+            def outcome(contacts: Sequence[Pair]) -> Outputs:
+                ways = explored(tracer.oracle, lambda: self._stepped(tracer, contacts, seen))
+                seen.ways += sum(way.error is None for way in ways)
+                seen.errors.update(f"{type(w.error).__name__}: {w.error}" for w in ways if w.error)
+                return merged(tracer.builder, ways, decide) or {}
 
-            ways = explored(tracer.oracle, run)
-            calls = {way.outputs[1] for way in ways if way.outputs}
-            if len(calls) > 1:
-                raise UntraceableRulesError(
-                    f"Got a step that calls physics {sorted(calls)} times, depending on the state, "
-                    "expected as many calls in every step."
+            decide = choose(tracer.builder, notes)
+            outputs = outcome([])
+            if seen.stages:
+                stage = seen.stage()
+                outputs = over_contacts(
+                    tracer.builder, self.data.model, stage, outcome, decide, pairs
                 )
-            for way in ways:
-                way.outputs = way.outputs and way.outputs[0]
-            notes = _notes(ways)
-            outputs = merged(tracer.builder, ways, _choose(tracer.builder, ways, notes))
-            graph = _renamed(tracer.builder.graph(outputs), calls.pop())
-        _check_middle(graph)
-        return graph, sum(way.error is None for way in ways), notes
+            graph = renamed(tracer.builder.graph(outputs), seen.calls_of_physics())
+        check_middle(graph)
+        notes += [f"A step that raises {error} is taken not to happen." for error in seen.errors]
+        return graph, seen.ways, list(dict.fromkeys(notes))
+
+    def _stepped(self, tracer: Tracer, contacts: Sequence[Pair], seen: _Seen) -> Outputs:
+        """Run the step once, on the way that the oracle chooses."""
+        space = self.base.action_space
+        example = np.clip(np.full(space.shape, 0.1), space.low, space.high).astype(space.dtype)
+        physics = Physics(tracer, self.data, contacts)
+        with substituted(self.base, tracer, physics, self.data, self.slots) as memory:
+            action = Traced(tracer.input("action", example))
+            observation, reward, terminated, truncated, info = _guarded(
+                lambda: self.base.step(action)
+            )
+            outputs = {
+                "observation": flat(tracer, self.base.observation_space, observation),
+                "reward": number(tracer, reward),
+                "terminated": logical(tracer, terminated),
+                "truncated": logical(tracer, truncated),
+                **infos(tracer, info),
+            }
+            for name, node in remembered(self.base, tracer, memory).items():
+                outputs[f"memory.{name}"] = node
+        seen.calls.add(physics.calls)
+        seen.stages |= physics.asked
+        return outputs | ({} if physics.control is None else {"ctrl": physics.control})
 
     def start(self, step: Graph) -> Graph | None:
         """Trace what a reset returns."""
@@ -152,18 +203,18 @@ class _Session:
         with self.tracer() as tracer:
 
             def run() -> Outputs:
-                physics = Physics(tracer, self.data, "after")
+                physics = Physics(tracer, self.data, stage="after")
                 with substituted(self.base, tracer, physics, self.data, self.slots):
                     seen = _guarded(self.base._get_obs)
                     info = _guarded(getattr(self.base, "_get_reset_info", dict))
                     node = flat(tracer, self.base.observation_space, seen)
-                    return {"observation": node, **_infos(tracer, info)}
+                    return {"observation": node, **infos(tracer, info)}
 
             try:
                 ways = explored(tracer.oracle, run)
             except UntraceableRulesError:
                 return None
-            outputs = merged(tracer.builder, ways, _choose(tracer.builder, ways, []))
+            outputs = merged(tracer.builder, ways, choose(tracer.builder, []))
             return tracer.builder.graph(outputs)
 
 
@@ -192,95 +243,3 @@ def _guarded(run: Callable[[], Any]) -> Any:
             "have it traced, write the line with numpy's functions on arrays of fixed shape.",
             place,
         ) from error
-
-
-def _number(tracer: Tracer, value: Any) -> int:
-    return tracer.builder.view(tracer.number(tracer.lift(value)), ())
-
-
-def _logical(tracer: Tracer, value: Any) -> int:
-    return tracer.builder.view(tracer.logical(tracer.lift(value)), ())
-
-
-def _infos(tracer: Tracer, info: Mapping[str, Any], prefix: str = "info") -> Outputs:
-    """Return the infos that are numbers."""
-    found: Outputs = {}
-    for key, value in info.items():
-        if isinstance(value, Mapping):
-            found |= _infos(tracer, value, f"{prefix}.{key}")
-            continue
-        try:
-            lifted = tracer.lift(value)
-        except (UntraceableRulesError, ValueError, TypeError):
-            continue
-        found[f"{prefix}.{key}"] = tracer.number(lifted)
-    return found
-
-
-def _choose(builder: GraphBuilder, ways: Sequence[Any], notes: list[str]) -> Any:
-    def choose(condition: int, yes: Outputs, no: Outputs) -> Outputs:
-        found = {}
-        for name in yes | no:
-            if name.startswith("memory.") and not (name in yes and name in no):
-                slot = builder.input(name, builder[(yes | no)[name]].shape)
-                sides = yes.get(name, slot), no.get(name, slot)
-            elif name in yes and name in no:
-                sides = yes[name], no[name]
-            else:
-                notes.append(f"{name} is not in the infos of every step, and is left out.")
-                continue
-            if builder[sides[0]].shape != builder[sides[1]].shape:
-                shapes = [builder[side].shape for side in sides]
-                raise UntraceableRulesError(
-                    f"Got {name} of shapes {shapes}, depending on the state, expected one shape."
-                )
-            found[name] = builder.where(condition, *sides)
-        return found
-
-    return choose
-
-
-def _notes(ways: Sequence[Any]) -> list[str]:
-    errors = {f"{type(way.error).__name__}: {way.error}" for way in ways if way.error}
-    return [f"A step that raises {error} is taken not to happen." for error in sorted(errors)]
-
-
-def _renamed(graph: Graph, calls: int) -> Graph:
-    """Name inputs by what they are: those after the last call of physics, and in the middle."""
-
-    def named(name: str) -> str:
-        stage, _, rest = name.partition(".")
-        if not stage.isdigit():
-            return name
-        return f"after.{rest}" if int(stage) == calls else f"middle.{stage}.{rest}"
-
-    builder = GraphBuilder()
-    places: list[int] = []
-    for node in graph.nodes:
-        args = [places[arg] for arg in node.args]
-        data = named(str(node.data)) if node.op == "input" else node.data
-        made = (
-            builder.input(str(data), node.shape)
-            if node.op == "input"
-            else builder.make(node.op, *args, data=data, shape=node.shape)
-        )
-        places.append(made)
-    return builder.graph({name: places[node] for name, node in graph.outputs.items()})
-
-
-def _check_middle(graph: Graph) -> None:
-    """Refuse rules that need what physics was between two of its calls."""
-    middle = [name for name in graph.inputs if name.startswith("middle.")]
-    if not middle:
-        return
-    depends: list[set[str]] = []
-    for node in graph.nodes:
-        own = {str(node.data)} if node.op == "input" else set()
-        depends.append(own.union(*(depends[arg] for arg in node.args)))
-    for name, place in graph.outputs.items():
-        used = sorted(set(middle) & depends[place])
-        if used and name != "ctrl":
-            raise UntraceableRulesError(
-                f"Got {name} that depends on {used[0]}, which is between two calls of physics in a "
-                "step, expected what is before the first or after the last."
-            )

@@ -14,31 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learned_envs.rules.tracing.refusal import refusal
+from learned_envs.rules.tracing.storage import Array, Storage
 
 if TYPE_CHECKING:
     from learned_envs.rules.tracing.tracer import Tracer
-
-Array = np.ndarray[Any, Any]
-
-
-class Storage:
-    """The memory that arrays look into.
-
-    Attributes:
-        tracer: who writes down.
-        node: of the numbers in the graph, in the shape of `example`.
-        example: the numbers of one real step.
-        locked: why nothing may be written; "" if it may.
-    """
-
-    def __init__(self, tracer: Tracer, node: int, example: Array, locked: str = "") -> None:
-        self.tracer, self.node, self.example, self.locked = tracer, node, example, locked
-        self.written = False
-
-    @property
-    def ids(self) -> Array:
-        """The place of each number in memory, in the shape of the array."""
-        return np.arange(self.example.size).reshape(self.example.shape)
 
 
 class Traced(np.lib.mixins.NDArrayOperatorsMixin):

@@ -12,7 +12,8 @@ import numpy as np
 from learned_envs.rules.builder import GraphBuilder
 from learned_envs.rules.tracing.oracle import Oracle
 from learned_envs.rules.tracing.refusal import refusal
-from learned_envs.rules.tracing.traced import Array, Storage, Traced, traced
+from learned_envs.rules.tracing.storage import Array, Storage
+from learned_envs.rules.tracing.traced import Traced, traced
 
 STRETCHES = 16
 """As many parts are taken each for itself and put together; more from all at once."""
