@@ -14,7 +14,6 @@ import torch
 
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.recording import Array, Episode
-from learned_envs.registry import DISCOVERED, task_entry
 from learned_envs.state import State
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.reference import make_reference
@@ -143,8 +142,7 @@ class Explorer:
         episodes: list[Episode] = []
 
         def recorded(env: gym.Env[Array, Array]) -> Recorder:
-            strict = task_entry(self.task).spec != DISCOVERED
-            return Recorder(env, actor, episodes.append, self.rules.sensors, self.spec, strict)
+            return Recorder(env, actor, episodes.append, self.rules.sensors, self.spec)
 
         if actor in self.drivers:
 

@@ -36,13 +36,8 @@ class Original:
         self._moment: Moment | None = None
 
     @classmethod
-    def of(cls, env: gym.Env[Any, Any], spec: SystemSpec, strict: bool = True) -> Self:
+    def of(cls, env: gym.Env[Any, Any], spec: SystemSpec) -> Self:
         """Make the original of an environment, once in a process, and ask whether `spec` holds.
-
-        Args:
-            env: the environment.
-            spec: of its system.
-            strict: as in [`probe`][learned_envs.systems.probe.probe].
 
         Raises:
             SystemSpecError: if it does not, or the environment has other constants.
@@ -61,7 +56,7 @@ class Original:
                 f"{', '.join(changed)}. Register an environment that makes the change itself, "
                 "with a task of its own."
             )
-        return cls(_asked(recipe, spec, strict))
+        return cls(_asked(recipe, spec))
 
     def moves(self, env: gym.Env[Any, Any]) -> None:
         """Remember where a step begins, if it is one to take again."""
@@ -148,6 +143,7 @@ def _made(recipe: _Recipe) -> gym.Env[Any, Any]:
 
 
 @lru_cache(maxsize=8)
-def _asked(recipe: _Recipe, spec: SystemSpec, strict: bool) -> Subject:
-    probe(_made(recipe), spec, strict=strict)
+def _asked(recipe: _Recipe, spec: SystemSpec) -> Subject:
+    # What matters to the task alone, its own recordings are asked when they are stored.
+    probe(_made(recipe), spec, strict=False)
     return Subject(_made(recipe), spec)

@@ -42,7 +42,6 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         on_episode: Callable[[Episode], None],
         sensors: Sequence[Sensor] = (),
         spec: SystemSpec | None = None,
-        strict: bool = True,
     ) -> None:
         """Wrap `env`, a reference environment.
 
@@ -53,14 +52,13 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
                 short is delivered as truncated.
             sensors: the task's, whose readings are recorded if they are not observed.
             spec: the system; if None, the environment is asked.
-            strict: as in [`probe`][learned_envs.systems.probe.probe].
 
         Raises:
             ParameterError: if it is no MuJoCo environment that was made by its id.
             SystemSpecError: if the system is not what the spec says, or not what its id makes.
         """
         self.spec_of_system = describe(env.unwrapped) if spec is None else spec
-        self._original = Original.of(env, self.spec_of_system, strict)
+        self._original = Original.of(env, self.spec_of_system)
         env, self._tap = tapped(env)
         super().__init__(env)
         self.actor = actor
