@@ -24,6 +24,16 @@ FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
     "product": lambda x: [F.linear((x - OFFSET) / 2, WEIGHT.T, WEIGHT[0]), x @ WEIGHT],
     "members": lambda x: [torch.baddbmm(MEMBERS[:, :1], x.expand(3, -1, -1), MEMBERS)],
     "layer norm": lambda x: [F.layer_norm(x, (5,)), F.layer_norm(F.silu(x), (5,)) @ WEIGHT],
+    "a computed matrix second": lambda x: [
+        x @ (x[..., None] * OFFSET)[0],
+        (OFFSET[None, :3] @ (x[..., None] * OFFSET)[0, :3]).squeeze(0),
+    ],
+    "rows of their own scale": lambda x: [(x * x.mT * OFFSET[:, None]) @ MEMBERS[0]],
+    "crossed": lambda x: [
+        torch.linalg.cross(x[:, :3], 2 * x[:, 2:]),
+        torch.linalg.cross(x[:, :3], OFFSET[None, :3]),
+        torch.linalg.cross(OFFSET[:3, None].expand(3, 5), x.expand(3, 5) * x[:, :3].T, dim=0),
+    ],
     "members' layer norm": lambda x: [
         F.layer_norm(x.expand(3, -1, -1) * OFFSET[:3, None, None], (5,)) @ MEMBERS
     ],

@@ -142,6 +142,12 @@ class _Rules:
         shape[dim] = len(indices)
         return self.build.node("take", shape, x.dtype, x, _from_end(x, dim), indices)
 
+    def pick(self, x: Any, dim: int, indices: list[int]) -> Any:
+        """Take from x, which may be known."""
+        if isinstance(x, Tensor):
+            return x.index_select(dim, torch.tensor(indices))
+        return self.take(x, dim, indices)
+
     def aten_alias(self, x: Node, **_: Any) -> Node:
         return x
 
@@ -174,6 +180,12 @@ class _Rules:
     def aten_clamp(self, x: Any, low: Any = None, high: Any = None) -> Node:
         x = x if low is None else self.elementwise("maximum", x, low)
         return x if high is None else self.elementwise("minimum", x, high)
+
+    def aten_linalg_cross(self, x: Any, y: Any, dim: int = -1) -> Node:
+        dim, (one, two) = _from_end(self.result, dim), ([1, 2, 0], [2, 0, 1])
+        first = self.elementwise("mul", self.pick(x, dim, one), self.pick(y, dim, two))
+        second = self.elementwise("mul", self.pick(x, dim, two), self.pick(y, dim, one))
+        return self.elementwise("sub", first, second)
 
     def aten_where(self, mask: Any, yes: Any, no: Any) -> Any:
         same = yes is no and getattr(yes, "shape", None) == self.result.shape

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from traceable import FUNCTIONS, OFFSET
+from traceable import FUNCTIONS, MEMBERS, OFFSET
 
 from learned_envs.codegen.numpy_code import NumpyFunction
 from learned_envs.errors import UntraceableError
@@ -36,7 +36,7 @@ def test_what_constants_scale_and_shift_is_written_down_once() -> None:
     "function",
     [
         lambda x: [x.gather(-1, (x > 0).long())],
-        lambda x: [x @ (x[..., None] * OFFSET)[0]],
+        lambda x: [x @ (x[..., None] * MEMBERS[:, 0, :1, None])],
         lambda x: [x.bfloat16().float()],
     ],
 )

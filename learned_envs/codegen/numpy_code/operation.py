@@ -72,8 +72,10 @@ def matmul(writer: Writer, node: Node, x: Operand, weight: Operand) -> Value:
     wanted = shape_of(node)
     if not isinstance(x, Value) or not isinstance(weight, Tensor):
         x, weight_name, right = writer.plain(x), writer.name(weight), shape_of(weight)
+        if len(x.shape) == 1 and len(right) != 2:
+            raise UntraceableError("There is no numpy code for vectors times several matrices.")
         if len(x.shape) == 1:
-            raise UntraceableError("There is no numpy code for vectors times computed matrices.")
+            return writer.emit(f"{x.name}.dot({weight_name})", right[-1:], wanted)
         shape = (*np.broadcast_shapes(x.shape[:-2], right[:-2]), x.shape[-2], right[-1])
         return writer.emit(f"np.matmul({x.name}, {weight_name})", shape, wanted)
     w = array_of(weight)
@@ -83,6 +85,9 @@ def matmul(writer: Writer, node: Node, x: Operand, weight: Operand) -> Value:
         # Within the weights, a shift that almost cancels the array would cost digits.
         x = writer.unshifted(x)
     if x.standardised is not None and w.ndim > max(2, len(x.shape)):
+        x = writer.plain(x)
+    if x.scale is not None and len(x.shape) > 1 and x.shape[-2] > 1:
+        # Each row has a scale of its own, and weights have one for all rows.
         x = writer.plain(x)
     if x.scale is not None:
         w = np.broadcast_to(x.scale, x.shape).reshape(*x.shape[:-2], x.shape[-1], 1) * w
