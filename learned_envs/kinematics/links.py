@@ -42,7 +42,7 @@ class Links(nn.Module):
             for joint in joints or [None]:
                 parents.append(link)
                 link = len(parts)
-                parts.append(placed @ (fixed if joint is None else _joint_parts(joint)))
+                parts.append(placed @ (fixed if joint is None else joint_parts(joint)))
                 coordinate.append(0 if joint is None else joint.q)
                 placed = fixed[0]
                 if joint is not None:
@@ -98,7 +98,7 @@ class Links(nn.Module):
         return poses
 
 
-def _joint_parts(joint: Joint) -> Tensor:
+def joint_parts(joint: Joint) -> Tensor:
     """Return rest, cosine, sine and travel of a joint's transform, (4, 4, 4); see `Links`.
 
     A hinge turns by Rodrigues' formula, R = 1 + sin(a) K + (1 - cos(a)) K^2.

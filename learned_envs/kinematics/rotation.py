@@ -48,3 +48,18 @@ def quaternion_of(vector: Tensor) -> Tensor:
     real = torch.where(tiny, 1 - square / 8, half.cos())
     ratio = torch.where(tiny, 0.5 - square / 48, half.sin() / (2 * half))
     return torch.cat([real, vector * ratio], dim=-1)
+
+
+def unit(vector: Tensor) -> Tensor:
+    """Return vectors (*batch, n), which are not zero, at length one."""
+    return vector / vector.square().sum(-1, keepdim=True).sqrt()
+
+
+def left_product(quat: Tensor) -> Tensor:
+    """Return the matrices (*batch, 4, 4) of the Hamilton product with quaternions from the left.
+
+    Their first column is the quaternion itself.
+    """
+    w, x, y, z = quat.unbind(-1)
+    rows = [w, -x, -y, -z, x, w, -z, y, y, z, w, -x, z, -y, x, w]
+    return torch.stack(rows, -1).reshape(*w.shape, 4, 4)
