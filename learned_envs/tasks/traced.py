@@ -98,7 +98,7 @@ class TracedTask(Task):
         rows = torch.randint(len(self.starts), (batch,), generator=generator, device=device)
         drawn = self.starts.to(device).index_select(0, rows).to(dtype)
         sizes = [self.spec.nq, self.spec.nv, *(leaf.size for leaf in self.spec.leaves)]
-        q, v, *leaves = drawn.split(sizes, -1)
+        q, v, *leaves = torch.split(drawn, sizes, -1)
         names = (leaf.name for leaf in self.spec.leaves)
         return State(q, v, dict(zip(names, leaves, strict=True)))
 
