@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import gymnasium as gym
 from torch import Tensor
 
 from learned_envs.card_entries import Entries
-from learned_envs.collect.traced import traced_rules
+from learned_envs.collect.traced import traced_rules, traced_task
 from learned_envs.entry_point import load
+from learned_envs.errors import ParameterError
 from learned_envs.registry import TRACED, TaskEntry, task_class, task_entry, task_of
+from learned_envs.systems.difference import differences
 from learned_envs.systems.discovery import discover
 from learned_envs.systems.probe import probed_spec
-from learned_envs.systems.reference import make_reference
+from learned_envs.systems.reference import describe, make_reference
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.task import Task
+from learned_envs.tasks.traced import TracedTask
+
+COMPARED_AGAIN = 500
+"""Steps that rules are compared in which are traced again with other parameters."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +68,31 @@ def ask(task: str, spec: SystemSpec | None = None) -> Asked:
     return Asked(spec, task_class(task).create(spec, {}))
 
 
-def fingerprint(task: str) -> str:
-    """Return what tells whether the code that makes a task's environment is still the same."""
+def code_of(task: str) -> dict[str, str]:
+    """Return digests of what makes a traced task's environment: its modules and its arguments.
+
+    The environment of a registered task is no part of the task, and has none.
+    """
     entry = task_entry(task)
+    if entry.entry_point != TRACED:
+        return {}
     spec = gym.spec(entry.reference_id.rpartition(":")[2])
     made = spec.entry_point
     kind = load(made) if isinstance(made, str) else made
-    sources = [repr((spec.id, sorted(spec.kwargs.items(), key=str), sorted(entry.kwargs.items())))]
+    found = {
+        "arguments": repr((sorted(spec.kwargs.items(), key=str), sorted(entry.kwargs.items())))
+    }
     for base in getattr(kind, "__mro__", [kind])[:-1]:
         try:
-            sources.append(inspect.getsource(inspect.getmodule(base) or base))
+            found[base.__module__] = inspect.getsource(inspect.getmodule(base) or base)
         except (OSError, TypeError):
-            sources.append(repr(base))
-    return hashlib.sha256("\n".join(sources).encode()).hexdigest()
+            found[base.__module__] = repr(base)
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in found.items()}
+
+
+def fingerprint(task: str) -> str:
+    """Return what tells whether the code that makes a task's environment is still the same."""
+    return repr(sorted(code_of(task).items()))
 
 
 @lru_cache(maxsize=8)
@@ -80,6 +101,46 @@ def _traced(task: str, code: str) -> Asked:
     with closing(make_reference(task, disable_env_checker=True)) as env:
         found = traced_rules(env, discover(env), entry)
     return Asked(found.task.spec, found.task, found.entries, found.task.starts)
+
+
+def retraced(task: TracedTask, parameters: Mapping[str, Any]) -> TracedTask:
+    """Return the task of the same system with other constructor parameters, traced anew.
+
+    Raises:
+        ParameterError: if the environment cannot be made with them, if they change its system, or
+            if its rules then need what the model does not predict.
+    """
+    found = _retraced(task.name, fingerprint(task.name), _Parameters(parameters), task.spec)
+    if (ours := [s.name for s in found.sensors]) != (theirs := [s.name for s in task.sensors]):
+        raise ParameterError(
+            f"Got {dict(parameters)}, with which the rules read {ours}; the model predicts "
+            f"{theirs}. Fit a model to the environment with these parameters."
+        )
+    return found
+
+
+class _Parameters(dict[str, Any]):
+    """Parameters that are told apart by how they look."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(repr(sorted(self.items())))
+
+
+@lru_cache(maxsize=32)
+def _retraced(task: str, code: str, parameters: _Parameters, spec: SystemSpec) -> TracedTask:
+    entry = task_entry(task)
+    with (
+        closing(make_reference(task, disable_env_checker=True)) as known,
+        closing(make_reference(task, disable_env_checker=True, **parameters)) as env,
+    ):
+        if changed := differences(describe(env), describe(known)):
+            where, got, expected = changed[0]
+            raise ParameterError(
+                f"Got {dict(parameters)}, which changes the system: {where} is {got}, and was "
+                f"{expected}. A parameter that changes the physics needs a model fitted to it."
+            )
+        found = traced_task(env, spec, entry, steps=COMPARED_AGAIN).task
+    return dataclasses.replace(found, given=dict(parameters))
 
 
 def asked_spec(entry: TaskEntry) -> SystemSpec:

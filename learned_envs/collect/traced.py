@@ -24,7 +24,7 @@ from learned_envs.rules.quantity import Watch
 from learned_envs.rules.recording import Recording, record_steps
 from learned_envs.rules.rules import Rules
 from learned_envs.rules.space import Numbers, space_data
-from learned_envs.rules.tracing.trace import trace_rules
+from learned_envs.rules.tracing.trace import Trace, trace_rules
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.describe_equipment import describe_equipment
 from learned_envs.systems.discovery import Probed
@@ -75,7 +75,30 @@ def traced_rules(env: gym.Env[Any, Any], probed: Probed, entry: TaskEntry) -> Tr
     read = {**trace.step.inputs, **(trace.start.inputs if trace.start is not None else {})}
     kept = (x for x in probed.spec.leaves if x.seen or f"memory.{x.name}" in read)
     spec = dataclasses.replace(probed.spec, leaves=tuple(kept))
+    return traced_task(env, spec, entry, probed, trace)
+
+
+def traced_task(
+    env: gym.Env[Any, Any],
+    spec: SystemSpec,
+    entry: TaskEntry,
+    probed: Probed | None = None,
+    trace: Trace | None = None,
+    steps: int = COMPARED,
+) -> TracedRules:
+    """Trace the rules of a real environment whose system is known; see `traced_rules`.
+
+    Args:
+        env: the environment as it was made.
+        spec: its system, with the leaves that the rules read.
+        entry: of the task.
+        probed: what acting in it told; None if that does not matter.
+        trace: of its rules; None to trace them.
+        steps: how many steps are compared.
+    """
     real = Adapter(env, spec.leaves)
+    probed = Probed(spec) if probed is None else probed
+    trace = trace_rules(env, real.slots) if trace is None else trace
     equipment = describe_equipment(real.model)
     step = _with_origin(trace.step, real, spec)
     start = trace.start if trace.start is not None else resting(step)
@@ -84,7 +107,7 @@ def traced_rules(env: gym.Env[Any, Any], probed: Probed, entry: TaskEntry) -> Tr
     equipment = equipment.needed_for([*told, *(["act"] if _slow(spec) else [])])
     starts, seen = record_starts(real, spec, start)
     _expect_starts(entry, start, seen)
-    recording = record_steps(env, [*step.inputs], COMPARED, slots=real.slots)
+    recording = record_steps(env, [*step.inputs], steps, slots=real.slots)
     actions = space_data(real.base.action_space)
     assert isinstance(actions, Numbers)
     rules = Rules(

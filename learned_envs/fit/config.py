@@ -165,10 +165,17 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class FitFile:
-    """What a fit's folder keeps, so that a killed fit can go on: its task and its settings."""
+    """What a fit's folder keeps, so that a killed fit can go on.
+
+    Attributes:
+        task: its name.
+        config: the settings.
+        code: digests of the code of the task's environment, if its rules are traced from that.
+    """
 
     task: str
     config: FitConfig
+    code: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return what stands in the file."""

@@ -14,7 +14,7 @@ from learned_envs import argument, registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device
 from learned_envs.collect.agreement import check_source
-from learned_envs.collect.asking import ask
+from learned_envs.collect.asking import ask, code_of
 from learned_envs.collect.collection import Driver, collect
 from learned_envs.data.source import ImportedDataset, MakeSpec, Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
@@ -76,10 +76,11 @@ def fit(
     task, out, observer = registry.task_of(task), argument.path("out", out), observer or Observer()
     device = find_device(device)
     if resume:
-        stored = stored_settings(task, out)
+        begun = _stored(task, out)
+        _expect_same_code(begun.code, task, out)
         if config is not None:
-            expect_same(config, stored, out)
-        config = stored
+            expect_same(config, begun.config, out)
+        config = begun.config
     else:
         config = _anchored(wanted)
     # What can be wrong is found before the folder is made, so that a second try finds none.
@@ -245,8 +246,23 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _expect_same_code(begun: Mapping[str, str], task: str, out: Path) -> None:
+    """Check that the code of a task's environment is what it was when a fit began."""
+    now = code_of(task)
+    if changed := [name for name in {**begun, **now} if begun.get(name) != now.get(name)]:
+        raise ParameterError(
+            f"{task} has changed since the fit in {out} was begun: {', '.join(changed)}. What it "
+            "recorded is of the old one. Undo the change, or fit into another folder."
+        )
+
+
 def stored_settings(task: str, out: Path) -> FitConfig:
-    """Read the settings of the fit in a folder.
+    """Read the settings of the fit in a folder; see `_stored`."""
+    return _stored(task, out).config
+
+
+def _stored(task: str, out: Path) -> FitFile:
+    """Read what the folder of a fit keeps of how it was begun.
 
     Raises:
         CheckpointError: if there are none, if they are broken, or if they are of another task.
@@ -266,7 +282,7 @@ def stored_settings(task: str, out: Path) -> FitConfig:
         raise CheckpointError(
             f"{out} holds a fit of {stored.task}, expected one of {task}. Give another --out."
         )
-    return stored.config
+    return stored
 
 
 def _make_folder(task: str, out: Path, config: FitConfig) -> None:
@@ -279,7 +295,7 @@ def _make_folder(task: str, out: Path, config: FitConfig) -> None:
                 f"{out} exists already. Choose another --out, or go on with the fit in it by "
                 "--resume."
             )
-        write_whole(out / CONFIG_FILE, FitFile(task, config).to_json())
+        write_whole(out / CONFIG_FILE, FitFile(task, config, code_of(task)).to_json())
     except OutputError:
         raise
     except OSError as error:

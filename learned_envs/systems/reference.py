@@ -14,7 +14,12 @@ import numpy.typing as npt
 from gymnasium.spaces import Box
 
 from learned_envs.entry_point import load
-from learned_envs.errors import ParameterError, SystemSpecError
+from learned_envs.errors import (
+    ArgumentTypeError,
+    LearnedEnvsError,
+    ParameterError,
+    SystemSpecError,
+)
 from learned_envs.registry import TaskEntry, task_entry, task_of
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.flat import flattened
@@ -73,10 +78,23 @@ def make_reference(task_name: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
     Raises:
         UnknownNameError: if there is no such task.
+        ParameterError: if the environment's own code fails when it is made.
+        gymnasium.error.Error: what else Gymnasium refuses.
     """
     entry = task_entry(task_of(task_name))
-    with deprecations_swallowed():
-        return flattened(gym.make(entry.reference_id, **{**entry.kwargs, **kwargs}))
+    given = {**entry.kwargs, **kwargs}
+    try:
+        with deprecations_swallowed():
+            return flattened(gym.make(entry.reference_id, **given))
+    except (LearnedEnvsError, gym.error.Error, mujoco.FatalError):
+        raise
+    except Exception as error:
+        told = "".join(f", {name}={value!r}" for name, value in given.items())
+        kind = ArgumentTypeError if isinstance(error, TypeError) else ParameterError
+        raise kind(
+            f"gym.make({entry.reference_id!r}{told}) fails: {type(error).__name__}: {error}. Mend "
+            "the environment, or make it with other arguments."
+        ) from error
 
 
 def registered(task_name: str) -> gym.envs.registration.EnvSpec:
