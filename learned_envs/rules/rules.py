@@ -12,7 +12,7 @@ from msgspec import Meta
 from learned_envs.errors import RulesError
 from learned_envs.rules.comparison import Comparison
 from learned_envs.rules.dependence import dependence
-from learned_envs.rules.graph import Graph
+from learned_envs.rules.graph import MOST_CHARACTERS, Graph
 from learned_envs.rules.space import Named, Numbers, SpaceData
 
 OUTPUTS = {"observation": "float", "reward": "float", "terminated": "bool", "truncated": "bool"}
@@ -51,11 +51,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     notes: tuple[Annotated[str, Meta(max_length=1000)], ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that the graphs give what rules must give.
+        """Check that the graphs give what rules must give, and are not too long.
 
         Raises:
-            RulesError: if they do not.
+            RulesError: if they do not, or are.
         """
+        length = sum(len(graph.to_json()) for graph in (self.step, self.start))
+        if length > MOST_CHARACTERS:
+            raise RulesError(
+                f"Got rules of {length:,} characters, expected at most {MOST_CHARACTERS:,}."
+            )
         columns = (self.observation_space.size,)
         for graph, names in ((self.step, tuple(OUTPUTS)), (self.start, ("observation",))):
             for name in names:
