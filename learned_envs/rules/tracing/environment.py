@@ -33,15 +33,17 @@ def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
 
     Args:
         root: the environment, with its wrappers or without.
-        simulated: whether MuJoCo's model and data are put back too.
+        simulated: whether they hold copies of MuJoCo's data meanwhile, and its models are put back.
     """
     every = [owner for _, owner in owners(root, DEEPEST)]
     shallow = [_content(owner) for owner in every]
     values = [value for content in shallow for value in _values(content)]
     arrays = [(value, value.copy()) for value in values if _is_own_array(value)]
-    every_data = {id(x): x for x in values if simulated and isinstance(x, mujoco.MjData)}
-    data = [(value, copy.copy(value)) for value in every_data.values()]
-    models = {id(value.model): value.model for value in every_data.values()}
+    data = [x for x in values if simulated and isinstance(x, mujoco.MjData)]
+    models = {id(value.model): value.model for value in data}
+    copies = {id(value): copy.copy(value) for value in data}
+    for owner in every:
+        _replace(owner, lambda value: copies.get(id(value), value))
     constants = [(model, _arrays(model)) for model in models.values()]
     draws = [(value, _drawn(value)) for value in values if _drawn(value) is not None]
     drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
@@ -56,8 +58,6 @@ def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
             for name, array in numbers.items():
                 if not np.array_equal(there := getattr(model, name), array, equal_nan=True):
                     there[...] = array
-        for real, saved in data:
-            mujoco.mj_copyData(real, real.model, saved)
         for generator, state in draws:
             _redraw(generator, state)
         random.setstate(drawn[0])
@@ -66,23 +66,25 @@ def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
 
 @contextlib.contextmanager
 def substituted(
-    root: Any, tracer: Tracer, physics: Physics, data: mujoco.MjData, slots: Sequence[Slot]
+    root: Any, tracer: Tracer, physics: Physics, slots: Sequence[Slot], table: dict[int, Any]
 ) -> Iterator[dict[str, int]]:
     """Let an environment's objects hold what can be traced; give the inputs that are memory.
 
     Args:
         root: the environment.
         tracer: that writes down.
-        physics: behind the proxy that stands for `data`.
-        data: the environment's.
+        physics: behind the proxy that stands for the environment's data.
         slots: of the memory that the environment keeps in Python.
+        table: id of a module or a function -> what stands for it.
     """
     with kept(root, simulated=False) as every:
         storages: dict[int, Storage] = {}
 
         def stand(value: Any) -> Any:
-            if value is data:
+            if value is physics.original:
                 return physics.proxy
+            if id(value) in table:
+                return table[id(value)]
             if isinstance(value, np.random.Generator | np.random.RandomState | random.Random):
                 return Guard("the environment's generator")
             if _is_own_array(value) and value.size <= LARGEST and value.dtype.kind in "bifu":

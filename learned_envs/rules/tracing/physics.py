@@ -43,6 +43,14 @@ FRESH: dict[str, frozenset[str] | None] = {
 }
 """Function of MuJoCo's -> the arrays that it computes anew; None for all but the state."""
 
+GIVEN = frozenset(
+    {"ctrl", "qpos", "qvel", "mocap_pos", "mocap_quat", "xfrc_applied", "qfrc_applied"}
+)
+"""What a step may write before physics."""
+
+HELD = GIVEN - {"qpos", "qvel"}
+"""What physics leaves as it is."""
+
 UNCHANGED = frozenset({"mj_rnePostConstraint", "mj_energyPos", "mj_energyVel"})
 """Functions that compute what one reads right after them, as if it had been there."""
 
@@ -59,18 +67,21 @@ NAMED = frozenset(
 VARYING = ("efc_", "iefc_", "island_", "efm_", "map_", "dof_island", "nefc", "nisland")
 """Arrays whose size changes from step to step."""
 
-KEEP_OUT = "|write data.ctrl alone: physics is learned with nothing but that from outside"
+HELP = "write into data before the first call of physics alone: ctrl, mocap_pos, qvel, ..."
 
 
 class Physics:
     """The physics of one run of a step: a copy of the real one, behind `DataProxy`.
 
     Inputs are named `before.X`, then `1.X` after the first call of physics, `2.X` after the second,
-    and `fresh.X` for what was computed anew behind the last.
+    and `fresh.X` for what was computed anew behind the last; `0.X` for what was computed anew before
+    the first.
 
     Attributes:
         calls: how often physics was called.
-        control: node of `data.ctrl` at the first call; None before.
+        original: the data of which this is a copy.
+        given: nodes of what the step wrote for physics, when it was first called: `ctrl`,
+            `physics.X`, and `memory.X` for what is kept.
         contacts: the pairs of geoms that touch.
         asked: the stages at which contacts were asked for.
     """
@@ -86,7 +97,8 @@ class Physics:
         self.real = copy.copy(data)
         self.stage, self.calls = stage, 0
         self.fresh: set[str] = set()
-        self.control: int | None = None
+        self.original = data
+        self.given: dict[str, int] = {}
         self.contacts, self.asked = contacts, set[str]()
         self.storages: dict[str, Storage] = {}
         self.proxy = DataProxy(self)
@@ -98,11 +110,14 @@ class Physics:
         return self.storages[name]
 
     def _prefix(self, name: str) -> str:
-        return "fresh" if name in self.fresh else self.stage
+        if name not in self.fresh:
+            return self.stage
+        return "0" if self.stage == "before" else "fresh"
 
     def _input(self, name: str) -> Storage:
         example = np.array(getattr(self.real, name))
-        locked = "" if name == "ctrl" else f"a value written into data.{name}{KEEP_OUT}"
+        free = name == "ctrl" or (name in GIVEN and not self.calls)
+        locked = "" if free else f"a value written into data.{name}|{HELP}"
         prefix = self._prefix(name)
         if name != "sensordata":
             return self.tracer.input(f"{prefix}.{name}", example, locked)
@@ -124,43 +139,53 @@ class Physics:
         self.asked.add(self._prefix("contact"))
         return ContactList(self.contacts)
 
-    def refresh(self, names: frozenset[str] | None = None) -> None:
+    def refresh(self, kept: frozenset[str]) -> None:
         """Let arrays be what physics has now, wherever they are looked into already."""
         for name, storage in self.storages.items():
-            if name != "ctrl" and (names is None or name in names):
+            if name not in kept:
                 new = self._input(name)
-                storage.node, storage.example = new.node, new.example
+                storage.node, storage.example, storage.locked = new.node, new.example, new.locked
 
     def step(self, name: str, count: int) -> None:
         """Run physics."""
-        control = self.storage("ctrl")
-        if self.control is None:
-            self.control = control.node
-        self.real.ctrl[:] = control.example
+        if not self.calls:
+            self._give()
+        self._write()
         if name == "mj_step":
             mujoco.mj_step(self.model, self.real, count)
         else:
             mujoco.mj_step2(self.model, self.real)
         self.calls += 1
         self.stage, self.fresh = str(self.calls), set()
-        self.refresh()
+        self.refresh(HELD)
+        for each in HELD - {"ctrl"}:
+            if each in self.storages:
+                self.storages[each].locked = f"a value written into data.{each}|{HELP}"
+
+    def _give(self) -> None:
+        """Remember what the step wrote for physics."""
+        self.given["ctrl"] = self.storage("ctrl").node
+        for name, storage in self.storages.items():
+            if name == "ctrl" or storage.node == self._input(name).node:
+                continue
+            kept = name.startswith("mocap_")
+            self.given[f"memory.{name}" if kept else f"physics.{name}"] = storage.node
+
+    def _write(self) -> None:
+        """Let the copy of physics have what was written into its arrays."""
+        for name, storage in self.storages.items():
+            if storage.written:
+                getattr(self.real, name)[...] = storage.example
+                storage.written = False
 
     def anew(self, name: str) -> None:
         """Run a function that computes quantities anew."""
-        function = getattr(mujoco, name)
-        function(self.model, self.real)
-        if name in UNCHANGED:
-            self.refresh()
-            return
-        if self.stage == "before":
-            raise refusal(
-                f"mujoco.{name} before physics",
-                "call it behind physics, where it computes what the next step sees",
-            )
-        names = FRESH[name]
-        every = {each for each in dir(self.real) if isinstance(_read(self.real, each), np.ndarray)}
-        self.fresh |= (every | {"contact"} if names is None else names) - STATE
-        self.refresh(frozenset(self.fresh))
+        self._write()
+        getattr(mujoco, name)(self.model, self.real)
+        if name in FRESH:
+            every = {x for x in dir(self.real) if isinstance(_read(self.real, x), np.ndarray)}
+            self.fresh |= (FRESH[name] or every | {"contact"}) - STATE - HELD
+        self.refresh(STATE | HELD)
 
 
 class DataProxy:
@@ -236,17 +261,16 @@ def located(data: mujoco.MjData, view: Array) -> tuple[str, Array]:
     raise refusal("an array that is none of MuJoCo's data", "read data's own arrays")
 
 
-def mujoco_functions(tracer: Tracer) -> tuple[dict[int, Any], Substitute]:
-    """Return what stands for MuJoCo's functions, by their id, and for its module."""
+def mujoco_functions() -> dict[int, Any]:
+    """Return what stands for MuJoCo's functions and its module, by their id."""
     table: dict[int, Any] = {}
     content = {}
     for name in dir(mujoco):
         function = getattr(mujoco, name)
         if name.startswith(("mj_", "mju_", "mjd_", "mjv_", "mjr_")) and callable(function):
             content[name] = table[id(function)] = _function(name, function)
-    substitute = Substitute(mujoco, content)
-    table[id(mujoco)] = substitute
-    return table, substitute
+    table[id(mujoco)] = Substitute(mujoco, content)
+    return table
 
 
 def _function(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -254,6 +278,11 @@ def _function(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         given = [*args, *options.values()]
         proxy = next((each for each in given if isinstance(each, DataProxy)), None)
         if proxy is None and not traced(given):
+            if name in STEPS:
+                raise refusal(
+                    f"mujoco.{name} of other data than the environment's",
+                    "keep one MjData, in an attribute of the environment",
+                )
             return function(*args, **options)
         if proxy is not None:
             physics: Physics = proxy.__dict__["_physics"]

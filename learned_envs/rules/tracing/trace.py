@@ -139,14 +139,15 @@ class _Session:
     def __init__(self, base: Any, modules: list[Any], slots: Sequence[Slot]) -> None:
         self.base, self.modules, self.slots = base, modules, slots
         self.data = locate(base)[1]
+        self.table: dict[int, Any] = {}
 
     @contextlib.contextmanager
     def tracer(self) -> Iterator[Tracer]:
         """Let numpy, math and MuJoCo be traced in the environment's modules."""
         tracer = Tracer(GraphBuilder())
-        table, names = substitutes(tracer)
-        table |= mujoco_functions(tracer)[0]
-        with replaced(self.modules, table, names):
+        self.table, names = substitutes(tracer)
+        self.table |= mujoco_functions()
+        with replaced(self.modules, self.table, names):
             yield tracer
 
     def step(self, pairs: Sequence[Pair] | None) -> tuple[Graph, int, list[str]]:
@@ -178,7 +179,7 @@ class _Session:
         space = self.base.action_space
         example = np.clip(np.full(space.shape, 0.1), space.low, space.high).astype(space.dtype)
         physics = Physics(tracer, self.data, contacts)
-        with substituted(self.base, tracer, physics, self.data, self.slots) as memory:
+        with substituted(self.base, tracer, physics, self.slots, self.table) as memory:
             action = Traced(tracer.input("action", example))
             observation, reward, terminated, truncated, info = _guarded(
                 lambda: self.base.step(action)
@@ -194,7 +195,7 @@ class _Session:
                 outputs[f"memory.{name}"] = node
         seen.calls.add(physics.calls)
         seen.stages |= physics.asked
-        return outputs | ({} if physics.control is None else {"ctrl": physics.control})
+        return outputs | physics.given
 
     def start(self, step: Graph) -> Graph | None:
         """Trace what a reset returns."""
@@ -204,7 +205,7 @@ class _Session:
 
             def run() -> Outputs:
                 physics = Physics(tracer, self.data, stage="after")
-                with substituted(self.base, tracer, physics, self.data, self.slots):
+                with substituted(self.base, tracer, physics, self.slots, self.table):
                     seen = _guarded(self.base._get_obs)
                     info = _guarded(getattr(self.base, "_get_reset_info", dict))
                     node = flat(tracer, self.base.observation_space, seen)

@@ -54,13 +54,23 @@ class DrawsFromPython(Stepping):
 
 
 class Pushes(Stepping):
-    def prepare(self, action):
+    def pay(self, action):
         self.data.xfrc_applied[1, 0] = action[0]
+        return 0.0
 
 
 class Places(Stepping):
-    def prepare(self, action):
+    def pay(self, action):
         self.data.qpos[0] = 0.0
+        return 0.0
+
+
+class Looks(Stepping):
+    def step(self, action):
+        mujoco.mj_forward(self.model, self.data)
+        x = self.data.xpos[1, 0]
+        self.physics(action)
+        return self._get_obs(), x, False, False, {}
 
 
 class PlacesByName(Stepping):

@@ -253,6 +253,18 @@ class Keeping(Robot):
         return self._get_obs(), -np.sum(np.abs(self.data.qpos[3:5] - wanted)), False, False, {}
 
 
+class Pushed(Robot):
+    """Sets a speed, a force and a mocap body, as physics is to have them."""
+
+    def step(self, action):
+        velocity = np.clip(self.data.qvel, -0.5, 0.5)
+        self.data.qvel[:] = velocity
+        mujoco.mj_forward(self.model, self.data)
+        self.data.xfrc_applied[1, 2] = 5.0 * action[1]
+        self.physics(action)
+        return self._get_obs(), self.data.xfrc_applied[1, 2], False, False, {}
+
+
 class Fresh(Robot):
     """Computes positions anew behind physics."""
 

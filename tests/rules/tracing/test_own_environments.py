@@ -67,6 +67,13 @@ def test_arrays_are_filled_and_observations_are_dicts():
     assert found.terminated > 3
 
 
+def test_what_is_written_for_physics_is_an_output():
+    found = check(robots.Pushed())
+    outputs = found.trace.step.outputs
+    assert {"physics.qvel", "physics.xfrc_applied", "ctrl"} <= set(outputs)
+    assert "physics.qpos" not in outputs
+
+
 def test_what_is_computed_anew_is_told_apart():
     trace = trace_rules(reset(robots.Fresh()))
     assert {"after.site_xpos", "fresh.site_xpos"} <= set(trace.step.inputs)

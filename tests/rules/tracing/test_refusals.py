@@ -63,6 +63,7 @@ def test_what_a_cost_is_in_the_middle_of_a_step():
     error = refused(robots.PaidInTheMiddle())
     assert "reward" in str(error)
     assert "between two calls of physics" in str(error)
+    assert "middle.0.xpos" in str(refused(refusals.Looks()))
 
 
 def test_a_refusal_leaves_the_environment_as_it_was():
