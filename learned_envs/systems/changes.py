@@ -10,6 +10,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
+from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.constants import constants_of
 from learned_envs.systems.locate import locate
 from learned_envs.systems.slot import ENV, MODEL, Kind, Slot, kind_of
@@ -94,6 +95,7 @@ class _Search:
 
     def __init__(self, env: gym.Env[Any, Any], seed: int) -> None:
         self.env, self.base = env, env.unwrapped
+        self.real = Adapter(self.base)
         self.model, self.data = locate(env)
         self.seed, self.rng = seed, np.random.default_rng(seed)
         self.episodes: list[list[_Moment]] = []
@@ -103,16 +105,16 @@ class _Search:
         """Take random steps, and remember every moment."""
         self.base.action_space.seed(self.seed)
         # Some attributes are made by the first step.
-        self.base.reset(seed=self.seed)
-        self.base.step(self.base.action_space.sample())
+        self.real.reset(seed=self.seed)
+        self.real.step(self.base.action_space.sample())
         for episode in range(resets):
-            self.base.reset(seed=self.seed + episode)
+            self.real.reset(seed=self.seed + episode)
             moments, actions = [self._now()], []
             for _ in range(steps):
                 actions.append(self.base.action_space.sample())
-                ended = self.base.step(actions[-1])[2]
+                _, _, terminated, truncated, _ = self.real.step(actions[-1])
                 moments.append(self._now())
-                if ended:
+                if terminated or truncated:
                     break
             self.episodes.append(moments)
             self.actions.append(actions)
@@ -168,7 +170,7 @@ class _Search:
             numbers = np.array(getattr(self.data, name), dtype=np.float64)
             if numbers.size:
                 yield name, _Value(numbers, "float", 0)
-        for name, constant in constants_of(self.model).items():
+        for name, constant in constants_of(self.model, MOST).items():
             if constant.dtype.kind in "fiub":
                 kind = kind_of(constant) or "float"
                 yield f"{MODEL}{name}", _Value(constant.astype(np.float64), kind, 0)
@@ -208,13 +210,12 @@ class _Search:
         mujoco.mj_forward(self.model, self.data)
         self.data.qacc_warmstart[:] = warm
         self.base.np_random = np.random.default_rng(self.seed)
-        observation, reward, terminated, truncated, _ = self.base.step(action)
+        observation, reward, terminated, truncated, _ = self.real.step(action)
         came = {slot.name: slot.get(self.env) for slot in self.slots}
-        flat = gym.spaces.utils.flatten(self.base.observation_space, observation)
         return came | {
             "q": self.data.qpos.copy(),
             "v": self.data.qvel.copy(),
-            "observation": np.array(flat, dtype=np.float64),
+            "observation": observation,
             "reward": np.array([reward, terminated, truncated], dtype=np.float64),
         }
 

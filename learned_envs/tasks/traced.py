@@ -173,7 +173,11 @@ class _Machine:
         )
         self.starting = Quantities.of(spec, equipment, rules.start.inputs)
         self.shift = shifted(spec) if spec.cyclic else None
-        self.shapes = {leaf.name: leaf.shape or (leaf.size,) for leaf in spec.leaves}
+        self.acted = shapes.get("action", (spec.nu,))
+        # One number has the shape ().
+        self.shapes = {
+            leaf.name: (leaf.size,) if leaf.shape is None else leaf.shape for leaf in spec.leaves
+        }
         self.memory = [n for n in self.shapes if f"memory.{n}" in shapes]
         slow = "act" in self.shapes
         self.activation = Activation(spec, equipment) if slow else None
@@ -196,7 +200,8 @@ class _Machine:
     def stepped(self, transition: Transition) -> dict[str, Tensor]:
         """Evaluate the rules of a step."""
         before, after = transition.state, transition.next_state
-        base = {"action": transition.action, **self._memory(before)}
+        action = transition.action.reshape(*before.q.shape[:-1], *self.acted)
+        base = {"action": action, **self._memory(before)}
         ctrl = None
         if self.control is not None:
             inputs = dict(base)
