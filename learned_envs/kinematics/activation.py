@@ -72,6 +72,7 @@ class ActivationRule(nn.Module):
     def __init__(self, equipment: Equipment, timestep: float) -> None:
         super().__init__()
         self._timestep, self._rk4 = timestep, equipment.integrator == "RK4"
+        self._acts = equipment.actuated
         owned = [
             (actuator.activation, index, actuator)
             for index, actuator in enumerate(equipment.actuators)
@@ -130,6 +131,8 @@ class ActivationRule(nn.Module):
 
     def step(self, act: Tensor, ctrl: Tensor) -> Tensor:
         """Return the activations after one step of the solver."""
+        if not self._acts:
+            return act
         first = self.rate(act, ctrl)
         if not self._rk4:
             return self.following(act, first)

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from learned_envs.kinematics.instant import Instant
 from learned_envs.kinematics.links import double, register_constants
-from learned_envs.kinematics.tree import WORLD, Tree
+from learned_envs.kinematics.mount import WORLD
+from learned_envs.kinematics.tree import Tree
 from learned_envs.systems.spec import SystemSpec
 
 

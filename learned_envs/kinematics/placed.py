@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from learned_envs.kinematics.instant import Instant
 from learned_envs.kinematics.links import register_constants
+from learned_envs.kinematics.mount import fixed_to, stacked
 from learned_envs.kinematics.pose import pose_matrix
 from learned_envs.kinematics.rotation import left_product, rotation_matrix
 from learned_envs.kinematics.table import Leaves, Table
-from learned_envs.kinematics.tree import Tree, fixed_to, stacked
+from learned_envs.kinematics.tree import Tree
 from learned_envs.systems.spec import Vector
 
 

@@ -13,10 +13,11 @@ from learned_envs.kinematics.anchor import Anchors
 from learned_envs.kinematics.instant import Instant
 from learned_envs.kinematics.links import register_constants
 from learned_envs.kinematics.masses import AboutRoots, Subtrees, centers
+from learned_envs.kinematics.mount import WORLD
 from learned_envs.kinematics.placed import Fixture, Placed
 from learned_envs.kinematics.tendon import Pushes, Routes, Tendons
 from learned_envs.kinematics.transmission import SiteTransmission, Transmission
-from learned_envs.kinematics.tree import WORLD, Tree
+from learned_envs.kinematics.tree import Tree
 from learned_envs.systems.equipment import Actuator, Equipment
 from learned_envs.systems.spec import SystemSpec
 

@@ -78,8 +78,9 @@ class Routes(nn.Module):
     def moments(self, at: Instant) -> Tensor:
         """Return how the lengths grow with each degree of freedom, (*batch, n, nv)."""
         force = at[self.directions]
-        moment: Tensor = self._pushes(at, self._second, force)
-        return moment - self._pushes(at, self._first, force)
+        second: Tensor = self._pushes(at, self._second, force)
+        first: Tensor = self._pushes(at, self._first, force)
+        return second - first
 
 
 class Tendons(nn.Module):

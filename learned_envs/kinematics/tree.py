@@ -8,30 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from learned_envs.kinematics.links import double, joint_parts, register_constants, transform
+from learned_envs.kinematics.links import double, joint_parts, register_constants
+from learned_envs.kinematics.mount import WORLD, Mount, fixed_to, stacked
 from learned_envs.kinematics.pose import DrawnPose, FreePose, MocapPose, pose_matrix
 from learned_envs.kinematics.rotation import left_product, rotation_matrix
 from learned_envs.kinematics.table import DrawnConstants, Leaves
 from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.spec import Joint, SystemSpec, Vector
-
-WORLD = 0
-
-_EYE = torch.eye(4).double()
-
-
-class Mount(NamedTuple):
-    """How something is fixed to a link.
-
-    Attributes:
-        link: index of the link.
-        local: its 4 x 4 transform in the link's frame.
-        turn: its quaternion in the link's frame, as a matrix; see `left_product`.
-    """
-
-    link: int
-    local: Tensor = _EYE
-    turn: Tensor = _EYE
 
 
 class Dof(NamedTuple):
@@ -255,12 +238,6 @@ class Tree(nn.Module):
         return torch.cat([axis * self.dof_turns, linear], -1)
 
 
-def fixed_to(mount: Mount, pos: Vector, quat: Vector) -> Mount:
-    """Return how something hangs on a tree that is fixed to something else there."""
-    local = mount.local @ transform(pos, quat)
-    return Mount(mount.link, local, mount.turn @ left_product(double(quat)))
-
-
 def _dofs(joint: Joint, link: int, root: int) -> list[Dof]:
     """List a joint's degrees of freedom; free ones move in the world's axes, turn in the body's."""
     if joint.kind != "free":
@@ -290,11 +267,6 @@ def _still() -> Tensor:
     parts = torch.zeros(4, 4, 4).double()
     parts[0] = torch.eye(4)
     return parts
-
-
-def stacked(matrices: list[Tensor]) -> Tensor:
-    """Return 4 x 4 matrices as one tensor (n, 4, 4)."""
-    return torch.stack(matrices) if matrices else torch.zeros(0, 4, 4).double()
 
 
 def _one_hot(places: list[int], count: int) -> Tensor:

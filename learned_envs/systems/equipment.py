@@ -179,7 +179,7 @@ class Equipment(msgspec.Struct, frozen=True, omit_defaults=True):
             kept.get(sensor.reference_of, set()).add(sensor.reference)
             if sensor.kind == "jointactfrc":
                 names.add("qfrc_actuator")
-            if sensor.kind == "tendonactfrc":
+            if sensor.of == "actuator" or sensor.kind == "tendonactfrc":
                 names.add("actuator_force")
         if any(name.startswith(("actuator_", "qfrc_actuator")) for name in names):
             kept["actuator"].update(range(len(self.actuators)))
