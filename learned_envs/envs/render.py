@@ -1,4 +1,4 @@
-"""Pictures of predicted states, drawn by the reference environment's own MuJoCo renderer."""
+"""Pictures of predicted states, drawn by the real environment or from its MJCF."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import ctypes
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import gymnasium as gym
 from numpy.typing import NDArray
+from torch import Tensor
 
 from learned_envs import argument
 from learned_envs.errors import ParameterError, RenderError
+from learned_envs.state import State
+from learned_envs.systems.spec import Leaf
 
 RENDER_MODES = ["human", "rgb_array", "depth_array", "rgbd_tuple"]
 """Those of Gymnasium's MuJoCo environments."""
@@ -38,13 +42,22 @@ class Renderer:
         mode: one of `RENDER_MODES`, or None if no pictures are wanted.
     """
 
-    def __init__(self, task: str, mode: str | None, picture: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        task: str,
+        mode: str | None,
+        picture: Mapping[str, Any],
+        leaves: Sequence[Leaf] = (),
+        mjcf: str | None = None,
+    ) -> None:
         """Remember what to draw.
 
         Args:
             task: the registered name of the task, whose real environment draws.
             mode: one of `RENDER_MODES` or None.
             picture: values for `PICTURE_PARAMETERS`.
+            leaves: what states have beside q and v.
+            mjcf: what draws if the real environment is not installed.
 
         Raises:
             ParameterError: if the mode is unknown, or a value is of no use for pictures.
@@ -58,18 +71,18 @@ class Renderer:
         self.mode = mode
         self._task = task
         self._picture = dict(picture)
-        self._reference: Any = None
+        self._leaves, self._mjcf = tuple(leaves), mjcf
+        self._drawn: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep what to draw and not the window, which opens again with the next picture."""
-        return {**self.__dict__, "_reference": None}
+        return {**self.__dict__, "_drawn": None}
 
-    def draw(self, q: NDArray[Any], v: NDArray[Any]) -> Any:
+    def draw(self, state: State) -> Any:
         """Draw one state.
 
         Args:
-            q: positions, (nq).
-            v: velocities, (nv).
+            state: q (nq) and v (nv). Of its memory, the system's leaves are drawn.
 
         Returns:
             What the reference environment's `render` returns: None in mode "human".
@@ -82,18 +95,24 @@ class Renderer:
                 "The environment was made without a render_mode. Make it with "
                 "render_mode='rgb_array' or 'human'."
             )
-        if self._reference is None:
-            self._reference = self._open(self.mode, q, v)
-        self._reference.set_state(q, v)
-        return self._reference.render()
+        q, v = (_array(tensor) for tensor in (state.q, state.v))
+        memory = state.memory
+        leaves = {x.name: _array(memory[x.name]) for x in self._leaves if x.name in memory}
+        first = self._drawn is None
+        if first:
+            self._drawn = self._open(self.mode)
+        self._drawn.set_state(q, v, leaves)
+        if first:
+            _try(self._drawn)
+        return self._drawn.render()
 
     def close(self) -> None:
         """Close windows and GL contexts; the next `draw` opens them again."""
-        if self._reference is not None:
-            self._reference.close()
-            self._reference = None
+        if self._drawn is not None:
+            self._drawn.close()
+            self._drawn = None
 
-    def _open(self, mode: str, q: NDArray[Any], v: NDArray[Any]) -> Any:
+    def _open(self, mode: str) -> Any:
         # GLFW aborts the whole process if MuJoCo opens a window without a display.
         if mode == "human" and not _has_display():
             raise RenderError(
@@ -103,22 +122,33 @@ class Renderer:
         if mode != "human":
             _find_gl()
         # Imports MuJoCo, which reads MUJOCO_GL.
-        from learned_envs.systems.reference import make_reference
+        from learned_envs.systems.picture import Drawing, RealDrawing
 
-        made = make_reference(
-            self._task, render_mode=mode, disable_env_checker=True, **self._picture
-        )
-        reference: Any = made.unwrapped
-        reference.set_state(q, v)
         try:
-            reference.render()
-        except (RuntimeError, ImportError, AttributeError) as error:
-            raise RenderError(
-                f"MuJoCo cannot draw with MUJOCO_GL={os.environ.get('MUJOCO_GL')}: {error}. "
-                "Install a software renderer with `apt install libegl1 libgl1-mesa-dri` and set "
-                "MUJOCO_GL=egl."
-            ) from error
-        return reference
+            return RealDrawing(self._task, self._leaves, mode, self._picture)
+        except (ImportError, ParameterError, gym.error.Error) as error:
+            if self._mjcf is None:
+                raise RenderError(
+                    f"Pictures of {self._task} are drawn by its environment, which cannot be made "
+                    f"here ({error}), because the weights' card holds no MJCF."
+                ) from error
+        return Drawing(self._mjcf, self._leaves, mode, self._picture)
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    return tensor.detach().double().cpu().numpy()
+
+
+def _try(drawn: Any) -> None:
+    """Draw once, to see whether anything can be drawn here."""
+    try:
+        drawn.render()
+    except (RuntimeError, ImportError, AttributeError) as error:
+        raise RenderError(
+            f"MuJoCo cannot draw with MUJOCO_GL={os.environ.get('MUJOCO_GL')}: {error}. "
+            "Install a software renderer with `apt install libegl1 libgl1-mesa-dri` and set "
+            "MUJOCO_GL=egl."
+        ) from error
 
 
 def _check(name: str, value: object) -> None:

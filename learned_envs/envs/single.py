@@ -94,7 +94,9 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             parameters=parameters,
         )
         self._core = EnvCore(task, options)
-        self._renderer = Renderer(self._core.card.task, render_mode, picture)
+        self._renderer = Renderer(
+            self._core.card.task, render_mode, picture, self._core.task.spec.leaves
+        )
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": self._core.render_fps}
         self.action_space = self._core.task.action_space
@@ -201,8 +203,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             ResetNeededError: before the first reset.
             RenderError: if no picture can be drawn.
         """
-        state = self.state
-        return self._renderer.draw(state.q.double().cpu().numpy(), state.v.double().cpu().numpy())
+        return self._renderer.draw(self.state)
 
     def close(self) -> None:
         """Close the renderer."""

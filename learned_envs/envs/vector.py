@@ -118,7 +118,9 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         )
         self._core = EnvCore(task, options, tensors)
         self._tensors = tensors
-        self._renderer = Renderer(self._core.card.task, render_mode, picture)
+        self._renderer = Renderer(
+            self._core.card.task, render_mode, picture, self._core.task.spec.leaves
+        )
         self._episodes: EpisodeBatch | None = None
 
         self.num_envs = num_envs
@@ -263,11 +265,10 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             RenderError: if no picture can be drawn.
         """
         state = self.state
-        q, v = state.q.double().cpu().numpy(), state.v.double().cpu().numpy()
         if self.render_mode == "human":
-            self._renderer.draw(q[0], v[0])
+            self._renderer.draw(state[0])
             return None
-        return tuple(self._renderer.draw(*row) for row in zip(q, v, strict=True))
+        return tuple(self._renderer.draw(state[row]) for row in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the renderer, if the environments were made so far."""

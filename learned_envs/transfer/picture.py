@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 import imageio.v3 as imageio
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from PIL import Image, ImageDraw, ImageFont
@@ -19,6 +20,7 @@ from learned_envs import registry
 from learned_envs.collect.recorder import Policy
 from learned_envs.envs.render import Renderer
 from learned_envs.sb3.normalisation import Array
+from learned_envs.state import State
 from learned_envs.systems.reference import make_reference
 from learned_envs.transfer.scoring import Transfer
 
@@ -148,7 +150,7 @@ class _Studio:
 def _probe(task: str, q: Array, v: Array) -> None:
     """Choose a GL library, or raise `RenderError` if there is none."""
     with closing(Renderer(task, "rgb_array", {"width": SIZE, "height": SIZE})) as renderer:
-        renderer.draw(q, v)
+        renderer.draw(State(torch.from_numpy(q), torch.from_numpy(v)))
 
 
 def _follow(env: Any, state_of: Any, observation: Array, policy: Policy, steps: int) -> Footage:

@@ -11,11 +11,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from grids import TASKS
 
 import learned_envs  # noqa: F401
 from learned_envs.envs import render
 from learned_envs.errors import RenderError
+from learned_envs.state import State
 
 
 def _gl_is_there() -> bool:
@@ -113,7 +115,7 @@ def test_a_missing_gl_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render.sys, "platform", "linux")
     renderer = render.Renderer("Hopper", "rgb_array", {})
     with pytest.raises(RenderError, match="apt install libegl1"):
-        renderer.draw(np.zeros(6), np.zeros(6))
+        renderer.draw(State(torch.zeros(6), torch.zeros(6)))
     assert "MUJOCO_GL" not in os.environ
 
 
@@ -124,6 +126,7 @@ def test_a_window_without_a_display_is_refused_and_does_not_abort(
     program = f"""
 import gymnasium as gym, learned_envs
 from learned_envs.errors import RenderError
+from learned_envs.state import State
 for make in (gym.make, gym.make_vec):
     try:
         env = make(

@@ -1,0 +1,119 @@
+"""Pictures need no code of the environment, if its MJCF needs no other files."""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import mujoco
+import numpy as np
+import pytest
+import torch
+from traits import TraitEnv, mjcf
+
+from learned_envs.envs.render import Renderer
+from learned_envs.errors import RenderError
+from learned_envs.state import State
+from learned_envs.systems.picture import LONGEST, Drawing, self_contained_mjcf
+from learned_envs.systems.reference import deprecations_swallowed
+from learned_envs.systems.spec import Leaf
+
+GO1 = Path(__file__).parents[2] / "examples" / "unitree_go1"
+SIZE = {"width": 160, "height": 120}
+NAMES = ["Hopper", "HalfCheetah", "Walker2d", "Swimmer", "Reacher", "InvertedPendulum"]
+NAMES += ["Ant", "Humanoid", "Pusher"]
+
+
+def _gl_is_there() -> bool:
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        return "MUJOCO_GL" in os.environ
+    return True
+
+
+needs_gl = pytest.mark.skipif(not _gl_is_there(), reason="needs libEGL: apt install libegl1")
+
+
+@pytest.fixture(autouse=True)
+def gl(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("MUJOCO_GL", os.environ.get("MUJOCO_GL", "egl"))
+    with deprecations_swallowed():
+        yield
+
+
+@needs_gl
+@pytest.mark.parametrize("name", [*(f"{name}-v5" for name in NAMES), "go1:Go1Velocity-v0"])
+def test_a_picture_is_the_environments(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(GO1)
+    with closing(gym.make(name, render_mode="rgb_array", **SIZE)) as env:
+        text = self_contained_mjcf(env)
+        assert text is not None
+        # 13,000 at most: the Go1.
+        assert len(text) < 20_000
+        env.reset(seed=0)
+        for _ in range(5):
+            env.step(env.action_space.sample())
+        base: Any = env.unwrapped
+        mujoco.mj_forward(base.model, base.data)
+        drawing = Drawing(text, (), "rgb_array", SIZE)
+        drawing.set_state(base.data.qpos, base.data.qvel)
+        ours, theirs = drawing.render(), env.render()
+        drawing.close()
+    # An MJCF is written with six digits: 1e-4 of the Ant's pixels, on edges, were others.
+    assert (ours != theirs).mean() < 1e-3
+    assert theirs.std() > 10
+
+
+def test_the_file_is_asked_if_mujoco_loaded_another_since(tmp_path: Path) -> None:
+    env = gym.make("Hopper-v5")
+    mujoco.MjModel.from_xml_string(mjcf())
+    text = self_contained_mjcf(env)
+    assert text is not None
+    assert "foot_geom" in text
+
+
+def test_an_mjcf_that_needs_files_is_not_kept(tmp_path: Path) -> None:
+    obj = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
+    (tmp_path / "tetrahedron.obj").write_text(obj)
+    (tmp_path / "model.xml").write_text(
+        '<mujoco><asset><mesh name="m" file="tetrahedron.obj"/></asset><worldbody><body>'
+        '<freejoint/><geom type="mesh" mesh="m"/></body></worldbody></mujoco>'
+    )
+    env = gym.make("learned_envs.systems.bare:BareMujoco-v0", xml_file=tmp_path / "model.xml")
+    assert self_contained_mjcf(env) is None
+
+
+def test_an_mjcf_that_is_very_long_is_not_kept() -> None:
+    many = "".join(f'<geom pos="{x} 0 0" size=".1"/>' for x in range(LONGEST // 20))
+    assert self_contained_mjcf(TraitEnv(mjcf(world=many))) is None
+
+
+@needs_gl
+def test_leaves_that_mujoco_holds_are_drawn() -> None:
+    mocap = '<body name="goal" mocap="true"><geom size=".3" rgba="1 0 0 1"/></body>'
+    text = self_contained_mjcf(TraitEnv(mjcf(world=mocap)))
+    assert text is not None
+    leaves = (Leaf("mocap_pos", 3), Leaf("env._command", 2))
+    drawing = Drawing(text, leaves, "rgb_array", SIZE)
+    q = v = np.zeros(1)
+    drawing.set_state(q, v, {"mocap_pos": np.zeros(3), "env._command": np.ones(2)})
+    here = drawing.render()
+    drawing.set_state(q, v, {"mocap_pos": np.array([0.0, 0.0, 1.5])})
+    assert (drawing.render() != here).any()
+    drawing.close()
+
+
+@needs_gl
+def test_it_draws_where_the_environment_is_not_installed() -> None:
+    text = self_contained_mjcf(TraitEnv(mjcf()))
+    task = "nowhere_to_be_found:Robot-v0"
+    state = State(torch.zeros(1), torch.zeros(1))
+    renderer = Renderer(task, "rgb_array", SIZE, (), text)
+    assert renderer.draw(state).shape == (120, 160, 3)
+    renderer.close()
+    with pytest.raises(RenderError, match=r"nowhere_to_be_found.* holds no MJCF"):
+        Renderer(task, "rgb_array", SIZE).draw(state)
