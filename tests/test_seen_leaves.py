@@ -21,6 +21,7 @@ from users import users_module
 from learned_envs import Simulation, State, register_task
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.errors import ParameterError, ShapeError
+from learned_envs.evaluation.twin import twin
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, evaluate, fit
 from learned_envs.planning import imagined_returns
 
@@ -256,3 +257,14 @@ def test_planning_and_rollouts_carry_them(runs: dict[str, Path]) -> None:
     paid = imagined_returns(simulation)(state, actions[:, None].expand(2, 4, 5, 1))
     assert paid.shape == (2, 4)
     assert paid.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", ["Act", "Mass"])
+def test_a_twin_without_noise_repeats_what_was_recorded(runs: dict[str, Path], kind: str) -> None:
+    simulation = Simulation.load(runs[f"{kind}Seen"])
+    recording = Dataset.open(runs[f"{kind}Seen"] / "data").load()
+    held = Trajectories.of(recording, simulation.task.spec)
+    window = held.window(held.draw((20,), 1, torch.Generator().manual_seed(0)), 1)
+    (reached,) = twin(f"{kind}Seen", simulation.task, recording, 0.0)(window)
+    # Recorded in float64 and handed out in float32.
+    torch.testing.assert_close(reached.v.float(), window.after(1).v, rtol=1e-6, atol=1e-6)

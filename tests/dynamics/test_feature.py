@@ -1,7 +1,14 @@
+from dataclasses import replace
+
+import pytest
 import torch
 
 from learned_envs.dynamics.feature import LIMIT_SCALES, Features
+from learned_envs.dynamics.given import given_by
+from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.kinematics import Kinematics
+from learned_envs.state import State
+from learned_envs.systems.spec import Leaf
 
 
 def features(spec, limit_times):
@@ -37,3 +44,16 @@ def test_a_joint_at_its_limit_is_told_from_one_beyond_it(spec):
     inside, beyond = seen(q, v, torch.zeros(2, swimmer.nu, dtype=torch.float64))
     # tanh(1) on both sides of zero, at the finer scale
     assert (beyond - inside).max() > 1.5
+
+
+def test_what_is_not_the_action_and_the_leaves_that_are_seen_is_refused(spec):
+    leaves = (Leaf("act", 2), Leaf("env._steps", 1, seen=False))
+    swimmer = replace(spec("Swimmer"), leaves=leaves)
+    seen = features(swimmer, ())
+    state = State(torch.zeros(3, 5), torch.zeros(3, 5))
+    with pytest.raises(ShapeError, match="Got 2 numbers beside q and v, expected 4"):
+        seen(state.q, state.v, torch.zeros(3, 2))
+    with pytest.raises(ParameterError, match=r"without act \(\*batch, 2\)"):
+        given_by(swimmer, state, torch.zeros(3, 2))
+    slow = state.remember(act=torch.ones(3, 2))
+    assert given_by(swimmer, slow, torch.zeros(3, 2)).tolist() == [[0, 0, 1, 1]] * 3
