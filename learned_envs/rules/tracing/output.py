@@ -10,7 +10,6 @@ import numpy as np
 
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.rules.builder import GraphBuilder
-from learned_envs.rules.graph import Graph
 from learned_envs.rules.tracing.tracer import Tracer
 
 Outputs = dict[str, int]
@@ -96,44 +95,3 @@ def choose(builder: GraphBuilder, notes: list[str]) -> Choose:
         return found
 
     return chosen
-
-
-def renamed(graph: Graph, calls: int) -> Graph:
-    """Name inputs by what they are: those after the last call of physics, and in the middle."""
-
-    def named(name: str) -> str:
-        stage, _, rest = name.partition(".")
-        if not stage.isdigit():
-            return name
-        return f"after.{rest}" if int(stage) == calls else f"middle.{stage}.{rest}"
-
-    builder = GraphBuilder()
-    places: list[int] = []
-    for node in graph.nodes:
-        args = [places[arg] for arg in node.args]
-        data = named(str(node.data)) if node.op == "input" else node.data
-        made = (
-            builder.input(str(data), node.shape)
-            if node.op == "input"
-            else builder.make(node.op, *args, data=data, shape=node.shape)
-        )
-        places.append(made)
-    return builder.graph({name: places[node] for name, node in graph.outputs.items()})
-
-
-def check_middle(graph: Graph) -> None:
-    """Refuse rules that need what physics was between two of its calls."""
-    middle = [name for name in graph.inputs if name.startswith("middle.")]
-    if not middle:
-        return
-    depends: list[set[str]] = []
-    for node in graph.nodes:
-        own = {str(node.data)} if node.op == "input" else set()
-        depends.append(own.union(*(depends[arg] for arg in node.args)))
-    for name, place in graph.outputs.items():
-        used = sorted(set(middle) & depends[place])
-        if used and name != "ctrl":
-            raise UntraceableRulesError(
-                f"Got {name} that depends on {used[0]}, which is between two calls of physics in a "
-                "step, expected what is before the first or after the last."
-            )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import mujoco
 import numpy as np
 
 from learned_envs.rules.tracing.contact import ContactList
+from learned_envs.rules.tracing.proxy import DataProxy, read_array
 from learned_envs.rules.tracing.refusal import refusal
-from learned_envs.rules.tracing.storage import Array, Storage
-from learned_envs.rules.tracing.substitute import Substitute
-from learned_envs.rules.tracing.traced import Traced, traced
+from learned_envs.rules.tracing.storage import Storage
 from learned_envs.rules.tracing.tracer import Tracer
 
 STATE = frozenset({"qpos", "qvel", "act", "ctrl", "time", "mocap_pos", "mocap_quat", "userdata"})
@@ -54,31 +52,24 @@ HELD = GIVEN - {"qpos", "qvel"}
 UNCHANGED = frozenset({"mj_rnePostConstraint", "mj_energyPos", "mj_energyVel"})
 """Functions that compute what one reads right after them, as if it had been there."""
 
-STEPS = frozenset({"mj_step", "mj_step2"})
-
-NAMED = frozenset(
-    {
-        *("body", "geom", "site", "joint", "jnt", "actuator", "sensor", "tendon", "ten"),
-        *("camera", "cam", "light"),
-    }
-)
-"""Methods of MuJoCo's data that look up a thing by its name."""
-
-VARYING = ("efc_", "iefc_", "island_", "efm_", "map_", "dof_island", "nefc", "nisland")
-"""Arrays whose size changes from step to step."""
 
 HELP = "write into data before the first call of physics alone: ctrl, mocap_pos, qvel, ..."
+
+
+class PhysicsReached(BaseException):
+    """A step came to physics, and no more was asked of it."""
 
 
 class Physics:
     """The physics of one run of a step: a copy of the real one, behind `DataProxy`.
 
     Inputs are named `before.X`, then `1.X` after the first call of physics, `2.X` after the second,
-    and `fresh.X` for what was computed anew behind the last; `0.X` for what was computed anew before
-    the first.
+    and `fresh.X` for what was computed anew behind the last; `0.X` for what was computed anew
+    before the first.
 
     Attributes:
         calls: how often physics was called.
+        ends: whether the first call of physics ends the run, by `PhysicsReached`.
         original: the data of which this is a copy.
         given: nodes of what the step wrote for physics, when it was first called: `ctrl`,
             `physics.X`, and `memory.X` for what is kept.
@@ -97,7 +88,7 @@ class Physics:
         self.real = copy.copy(data)
         self.stage, self.calls = stage, 0
         self.fresh: set[str] = set()
-        self.original = data
+        self.original, self.ends = data, False
         self.given: dict[str, int] = {}
         self.contacts, self.asked = contacts, set[str]()
         self.storages: dict[str, Storage] = {}
@@ -116,11 +107,14 @@ class Physics:
 
     def _input(self, name: str) -> Storage:
         example = np.array(getattr(self.real, name))
-        free = name == "ctrl" or (name in GIVEN and not self.calls)
+        free = name == "ctrl" or name in GIVEN - HELD or (name in GIVEN and not self.calls)
         locked = "" if free else f"a value written into data.{name}|{HELP}"
         prefix = self._prefix(name)
         if name != "sensordata":
-            return self.tracer.input(f"{prefix}.{name}", example, locked)
+            storage = self.tracer.input(f"{prefix}.{name}", example, locked)
+            if self.calls and name in GIVEN - HELD:
+                storage.settled = f"data.{name}"
+            return storage
         parts = []
         for sensor in range(self.model.nsensor):
             first, size = self.model.sensor_adr[sensor], self.model.sensor_dim[sensor]
@@ -144,12 +138,14 @@ class Physics:
         for name, storage in self.storages.items():
             if name not in kept:
                 new = self._input(name)
-                storage.node, storage.example, storage.locked = new.node, new.example, new.locked
+                vars(storage).update(vars(new))
 
     def step(self, name: str, count: int) -> None:
         """Run physics."""
         if not self.calls:
             self._give()
+        if self.ends:
+            raise PhysicsReached
         self._write()
         if name == "mj_step":
             mujoco.mj_step(self.model, self.real, count)
@@ -183,121 +179,6 @@ class Physics:
         self._write()
         getattr(mujoco, name)(self.model, self.real)
         if name in FRESH:
-            every = {x for x in dir(self.real) if isinstance(_read(self.real, x), np.ndarray)}
+            every = {x for x in dir(self.real) if isinstance(read_array(self.real, x), np.ndarray)}
             self.fresh |= (FRESH[name] or every | {"contact"}) - STATE - HELD
         self.refresh(STATE | HELD)
-
-
-class DataProxy:
-    """Stands where the environment keeps its `mujoco.MjData`."""
-
-    def __init__(self, physics: Physics) -> None:
-        self.__dict__["_physics"] = physics
-
-    def __getattr__(self, name: str) -> Any:
-        physics: Physics = self.__dict__["_physics"]
-        if name == "model":
-            return physics.model
-        if name in NAMED:
-            return lambda *args: Named(physics, getattr(physics.real, name)(*args), name)
-        value = _read(physics.real, name)
-        if name in ("contact", "ncon"):
-            found = physics.touching()
-            return found if name == "contact" else len(found)
-        if name.startswith(VARYING):
-            raise refusal(
-                f"data.{name}, whose size changes from step to step",
-                "read whether two geoms touch, a touch sensor, or data.cfrc_ext",
-            )
-        if isinstance(value, np.ndarray):
-            return Traced(physics.storage(name))
-        if isinstance(value, float):
-            return physics.storage(name).tracer.copied(Traced(physics.storage(name)), scalar=True)
-        if value is None:
-            raise AttributeError(f"'mujoco.MjData' object has no attribute {name!r}")
-        raise refusal(f"data.{name}", "read arrays of positions, velocities, forces or sensors")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        physics: Physics = self.__dict__["_physics"]
-        storage = physics.storage(name)
-        physics.tracer.write(storage, storage.ids, value)
-
-
-class Named:
-    """A thing of MuJoCo's data that was looked up by its name."""
-
-    def __init__(self, physics: Physics, real: Any, kind: str) -> None:
-        self.__dict__.update(_physics=physics, _real=real, _kind=kind)
-
-    def __getattr__(self, name: str) -> Any:
-        physics, real = self.__dict__["_physics"], self.__dict__["_real"]
-        value = getattr(real, name)
-        if not isinstance(value, np.ndarray):
-            return value
-        array, ids = located(physics.real, value)
-        return Traced(physics.storage(array), ids)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        view = getattr(self, name)
-        view.tracer.write(view.storage, view.ids, value)
-
-
-def located(data: mujoco.MjData, view: Array) -> tuple[str, Array]:
-    """Return the array of MuJoCo's data that a view looks into, and the places that it shows."""
-    first = view.__array_interface__["data"][0]
-    for name in dir(data):
-        array = _read(data, name)
-        if not isinstance(array, np.ndarray) or not array.size or array.dtype != view.dtype:
-            continue
-        offset = first - array.__array_interface__["data"][0]
-        if 0 <= offset < array.nbytes:
-            steps = [stride // array.itemsize for stride in view.strides]
-            places = np.full(view.shape, offset // array.itemsize)
-            for axis, step in enumerate(steps):
-                shape = [1] * view.ndim
-                shape[axis] = -1
-                places = places + step * np.arange(view.shape[axis]).reshape(shape)
-            return name, places
-    raise refusal("an array that is none of MuJoCo's data", "read data's own arrays")
-
-
-def mujoco_functions() -> dict[int, Any]:
-    """Return what stands for MuJoCo's functions and its module, by their id."""
-    table: dict[int, Any] = {}
-    content = {}
-    for name in dir(mujoco):
-        function = getattr(mujoco, name)
-        if name.startswith(("mj_", "mju_", "mjd_", "mjv_", "mjr_")) and callable(function):
-            content[name] = table[id(function)] = _function(name, function)
-    table[id(mujoco)] = Substitute(mujoco, content)
-    return table
-
-
-def _function(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def called(*args: Any, **options: Any) -> Any:
-        given = [*args, *options.values()]
-        proxy = next((each for each in given if isinstance(each, DataProxy)), None)
-        if proxy is None and not traced(given):
-            if name in STEPS:
-                raise refusal(
-                    f"mujoco.{name} of other data than the environment's",
-                    "keep one MjData, in an attribute of the environment",
-                )
-            return function(*args, **options)
-        if proxy is not None:
-            physics: Physics = proxy.__dict__["_physics"]
-            if name in STEPS:
-                counts = [each for each in given if isinstance(each, int | np.integer)]
-                return physics.step(name, int(counts[0]) if counts else 1)
-            if name in FRESH or name in UNCHANGED:
-                return physics.anew(name)
-        raise refusal(
-            f"mujoco.{name} of the state",
-            "read data's arrays and sensors, and compute with numpy's functions",
-        )
-
-    return called
-
-
-def _read(data: mujoco.MjData, name: str) -> Any:
-    return None if name.startswith("_") else getattr(data, name, None)

@@ -111,6 +111,8 @@ class Tracer:
         ends = np.cumsum([source.example.size for source in sources])
         flat = ids.reshape(-1)
         owner = np.searchsorted(ends, flat, side="right")
+        for key in set(owner.tolist()):
+            sources[key].read = True
         stretches = [(key, list(places)) for key, places in groupby(range(flat.size), owner.item)]
         mixed = len({self._kind(sources[key].node) for key, _ in stretches}) > 1
         if len(stretches) > STRETCHES:
@@ -166,8 +168,11 @@ class Tracer:
 
     def write(self, storage: Storage, ids: Array, value: Any) -> None:
         """Write a value into memory, at places, broadcast as numpy does."""
-        if storage.locked:
-            raise refusal(*storage.locked.split("|"))
+        if not ids.size:
+            return
+        if storage.locked or (storage.settled and storage.read):
+            over = f"a value written into {storage.settled} after it was read|write before you read"
+            raise refusal(*(storage.locked or over).split("|"))
         value = self.lift(value)
         if storage.example.dtype != value.dtype:
             value = self.cast(value, storage.example.dtype)
@@ -177,8 +182,10 @@ class Tracer:
         places[ids.reshape(-1)] = size + new.reshape(-1)
         example = storage.example.copy()
         example.reshape(-1)[ids] = value.example if value.shape else value.example[()]
-        node = self.gather([storage, value.storage], places.reshape(storage.example.shape))
-        storage.node, storage.example, storage.written = node, example, True
+        if not storage.settled:
+            places = places.reshape(storage.example.shape)
+            storage.node = self.gather([storage, value.storage], places)
+        storage.example, storage.written = example, True
 
     # Questions.
 
