@@ -33,6 +33,7 @@ from learned_envs.errors import (
     UnknownNameError,
 )
 from learned_envs.files import write_whole
+from learned_envs.tasks.motion import Motion
 from learned_envs.tasks.task import Task, Transition
 from learned_envs.tasks.traced import TracedTask
 
@@ -201,6 +202,8 @@ def _task_of(path: Path, card: Card, dynamics: Ensemble) -> Task:
             starts=dynamics.starts.cpu(),
             name=card.task,
         )
+    if card.reference is not None:
+        return Motion(spec=card.spec)
     try:
         task_class = registry.task_class(card.task)
     except LearnedEnvsError as error:

@@ -84,11 +84,14 @@ class Fit:
                 device=self.device,
                 observer=fit_observer(bar),
             )
-        if errors := read_card(self.folder).held_out:
-            show_report(Report.of(errors))
+        card = read_card(self.folder)
+        if card.held_out:
+            show_report(Report.of(card.held_out))
         print(f"wrote {self.folder}")
-        id = registry.env_id(task) if task in registry.TASKS else registry.ANY
-        print(f'gym.make("{id}", checkpoint="{self.folder}")')
+        own = card.reference is not None
+        hosted = ', rules="hosted"' if own and card.rules is None else ""
+        id = registry.ANY if own else registry.env_id(task)
+        print(f'gym.make("{id}", checkpoint="{self.folder}"{hosted})')
 
     def _settings(self, task: str) -> FitConfig:
         """Return the settings of a new fit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
+import warnings
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,15 +16,16 @@ import gymnasium as gym
 from torch import Tensor
 
 from learned_envs.card_entries import Entries
-from learned_envs.collect.traced import traced_rules, traced_task
+from learned_envs.collect.traced import reference_of, traced_rules, traced_task
 from learned_envs.entry_point import load
-from learned_envs.errors import ParameterError
+from learned_envs.errors import ParameterError, RebuiltDataWarning, UntraceableRulesError
 from learned_envs.registry import TRACED, TaskEntry, task_class, task_entry, task_of
 from learned_envs.systems.difference import differences
-from learned_envs.systems.discovery import discover
+from learned_envs.systems.discovery import Probed, discover
 from learned_envs.systems.probe import probed_spec
 from learned_envs.systems.reference import describe, make_reference
 from learned_envs.systems.spec import SystemSpec
+from learned_envs.tasks.motion import Motion
 from learned_envs.tasks.task import Task
 from learned_envs.tasks.traced import TracedTask
 
@@ -99,8 +101,26 @@ def fingerprint(task: str) -> str:
 def _traced(task: str, code: str) -> Asked:
     entry = task_entry(task)
     with closing(make_reference(task, disable_env_checker=True)) as env:
-        found = traced_rules(env, discover(env), entry)
+        probed = discover(env)
+        try:
+            found = traced_rules(env, probed, entry)
+        except UntraceableRulesError as error:
+            return _hosted(probed, entry, error)
     return Asked(found.task.spec, found.task, found.entries, found.task.starts)
+
+
+def _hosted(probed: Probed, entry: TaskEntry, error: UntraceableRulesError) -> Asked:
+    """Return what is known of an environment whose own code must say what is seen and paid."""
+    warnings.warn(
+        f"The rules of {entry.reference_id} can be used in its own code alone: make what is fitted "
+        f"with rules='hosted'. {error}",
+        RebuiltDataWarning,
+        stacklevel=2,
+    )
+    leaves = tuple(leaf for leaf in probed.spec.leaves if leaf.seen)
+    spec = dataclasses.replace(probed.spec, leaves=leaves)
+    entries = Entries(reference=reference_of(entry), notes=(*probed.notes, str(error)))
+    return Asked(spec, Motion(spec=spec), entries)
 
 
 def retraced(task: TracedTask, parameters: Mapping[str, Any]) -> TracedTask:

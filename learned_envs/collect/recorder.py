@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from types import MappingProxyType
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -12,8 +14,9 @@ from learned_envs.collect.original import Original
 from learned_envs.collect.tap import tapped
 from learned_envs.data.recording import Array, Episode
 from learned_envs.errors import SystemSpecError
+from learned_envs.rules.tracing.cut import recorded_calls
 from learned_envs.systems.adapter import Adapter
-from learned_envs.systems.columns import columns_of
+from learned_envs.systems.columns import CALL, columns_of
 from learned_envs.systems.flat import flat
 from learned_envs.systems.reference import describe
 from learned_envs.systems.sensor import Sensor
@@ -24,6 +27,9 @@ Policy = Callable[[Array], Array]
 
 Driver = Callable[[str, Callable[[], gym.Env[Array, Array]], int, int], None]
 """(task, make_env, steps, seed): steps environments that `make_env` makes, about `steps` times."""
+
+
+NOTHING: Mapping[str, Array] = MappingProxyType({})
 
 
 class Recorder(gym.Wrapper[Array, Array, Array, Array]):
@@ -65,6 +71,9 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         self.on_episode = on_episode
         self._real = Adapter(env, self.spec_of_system.leaves)
         self._sensors = sensors
+        self._calls = ExitStack()
+        methods = [s.array.removeprefix(CALL) for s in sensors if s.array.startswith(CALL)]
+        self._returned = self._calls.enter_context(recorded_calls(env, methods))
         self._rows: dict[str, list[Any]] = {}
         self._columns: dict[str, list[Array]] = {}
         self._seed = -1
@@ -111,6 +120,7 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
     def close(self) -> None:
         """Deliver what is unfinished and close the environment."""
         self.cut()
+        self._calls.close()
         super().close()
 
     def began(self, observation: Any, seed: int | None) -> None:
@@ -135,11 +145,16 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
 
     def moved(self, action: Array, observation: Any, reward: float, terminated: bool) -> None:
         """Record a step."""
+        told = {
+            "step.reward": np.array(reward),
+            "step.terminated": np.array(float(terminated)),
+            **{f"{CALL}{name}": value for name, value in self._returned().items()},
+        }
         self._original.moved(self.env, action)
         self._rows["actions"].append(np.ravel(action))
         self._rows["rewards"].append(reward)
         self._fallen = terminated
-        self._observe(flat(self._real.base.observation_space, observation))
+        self._observe(flat(self._real.base.observation_space, observation), told)
 
     def _unmoved(self) -> bool:
         """Whether the state is the one that was recorded last."""
@@ -155,12 +170,12 @@ class Recorder(gym.Wrapper[Array, Array, Array, Array]):
         self._fallen = False
         self._observe(observation)
 
-    def _observe(self, observation: Array) -> None:
+    def _observe(self, observation: Array, told: Mapping[str, Array] = NOTHING) -> None:
         data = self._real.data
         self._rows["qpos"].append(data.qpos.copy())
         self._rows["qvel"].append(data.qvel.copy())
         self._rows["observations"].append(observation)
-        for name, column in columns_of(self._real, self._sensors).items():
+        for name, column in columns_of(self._real, self._sensors, told).items():
             self._columns.setdefault(name, []).append(column)
 
     def _deliver(self, terminated: bool, truncated: bool) -> None:

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from learned_envs.card_entries import Entries, Reference
+from learned_envs.collect.learned import completed
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.kinematics.computable import computable
 from learned_envs.registry import TaskEntry
-from learned_envs.rules.builder import GraphBuilder
 from learned_envs.rules.check import compare, predicted
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.origin import with_origin
 from learned_envs.rules.quantity import Watch
-from learned_envs.rules.recording import Recording, record_steps
+from learned_envs.rules.recording import CALL, STEP, Recording, record_steps
 from learned_envs.rules.rules import Rules
 from learned_envs.rules.space import Numbers, space_data
 from learned_envs.rules.tracing.trace import Trace, trace_rules
@@ -71,7 +71,7 @@ def traced_rules(env: gym.Env[Any, Any], probed: Probed, entry: TaskEntry) -> Tr
         UntraceableRulesError: if a line of its code cannot be traced, or what was traced is not
             what the environment does.
     """
-    trace = trace_rules(env, Adapter(env, probed.spec.leaves).slots)
+    trace = trace_rules(env, Adapter(env, probed.spec.leaves).slots, whole=False)
     read = {**trace.step.inputs, **(trace.start.inputs if trace.start is not None else {})}
     kept = (x for x in probed.spec.leaves if x.seen or f"memory.{x.name}" in read)
     spec = dataclasses.replace(probed.spec, leaves=tuple(kept))
@@ -98,10 +98,13 @@ def traced_task(
     """
     real = Adapter(env, spec.leaves)
     probed = Probed(spec) if probed is None else probed
-    trace = trace_rules(env, real.slots) if trace is None else trace
+    if trace is None:
+        trace = trace_rules(env, real.slots, whole=False)
     equipment = describe_equipment(real.model)
-    step = _with_origin(trace.step, real, spec)
-    start = trace.start if trace.start is not None else resting(step)
+    shown = space_data(real.base.observation_space)
+    step, learned = completed(trace, spec, shown.size)
+    assert trace.start is not None
+    step, start = _with_origin(step, real, spec), trace.start
     names = read_names(step, start)
     told = [name for name in names if computable(name, equipment)]
     equipment = equipment.needed_for([*told, *(["act"] if _slow(spec) else [])])
@@ -113,18 +116,18 @@ def traced_task(
     rules = Rules(
         step=step,
         start=start,
-        observation_space=space_data(real.base.observation_space),
+        observation_space=shown,
         action_space=actions,
         checked=compare(step, recording),
         frozen=probed.frozen,
         ways=trace.ways,
-        notes=trace.notes,
+        notes=(*trace.notes, *learned),
     )
     task = TracedTask(spec=spec, rules=rules, equipment=equipment, starts=starts, name=entry.name)
     entries = Entries(
         rules=rules,
         equipment=equipment,
-        reference=_reference(entry),
+        reference=reference_of(entry),
         notes=probed.notes or None,
     )
     return TracedRules(task, entries)
@@ -155,25 +158,6 @@ def record_starts(
     outputs = {"observation": np.stack(shown), "reward": np.zeros(count)}
     starts = torch.tensor(np.stack(rows), dtype=torch.float32)
     return starts, Recording(stacked, outputs)
-
-
-def resting(step: Graph) -> Graph:
-    """Return what a step shows if nothing happens in it: for environments without _get_obs."""
-    builder = GraphBuilder()
-    places: list[int] = []
-    for node in step.nodes:
-        args = [places[arg] for arg in node.args]
-        if node.op == "input":
-            name = str(node.data)
-            when, _, rest = name.partition(".")
-            if name == "action":
-                made = builder.constant(np.zeros(node.shape))
-            else:
-                made = builder.input(name if when == "memory" else f"after.{rest}", node.shape)
-        else:
-            made = builder.make(node.op, *args, data=node.data, shape=node.shape)
-        places.append(made)
-    return builder.graph({"observation": places[step.outputs["observation"]]})
 
 
 def _with_origin(step: Graph, real: Adapter, spec: SystemSpec) -> Graph:
@@ -214,7 +198,9 @@ def _stepped(
     """Take a step from a state, and return what rules read of it."""
     real.set_state(q, v, leaves)
     real.data.qacc_warmstart[:] = 0.0
-    watch = Watch(real.data, [*step.inputs])
+    # What a step or a method returns is learned, and says nothing of where the world is.
+    told = {n: np.zeros(s) for n, s in step.inputs.items() if n.startswith((CALL, STEP))}
+    watch = Watch(real.data, [name for name in step.inputs if name not in told])
     memory = {
         f"memory.{slot.name}": slot.get(real.base)
         for slot in real.slots
@@ -222,7 +208,7 @@ def _stepped(
     }
     with watch.step():
         real.step(action)
-    return {"action": action.astype(np.float64), **memory, **watch.values}
+    return {"action": action.astype(np.float64), **memory, **told, **watch.values}
 
 
 def _expect_starts(entry: TaskEntry, start: Graph, seen: Recording) -> None:
@@ -239,7 +225,8 @@ def _expect_starts(entry: TaskEntry, start: Graph, seen: Recording) -> None:
         )
 
 
-def _reference(entry: TaskEntry) -> Reference:
+def reference_of(entry: TaskEntry) -> Reference:
+    """Return how the environment of a task is made, and how long its episodes are."""
     registered = gym.spec(entry.reference_id.rpartition(":")[2])
     return Reference(
         id=entry.reference_id,

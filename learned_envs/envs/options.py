@@ -134,6 +134,11 @@ class EnvOptions:
         """
         checkpoint = self._found(task)
         simulation = Simulation.load(checkpoint, self.device, **self.parameters)
+        if isinstance(simulation.task, Motion):
+            raise ParameterError(
+                f"The rules of {simulation.task.reference_id} could not be traced. Make the "
+                "environment with rules='hosted', where its own code is."
+            )
         self._check_members(simulation.members)
         return simulation.to_bfloat16() if self.precision == "bfloat16" else simulation
 

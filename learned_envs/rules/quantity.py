@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learned_envs.errors import RulesError
-from learned_envs.rules.tracing.physics import STEPS, UNCHANGED
+from learned_envs.rules.tracing.mujoco_function import STEPS
+from learned_envs.rules.tracing.physics import UNCHANGED
 
 Array = NDArray[np.float64]
 

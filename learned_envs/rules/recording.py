@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,12 @@ import numpy as np
 from gymnasium.spaces.utils import flatten
 
 from learned_envs.rules.quantity import Array, Watch
+from learned_envs.rules.tracing.cut import recorded_calls
 from learned_envs.systems.locate import locate
 from learned_envs.systems.slot import Slot
+
+CALL, STEP = "after.call.", "after.step."
+"""How inputs begin that are what a method, or the step itself, returned."""
 
 LONGEST = 200
 """Steps of an episode."""
@@ -64,6 +68,30 @@ def record_steps(
     rng = np.random.default_rng(seed)
     befores = list[dict[str, Array]]()
     afters = list[dict[str, Array]]()
+    methods = [name.removeprefix(CALL) for name in inputs if name.startswith(CALL)]
+    plain = [name for name in inputs if not name.startswith((CALL, STEP))]
+    with recorded_calls(env, methods) as returned:
+        _run(base, env, plain, steps, rng, slots, returned, befores, afters)
+    found = Recording(_stacked(befores), _stacked(afters))
+    for name in inputs:
+        if name.startswith(STEP):
+            # What is learned of a step is what it returned.
+            found.inputs[name] = found.outputs[name.removeprefix(STEP)].astype(np.float64)
+    return found
+
+
+def _run(
+    base: Any,
+    env: gym.Env[Any, Any],
+    inputs: Sequence[str],
+    steps: int,
+    rng: np.random.Generator,
+    slots: Sequence[Slot],
+    returned: Callable[[], dict[str, Array]],
+    befores: list[dict[str, Array]],
+    afters: list[dict[str, Array]],
+) -> None:
+    """Run episodes until there are enough steps."""
     while len(befores) < steps:
         base.reset(seed=int(rng.integers(2**31)))
         watch = Watch(locate(base)[1], inputs)
@@ -71,7 +99,9 @@ def record_steps(
             memory = {f"memory.{slot.name}": slot.get(env) for slot in slots}
             with watch.step():
                 observation, reward, terminated, truncated, info = base.step(action)
-            befores.append({"action": np.array(action, np.float64), **memory, **watch.values})
+            calls = {f"{CALL}{name}": value for name, value in returned().items()}
+            known = {"action": np.array(action, np.float64), **memory, **watch.values, **calls}
+            befores.append(known)
             afters.append(
                 {
                     "observation": np.array(flatten(base.observation_space, observation)),
@@ -85,7 +115,6 @@ def record_steps(
             ended = terminated or truncated
             if len(befores) == steps or (ended and rng.random() < 1 / BEYOND):
                 break
-    return Recording(_stacked(befores), _stacked(afters))
 
 
 def numeric(info: Mapping[str, Any], prefix: str = "info") -> dict[str, Array]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import mujoco
@@ -15,24 +16,34 @@ from learned_envs.systems.sensor import Sensor
 Array = np.ndarray[Any, Any]
 
 SENSOR, TOUCH = "sensor.", "touch."
+STEP, CALL = "step.", "call."
+"""How arrays of sensors begin that are no arrays of MuJoCo's."""
 
 
-def columns_of(real: Adapter, sensors: Sequence[Sensor]) -> dict[str, Array]:
+def columns_of(
+    real: Adapter, sensors: Sequence[Sensor], told: Mapping[str, Array] = MappingProxyType({})
+) -> dict[str, Array]:
     """Copy what is recorded of a state beside qpos, qvel and observation.
 
     Args:
         real: the environment, which says the leaves of the state.
         sensors: the task's; those that are not observed are read.
+        told: what the step that led there returned, by the array of a sensor: "step.reward", or
+            "call.METHOD" for a method of the environment. At a start it is zero.
 
     Returns:
         (n) float64 each, by name.
     """
     hidden = {
-        sensor.name: read_quantity(real.model, real.data, sensor.array).ravel()[sensor.slice]
-        for sensor in sensors
-        if sensor.place is None
+        sensor.name: _reading(real, sensor, told) for sensor in sensors if sensor.place is None
     }
     return {**real.leaves(), **hidden}
+
+
+def _reading(real: Adapter, sensor: Sensor, told: Mapping[str, Array]) -> Array:
+    if sensor.array.startswith((STEP, CALL)):
+        return np.ravel(told.get(sensor.array, np.zeros(sensor.size)))
+    return read_quantity(real.model, real.data, sensor.array).ravel()[sensor.slice]
 
 
 def read_quantity(model: mujoco.MjModel, data: mujoco.MjData, name: str) -> Array:

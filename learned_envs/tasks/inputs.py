@@ -98,7 +98,7 @@ class Quantities:
             known |= self._derived(q, v, moment.ctrl, state.memory.get("act"), state.memory)
         batch = state.q.shape[:-1]
         return {
-            f"{self.when}.{name}": known[name].reshape(*batch, *shape)
+            f"{self.when}.{name}": known[name].reshape((*batch, *shape))
             for name, shape in self.shapes.items()
         }
 

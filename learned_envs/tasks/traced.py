@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -228,7 +229,7 @@ class _Machine:
             near = State(q, before.v, before.memory), State(reached, after.v, after.memory)
             found = self.step(read(self.absolute, before, after), read(self.quantities, *near))
         flat = {
-            name: x.reshape(*before.q.shape[:-1], -1)
+            name: x.reshape((*before.q.shape[:-1], -1))
             for name, x in found.items()
             if "memory." in name
         }
@@ -237,7 +238,7 @@ class _Machine:
     def _memory(self, state: State) -> dict[str, Tensor]:
         batch = state.q.shape[:-1]
         return {
-            f"memory.{name}": state.memory[name].reshape(*batch, *self.shapes[name])
+            f"memory.{name}": state.memory[name].reshape((*batch, *self.shapes[name]))
             for name in self.memory
         }
 
@@ -247,8 +248,10 @@ def learned_sensors(spec: SystemSpec, equipment: Equipment, rules: Rules) -> tup
     read = read_names(rules.step, rules.start)
     known = {"qpos", "qvel", "ctrl", *(leaf.name for leaf in spec.leaves)}
     known |= {*derived_names(spec, equipment, read)}
+    # What is observed is recorded with the observations.
+    seen = {"step.observation": 0}
     return tuple(
-        Sensor(name, size=int(torch.Size(shape).numel()), array=name)
+        Sensor(name, size=math.prod(shape), place=seen.get(name), array=name)
         for name, shape in read.items()
         if name not in known
     )
