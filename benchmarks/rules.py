@@ -10,6 +10,7 @@ docs/rules.md, where those of other environments stay.
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ def row(name: str) -> str:
             seconds = time.perf_counter() - begin
             task = traced_rules(env, spec, entry).task
     except LearnedEnvsError as error:
-        return f"| {name} | {str(error).splitlines()[0]} |" + " |" * 10
+        reason = re.sub(r"/\S*?/site-packages/", "", str(error).splitlines()[0])
+        return f"| {name} | {reason} |" + " |" * 10
     return laid_out(name, task, seconds)
 
 
