@@ -16,6 +16,7 @@ import pytest
 from traits import TraitEnv, mjcf
 
 from learned_envs.errors import SystemSpecError
+from learned_envs.systems.copying import copy_data
 from learned_envs.systems.hosting import Hosting, Moved
 from learned_envs.systems.reference import deprecations_swallowed
 
@@ -34,7 +35,7 @@ class Oracle:
         self.follow(data)
 
     def follow(self, data: mujoco.MjData) -> None:
-        mujoco.mj_copyData(self.data, self.model, data)
+        copy_data(data, self.data)
 
     def __call__(self, steps: int) -> Callable[[mujoco.MjModel, mujoco.MjData], Moved]:
         def move(model: mujoco.MjModel, data: mujoco.MjData) -> Moved:

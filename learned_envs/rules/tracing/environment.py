@@ -12,11 +12,14 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from learned_envs.rules.tracing.dm_control import engine_substituted
 from learned_envs.rules.tracing.physics import Physics
 from learned_envs.rules.tracing.storage import Storage
 from learned_envs.rules.tracing.substitute import Guard
 from learned_envs.rules.tracing.traced import Traced
 from learned_envs.rules.tracing.tracer import Tracer
+from learned_envs.systems.copying import copy_data
+from learned_envs.systems.locate import locate
 from learned_envs.systems.slot import ENV, Slot
 from learned_envs.systems.walk import owners, read, write
 
@@ -44,6 +47,9 @@ def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
     copies = {id(value): copy.copy(value) for value in data}
     for owner in every:
         _replace(owner, lambda value: copies.get(id(value), value))
+    # An object of a library, which is not looked into, may hold the data.
+    held = None if data or not simulated else locate(root)[1]
+    before = copy.copy(held)
     constants = [(model, _arrays(model)) for model in models.values()]
     draws = [(value, _drawn(value)) for value in values if _drawn(value) is not None]
     drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
@@ -58,6 +64,8 @@ def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
             for name, array in numbers.items():
                 if not np.array_equal(there := getattr(model, name), array, equal_nan=True):
                     there[...] = array
+        if held is not None:
+            copy_data(before, held)
         for generator, state in draws:
             _redraw(generator, state)
         random.setstate(drawn[0])
@@ -105,7 +113,8 @@ def substituted(
             inputs[slot.name] = storage.node
             for path in (slot.path, *slot.others):
                 write(root, path, Traced(storage, scalar=np.isscalar(value)))
-        yield inputs
+        with engine_substituted(root, physics):
+            yield inputs
 
 
 def remembered(root: Any, tracer: Tracer, inputs: dict[str, int]) -> dict[str, int]:

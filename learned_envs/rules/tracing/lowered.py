@@ -276,6 +276,7 @@ def _array(tracer: Tracer, a: Any, *_: Any, copy: bool = True, ndmin: int = 0, *
 
 lowers(np.copy, np.array)(lambda tracer, a, *_, **options: _array(tracer, a, **options).copy())
 lowers(np.shape)(lambda tracer, a: tracer.lift(a).shape)
+lowers(np.isscalar)(lambda tracer, element: getattr(element, "scalar", True))
 lowers(np.ndim)(lambda tracer, a: tracer.lift(a).ndim)
 lowers(np.size)(
     lambda tracer, a, axis=None: tracer.lift(a).size if axis is None else tracer.lift(a).shape[axis]

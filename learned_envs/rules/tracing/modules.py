@@ -11,6 +11,7 @@ from typing import Any
 LIBRARIES = (
     *("numpy", "scipy", "torch", "mujoco", "jax", "learned_envs", "glfw", "imageio", "matplotlib"),
     *("threading", "abc", "typing", "copy", "collections", "functools", "contextlib", "enum"),
+    *("dm_control.mujoco", "dm_control.rl", "dm_env"),
     *("dataclasses", "logging", "warnings", "importlib", "_weakrefset", "weakref", "pathlib"),
 )
 """Whose modules stay as they are."""
