@@ -14,7 +14,7 @@ import numpy as np
 
 from learned_envs.rules.tracing.dm_control import engine_substituted
 from learned_envs.rules.tracing.physics import Physics
-from learned_envs.rules.tracing.storage import Storage
+from learned_envs.rules.tracing.storage import LARGEST, Storage
 from learned_envs.rules.tracing.substitute import Guard
 from learned_envs.rules.tracing.traced import Traced
 from learned_envs.rules.tracing.tracer import Tracer
@@ -24,8 +24,6 @@ from learned_envs.systems.slot import ENV, Slot
 from learned_envs.systems.walk import owners, read, write
 
 DEEPEST = 12
-LARGEST = 10_000
-"""Numbers of an array that may stand in a graph."""
 
 Owners = list[Any]
 
@@ -91,6 +89,8 @@ def substituted(
         def stand(value: Any) -> Any:
             if value is physics.original:
                 return physics.proxy
+            if value is physics.model:
+                return physics.constants
             if id(value) in table:
                 return table[id(value)]
             if isinstance(value, np.random.Generator | np.random.RandomState | random.Random):

@@ -49,7 +49,10 @@ def library(name: str) -> bool:
 
 @contextlib.contextmanager
 def replaced(
-    modules: Iterable[ModuleType], table: dict[int, Any], names: dict[str, Any]
+    modules: Iterable[ModuleType],
+    table: dict[int, Any],
+    names: dict[str, Any],
+    constant: Callable[[Any], Any],
 ) -> Iterator[None]:
     """Replace what globals of modules hold, until the block ends.
 
@@ -57,8 +60,10 @@ def replaced(
         modules: in which.
         table: id of an object -> what stands for it.
         names: of Python's built-in functions -> what stands for them.
+        constant: from a value to what stands for it, in modules and in classes.
     """
     undo: list[tuple[dict[str, Any], str, Any]] = []
+    classes: list[tuple[type, str, Any]] = []
     missing = object()
     try:
         for module in modules:
@@ -67,12 +72,22 @@ def replaced(
                 if id(value) in table and not name.startswith("__"):
                     undo.append((content, name, value))
                     content[name] = table[id(value)]
+                elif (stands := constant(value)) is not value:
+                    undo.append((content, name, value))
+                    content[name] = stands
+                elif isinstance(value, type) and value.__module__ == module.__name__:
+                    for key, each in list(vars(value).items()):
+                        if (stands := constant(each)) is not each:
+                            classes.append((value, key, each))
+                            setattr(value, key, stands)
             for name, value in names.items():
                 if name not in content:
                     undo.append((content, name, missing))
                     content[name] = value
         yield
     finally:
+        for kind, name, value in reversed(classes):
+            setattr(kind, name, value)
         for content, name, value in reversed(undo):
             if value is missing:
                 content.pop(name, None)

@@ -8,6 +8,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from learned_envs.rules.tracing.model import ModelProxy
 from learned_envs.rules.tracing.physics import FRESH, UNCHANGED, Physics
 from learned_envs.rules.tracing.proxy import DataProxy
 from learned_envs.rules.tracing.refusal import refusal
@@ -29,8 +30,14 @@ def mujoco_functions() -> dict[int, Any]:
     return table
 
 
+def _real(value: Any) -> Any:
+    return value.__dict__["_real"] if isinstance(value, ModelProxy) else value
+
+
 def _function(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def called(*args: Any, **options: Any) -> Any:
+        args = tuple(_real(each) for each in args)
+        options = {key: _real(value) for key, value in options.items()}
         given = [*args, *options.values()]
         proxy = next((each for each in given if isinstance(each, DataProxy)), None)
         if proxy is None and not traced(given):

@@ -9,10 +9,12 @@ import mujoco
 import numpy as np
 
 from learned_envs.rules.tracing.contact import ContactList
+from learned_envs.rules.tracing.model import ModelProxy
 from learned_envs.rules.tracing.proxy import DataProxy, read_array
 from learned_envs.rules.tracing.refusal import refusal
 from learned_envs.rules.tracing.storage import Storage
 from learned_envs.rules.tracing.tracer import Tracer
+from learned_envs.systems.slot import MODEL, Slot
 
 STATE = frozenset({"qpos", "qvel", "act", "ctrl", "time", "mocap_pos", "mocap_quat", "userdata"})
 """What physics starts from: functions that compute other quantities anew leave it as it is."""
@@ -73,6 +75,7 @@ class Physics:
         original: the data of which this is a copy.
         given: nodes of what the step wrote for physics, when it was first called: `ctrl`,
             `physics.X`, and `memory.X` for what is kept.
+        constants: the model, or what stands for it.
         contacts: the pairs of geoms that touch.
         asked: the stages at which contacts were asked for.
     """
@@ -83,6 +86,7 @@ class Physics:
         data: mujoco.MjData,
         contacts: Sequence[tuple[int, int]] = (),
         stage: str = "before",
+        slots: Sequence[Slot] = (),
     ) -> None:
         self.tracer, self.model = tracer, data.model
         self.real = copy.copy(data)
@@ -93,6 +97,8 @@ class Physics:
         self.contacts, self.asked = contacts, set[str]()
         self.storages: dict[str, Storage] = {}
         self.proxy = DataProxy(self)
+        drawn = any(slot.name.startswith(MODEL) for slot in slots)
+        self.constants = ModelProxy(tracer, self.model, slots) if drawn else self.model
 
     def storage(self, name: str) -> Storage:
         """Return the memory of an array of MuJoCo's data."""
@@ -157,6 +163,15 @@ class Physics:
         for each in HELD - {"ctrl"}:
             if each in self.storages:
                 self.storages[each].locked = f"a value written into data.{each}|{HELP}"
+
+    def left(self, slots: Sequence[Slot]) -> dict[str, int]:
+        """Return nodes of what a step leaves in arrays of the data that are memory, if changed."""
+        nodes = {}
+        for name in HELD & {slot.name for slot in slots} & set(self.storages):
+            storage = self.storages[name]
+            if storage.node != self.tracer.input(f"before.{name}", storage.example).node:
+                nodes[f"memory.{name}"] = storage.node
+        return nodes
 
     def _give(self) -> None:
         """Remember what the step wrote for physics."""

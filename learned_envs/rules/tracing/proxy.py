@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import mujoco
 import numpy as np
 
 from learned_envs.rules.tracing.refusal import refusal
@@ -35,7 +34,7 @@ class DataProxy:
     def __getattr__(self, name: str) -> Any:
         physics: Physics = self.__dict__["_physics"]
         if name == "model":
-            return physics.model
+            return physics.constants
         if name in NAMED:
             return lambda *args: Named(physics, getattr(physics.real, name)(*args), name)
         value = read_array(physics.real, name)
@@ -80,8 +79,8 @@ class Named:
         view.tracer.write(view.storage, view.ids, value)
 
 
-def located(data: mujoco.MjData, view: Array) -> tuple[str, Array]:
-    """Return the array of MuJoCo's data that a view looks into, and the places that it shows."""
+def located(data: Any, view: Array) -> tuple[str, Array]:
+    """Return the array of MuJoCo's data or model that a view looks into, and the places shown."""
     first = view.__array_interface__["data"][0]
     for name in dir(data):
         array = read_array(data, name)
@@ -99,6 +98,6 @@ def located(data: mujoco.MjData, view: Array) -> tuple[str, Array]:
     raise refusal("an array that is none of MuJoCo's data", "read data's own arrays")
 
 
-def read_array(data: mujoco.MjData, name: str) -> Any:
+def read_array(data: Any, name: str) -> Any:
     """Return an attribute of MuJoCo's data; None if there is none."""
     return None if name.startswith("_") else getattr(data, name, None)

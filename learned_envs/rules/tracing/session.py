@@ -22,7 +22,7 @@ from learned_envs.rules.tracing.oracle import RaisedError, explored, merged
 from learned_envs.rules.tracing.output import Outputs, choose, flat, infos, logical, number
 from learned_envs.rules.tracing.physics import Physics, PhysicsReached
 from learned_envs.rules.tracing.refusal import refusal, where
-from learned_envs.rules.tracing.substitute import substitutes
+from learned_envs.rules.tracing.substitute import constants, substitutes
 from learned_envs.rules.tracing.traced import Traced
 from learned_envs.rules.tracing.tracer import Tracer
 from learned_envs.systems.locate import locate
@@ -85,7 +85,7 @@ class Session:
             }
             for name, node in remembered(self.base, tracer, memory).items():
                 outputs[f"memory.{name}"] = node
-            return outputs | physics.given
+            return outputs | physics.given | physics.left(self.slots)
 
         return self._over_all(run, "before")
 
@@ -123,7 +123,7 @@ class Session:
 
             def outcome(contacts: Sequence[Pair]) -> Outputs:
                 def once() -> Outputs:
-                    physics = Physics(tracer, self.data, contacts, stage)
+                    physics = Physics(tracer, self.data, contacts, stage, self.slots)
                     with self._substituted(tracer, physics) as memory:
                         outputs = run(tracer, physics, memory)
                     seen.calls.add(physics.calls)
@@ -158,7 +158,7 @@ class Session:
         tracer = Tracer(GraphBuilder())
         self._table, names = substitutes(tracer)
         self._table |= mujoco_functions()
-        with replaced(self.modules, self._table, names):
+        with replaced(self.modules, self._table, names, constants(tracer)):
             yield tracer
 
     @contextlib.contextmanager

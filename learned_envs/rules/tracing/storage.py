@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+LARGEST = 10_000
+"""Numbers of an array of the environment's that may stand in a graph."""
+
 
 class Storage:
     """Some memory.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from learned_envs.rules.tracing.refusal import refusal
+from learned_envs.rules.tracing.storage import LARGEST, Storage
 from learned_envs.rules.tracing.traced import Traced, traced
 from learned_envs.rules.tracing.tracer import Tracer
 
@@ -146,6 +147,23 @@ def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
         "all": _over(builtins.all, np.logical_and),
     }
     return table, names
+
+
+def constants(tracer: Tracer) -> Function:
+    """Return what puts traced arrays in the place of a module's own."""
+    storages: dict[int, Storage] = {}
+
+    def stands(value: Any) -> Any:
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "bifu":
+            return value
+        if value.size > LARGEST:
+            return value
+        if id(value) not in storages:
+            storages[id(value)] = tracer.stored(value)
+            storages[id(value)].locked = "a value written into an array of a module|copy it first"
+        return Traced(storages[id(value)])
+
+    return stands
 
 
 def _either(tracer: Tracer, plain: Function, numpy: Function) -> Function:

@@ -265,6 +265,26 @@ class Pushed(Robot):
         return self._get_obs(), self.data.xfrc_applied[1, 2], False, False, {}
 
 
+class Drawn(Robot):
+    """Draws a mass and a place in the model at reset, and holds a ball by a control of its own."""
+
+    STANCE = np.array([0.5, 0.2])
+
+    def begin(self):
+        self.model.site_pos[0] = self.np_random.uniform(-1, 1, 3)
+        self.model.body_mass[1] = self.np_random.uniform(1, 2)
+
+    def step(self, action):
+        controls = self.STANCE.copy()
+        controls[0] += action[0]
+        controls[1] = DEFAULT_POSE[1]
+        self.data.ctrl += 0.5 * (controls - self.data.ctrl)
+        mujoco.mj_step(self.model, self.data, nstep=2)
+        target = self.model.site("imu").pos * self.model.body_mass[1]
+        away = np.linalg.norm(self.data.qpos[:3] - target - self.model.site_pos[0])
+        return self._get_obs(), -away, False, False, {"nu": self.model.nu}
+
+
 class Fresh(Robot):
     """Computes positions anew behind physics."""
 

@@ -74,6 +74,17 @@ def test_what_is_written_for_physics_is_an_output():
     assert "physics.qpos" not in outputs
 
 
+def test_what_a_reset_draws_of_the_model_is_memory():
+    slots = [
+        Slot("model.site_pos[0]", (3,), frozen=True),
+        Slot("model.body_mass[1]", (), frozen=True),
+        Slot("ctrl", (2,)),
+    ]
+    found = check(robots.Drawn(), slots, names=("reward", "memory.ctrl", "info.nu"))
+    assert {"memory.model.site_pos[0]", "memory.model.body_mass[1]"} <= set(found.trace.step.inputs)
+    assert isinstance(robots.Drawn.STANCE, np.ndarray)
+
+
 def test_what_is_computed_anew_is_told_apart():
     trace = trace_rules(reset(robots.Fresh()))
     assert {"after.site_xpos", "fresh.site_xpos"} <= set(trace.step.inputs)
