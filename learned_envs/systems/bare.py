@@ -20,6 +20,9 @@ from learned_envs.errors import ParameterError, SystemSpecError
 
 Array = np.ndarray[Any, Any]
 
+LINES = (int(mujoco.mjtJoint.mjJNT_SLIDE), int(mujoco.mjtJoint.mjJNT_HINGE))
+"""Joints of one number."""
+
 STEP = 0.02
 """Seconds of an environment step, if nobody says how many solver steps it has."""
 
@@ -99,7 +102,7 @@ class BareEnv(MujocoEnv):
         scale = self._reset_noise_scale
         mujoco.mj_integratePos(model, q, scale * self.np_random.normal(size=model.nv), 1.0)
         for joint in np.flatnonzero(model.jnt_limited):
-            if model.jnt_type[joint] in (mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE):
+            if int(model.jnt_type[joint]) in LINES:
                 place = model.jnt_qposadr[joint]
                 q[place] = np.clip(q[place], *model.jnt_range[joint])
         self.data.qpos[:] = q

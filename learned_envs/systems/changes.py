@@ -11,10 +11,8 @@ import mujoco
 import numpy as np
 
 from learned_envs.systems.adapter import Adapter
-from learned_envs.systems.constants import constants_of
-from learned_envs.systems.locate import locate
-from learned_envs.systems.slot import ENV, MODEL, Kind, Slot, kind_of
-from learned_envs.systems.walk import walk
+from learned_envs.systems.slot import ENV, MODEL, Slot
+from learned_envs.systems.snapshot import MOST, PASSING, WHOLE, Snapshot, Value, differs, numbers_of
 
 Array = np.ndarray[Any, Any]
 
@@ -22,14 +20,8 @@ RESETS, STEPS = 6, 12
 """Episodes that are looked at, and steps of each."""
 SAME = 1e-9
 """What rounding may do: times differ by it if they are summed from elsewhere."""
-MOST = 10_000
-"""Numbers in one leaf, at most."""
-
-WHOLE = mujoco.mjtState.mjSTATE_INTEGRATION
-CHOSEN = ("mocap_pos", "mocap_quat", "qfrc_applied", "xfrc_applied", "eq_active", "userdata")
-"""Arrays of MuJoCo's data that an environment may set at a reset or in a step."""
-PASSING = ("ctrl", "time")
-"""What every step changes, and few steps depend on."""
+LATEST = 60.0
+"""Seconds; when a step is taken again, at the latest."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +35,6 @@ class Found:
 
     slots: tuple[Slot, ...]
     unheld: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Value:
-    """What lay at a path at one moment."""
-
-    numbers: Array
-    kind: Kind
-    identity: int
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """An environment at one moment; `values` has None where there are no numbers."""
-
-    whole: Array
-    values: Mapping[str, _Value | None]
 
 
 def find_slots(
@@ -96,9 +71,10 @@ class _Search:
     def __init__(self, env: gym.Env[Any, Any], seed: int) -> None:
         self.env, self.base = env, env.unwrapped
         self.real = Adapter(self.base)
-        self.model, self.data = locate(env)
+        self.slots: list[Slot] = []
+        self.plain: dict[int, dict[str, Array]] = {}
         self.seed, self.rng = seed, np.random.default_rng(seed)
-        self.episodes: list[list[_Moment]] = []
+        self.episodes: list[list[Snapshot]] = []
         self.actions: list[list[Any]] = []
 
     def look(self, resets: int, steps: int) -> None:
@@ -109,11 +85,11 @@ class _Search:
         self.real.step(self.base.action_space.sample())
         for episode in range(resets):
             self.real.reset(seed=self.seed + episode)
-            moments, actions = [self._now()], []
+            moments, actions = [Snapshot.of(self.real)], []
             for _ in range(steps):
                 actions.append(self.base.action_space.sample())
                 _, _, terminated, truncated, _ = self.real.step(actions[-1])
-                moments.append(self._now())
+                moments.append(Snapshot.of(self.real))
                 if terminated or truncated:
                     break
             self.episodes.append(moments)
@@ -121,9 +97,10 @@ class _Search:
 
     def found(self) -> Found:
         """Return what changes and matters."""
-        slots, unheld = self._changing()
-        self.slots = slots
-        kept = [slot for slot in slots if slot.frozen or slot.name == "act" or self._matters(slot)]
+        self.slots, unheld = self._changing()
+        kept = [
+            slot for slot in self.slots if slot.frozen or slot.name == "act" or self._matters(slot)
+        ]
         return Found(tuple(kept), unheld)
 
     def _changing(self) -> tuple[list[Slot], dict[str, str]]:
@@ -134,55 +111,34 @@ class _Search:
             held = [value for value in column if value is not None]
             if not held:
                 continue
+            # One number may be put where later there are some.
             shapes = {value.numbers.shape for value in held}
-            if len(held) < len(column) or len(shapes) > 1:
-                if _differs(column):
+            shape = max(shapes, key=len)
+            if len(held) < len(column) or len(shapes - {()}) > 1:
+                if differs(column):
                     unheld[name] = "is not always there, or not always of one shape"
                 continue
-            if not _differs(column) and not self._placed(name, held[0]):
+            if not differs(column) and not self._placed(name, held[0]):
                 continue
             if held[0].numbers.size > MOST:
                 unheld[name] = f"has {held[0].numbers.size:,} numbers, more than {MOST:,}"
                 continue
             moving = any(
-                _differs([moment.values[name] for moment in episode]) for episode in self.episodes
+                differs([moment.values[name] for moment in episode]) for episode in self.episodes
             )
             kinds = {value.kind for value in held}
             kind = kinds.pop() if len(kinds) == 1 else "float"
-            slots.append(Slot(name, held[0].numbers.shape, kind, not moving))
+            slots.append(Slot(name, shape, kind, not moving))
         return _merged(list(_parts(slots, every)), every), unheld
 
-    def _placed(self, name: str, value: _Value) -> bool:
+    def _placed(self, name: str, value: Value) -> bool:
         """Whether a mocap body is held elsewhere than where the model has it."""
         if name not in ("mocap_pos", "mocap_quat"):
             return False
-        place = getattr(self.model, name.replace("mocap", "body"))[self.model.body_mocapid >= 0]
+        place = getattr(self.real.model, name.replace("mocap", "body"))[
+            self.real.model.body_mocapid >= 0
+        ]
         return not np.allclose(value.numbers, place)
-
-    def _now(self) -> _Moment:
-        whole = np.empty(mujoco.mj_stateSize(self.model, WHOLE))
-        mujoco.mj_getState(self.model, self.data, whole, WHOLE)
-        return _Moment(whole, dict(self._values()))
-
-    def _values(self) -> Iterator[tuple[str, _Value | None]]:
-        names = [*(["act"] if self.model.na else []), *PASSING, *CHOSEN]
-        for name in names:
-            numbers = np.array(getattr(self.data, name), dtype=np.float64)
-            if numbers.size:
-                yield name, _Value(numbers, "float", 0)
-        for name, constant in constants_of(self.model, MOST).items():
-            if constant.dtype.kind in "fiub":
-                kind = kind_of(constant) or "float"
-                yield f"{MODEL}{name}", _Value(constant.astype(np.float64), kind, 0)
-        for path, value in walk(self.base):
-            found = kind_of(value)
-            identity = id(value) if isinstance(value, np.ndarray) else 0
-            yield (
-                ENV + path,
-                None
-                if found is None
-                else _Value(np.array(value, dtype=np.float64), found, identity),
-            )
 
     def _matters(self, slot: Slot) -> bool:
         """Whether anything of a step depends on what lies in a slot before it."""
@@ -190,10 +146,13 @@ class _Search:
             for moment, action in zip(moments, actions, strict=False):
                 other = self.episodes[self.rng.integers(len(self.episodes))]
                 value = other[self.rng.integers(len(other))]
-                changed = _value_of(slot, value.values)
-                if np.array_equal(changed, _value_of(slot, moment.values)):
+                changed = value.of_slot(slot)
+                if slot.name == "time":
+                    # What happens at some time happens later than these few steps.
+                    changed = np.array(self.rng.uniform(0.0, LATEST))
+                if np.array_equal(changed, moment.of_slot(slot)):
                     continue
-                before = self._step(moment, action, {})
+                before = self._plainly(moment, action)
                 after = self._step(moment, action, {slot.name: changed})
                 # Every step counts the time, and that alone is no reason to.
                 names = before.keys() - ({slot.name} & {*PASSING})
@@ -201,45 +160,40 @@ class _Search:
                     return True
         return False
 
-    def _step(self, moment: _Moment, action: Any, change: Mapping[str, Array]) -> dict[str, Array]:
+    def _plainly(self, moment: Snapshot, action: Any) -> dict[str, Array]:
+        """Take a step again as it was; return what came of it that comes of it every time."""
+        if id(moment) not in self.plain:
+            one, other = (self._step(moment, action, {}) for _ in range(2))
+            same = {name: value for name, value in one.items() if _same(value, other[name])}
+            self.plain[id(moment)] = same
+        return self.plain[id(moment)]
+
+    def _step(self, moment: Snapshot, action: Any, change: Mapping[str, Array]) -> dict[str, Array]:
         """Take a step again, with some slots changed; return all that came of it, by name."""
-        mujoco.mj_setState(self.model, self.data, moment.whole, WHOLE)
+        mujoco.mj_setState(self.real.model, self.real.data, moment.whole, WHOLE)
         for slot in self.slots:
-            slot.set(self.env, change.get(slot.name, _value_of(slot, moment.values)))
-        warm = self.data.qacc_warmstart.copy()
-        mujoco.mj_forward(self.model, self.data)
-        self.data.qacc_warmstart[:] = warm
+            slot.set(self.env, change.get(slot.name, moment.of_slot(slot)))
+        warm = self.real.data.qacc_warmstart.copy()
+        mujoco.mj_forward(self.real.model, self.real.data)
+        self.real.data.qacc_warmstart[:] = warm
         self.base.np_random = np.random.default_rng(self.seed)
         observation, reward, terminated, truncated, _ = self.real.step(action)
         came = {slot.name: slot.get(self.env) for slot in self.slots}
         return came | {
-            "q": self.data.qpos.copy(),
-            "v": self.data.qvel.copy(),
+            "q": self.real.data.qpos.copy(),
+            "v": self.real.data.qvel.copy(),
             "observation": observation,
             "reward": np.array([reward, terminated, truncated], dtype=np.float64),
         }
 
 
-def _differs(column: list[_Value | None]) -> bool:
-    first = None if column[0] is None else column[0].numbers
-    return any(
-        (value is None) != (first is None)
-        or (
-            value is not None
-            and first is not None
-            and not np.array_equal(value.numbers, first, equal_nan=True)
-        )
-        for value in column[1:]
-    )
-
-
-def _parts(slots: list[Slot], every: list[Mapping[str, _Value | None]]) -> Iterator[Slot]:
+def _parts(slots: list[Slot], every: list[Mapping[str, Value | None]]) -> Iterator[Slot]:
     """Take of the model's constants only the rows that differ."""
     for slot in slots:
         if not slot.name.startswith(MODEL) or not slot.shape:
             yield slot
             continue
-        rows = np.array([_numbers(values, slot.name) for values in every])
+        rows = np.array([numbers_of(values, slot.name) for values in every])
         rows = rows.reshape(*rows.shape[:2], -1)
         vary = np.flatnonzero((rows != rows[:1]).any((0, 2)))
         first, last = int(vary[0]), int(vary[-1]) + 1
@@ -248,7 +202,7 @@ def _parts(slots: list[Slot], every: list[Mapping[str, _Value | None]]) -> Itera
         yield replace(slot, name=f"{slot.name}[{part}]", shape=shape)
 
 
-def _merged(slots: list[Slot], every: list[Mapping[str, _Value | None]]) -> list[Slot]:
+def _merged(slots: list[Slot], every: list[Mapping[str, Value | None]]) -> list[Slot]:
     """Make one slot of paths that always hold the same array."""
     kept: dict[tuple[int, ...] | str, Slot] = {}
     for slot in slots:
@@ -261,22 +215,6 @@ def _merged(slots: list[Slot], every: list[Mapping[str, _Value | None]]) -> list
         else:
             kept[key] = slot
     return list(kept.values())
-
-
-def _numbers(values: Mapping[str, _Value | None], name: str) -> Array:
-    value = values[name]
-    assert value is not None
-    return value.numbers
-
-
-def _value_of(slot: Slot, values: Mapping[str, _Value | None]) -> Array:
-    """Return what lay in a slot at a moment."""
-    if not slot.name.startswith(MODEL) or slot.name in values:
-        return _numbers(values, slot.name)
-    name, _, part = slot.name.rpartition("[")
-    first, _, last = part.rstrip("]").partition(":")
-    numbers = _numbers(values, name)
-    return np.asarray(numbers[int(first) : int(last)] if last else numbers[int(first)])
 
 
 def _same(one: Array, other: Array) -> bool:

@@ -8,7 +8,7 @@ geometry says does not matter is believed only where steps confirm it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium as gym
@@ -51,11 +51,14 @@ class Probed:
         spec: the system, with the leaves of its state.
         notes: what a model of it will not see, a sentence each.
         frozen: indices of v that stay zero where q holds a constant of the episode, such as a goal.
+        unheld: what the environment keeps that cannot be part of a state, by its path, with the
+            reason. Motion does not depend on it; its rules may.
     """
 
     spec: SystemSpec
     notes: tuple[str, ...] = ()
     frozen: tuple[int, ...] = ()
+    unheld: Mapping[str, str] = field(default_factory=dict)
 
 
 def discover(env: gym.Env[Any, Any], seed: int = 0) -> Probed:
@@ -95,7 +98,7 @@ def discover(env: gym.Env[Any, Any], seed: int = 0) -> Probed:
         ]
         spec = _confirmed(asked, spec)
     spec = replace(spec, leaves=tuple(leaves))
-    return Probed(spec, tuple(_notes(real, spec, steps)), _frozen(real, spec))
+    return Probed(spec, tuple(_notes(real, spec, steps)), _frozen(real, spec), found.unheld)
 
 
 def _explored(

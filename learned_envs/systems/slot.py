@@ -68,14 +68,16 @@ class Slot:
 
     def get(self, env: gym.Env[Any, Any]) -> Array:
         """Return a copy of the numbers, in their shape, float64."""
-        return np.array(self.found(env), dtype=np.float64)
+        found = np.array(self.found(env), dtype=np.float64)
+        # A reset may put one number where steps put as many as there are actions.
+        return found if found.shape else np.broadcast_to(found, self.shape).copy()
 
     def set(self, env: gym.Env[Any, Any], value: Array) -> None:
         """Write numbers, flat or in their shape, as the type that lies there.
 
         An array of Python's side is replaced by a new one, so that what has the old one keeps it.
         """
-        value = np.asarray(value, dtype=np.float64).reshape(self.shape)
+        value = np.array(value, dtype=np.float64).reshape(self.shape)
         if self.name.startswith(ENV):
             new = _alike(self.found(env), value, self.kind)
             for path in (self.path, *self.others):
@@ -118,8 +120,10 @@ def kind_of(value: Any) -> Kind | None:
 
 def _alike(there: Any, value: Array, kind: Kind) -> Any:
     """Make of numbers what lies there: its type, and its dtype."""
-    if isinstance(there, np.ndarray):
+    if isinstance(there, np.ndarray) and there.shape == value.shape:
         return _rounded(value, there.dtype).astype(there.dtype)
+    if value.shape:
+        return value.astype({"float": np.float64, "int": np.int64, "bool": np.bool_}[kind])
     if isinstance(there, np.generic):
         return there.dtype.type(_rounded(value, there.dtype))
     number = float(value)
