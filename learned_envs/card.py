@@ -31,6 +31,7 @@ from learned_envs.schema import (
     migrated,
 )
 from learned_envs.systems.consistency import check_spec
+from learned_envs.systems.equipment_check import check_equipment
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.size import check_size
 from learned_envs.systems.spec import SystemSpec
@@ -111,6 +112,8 @@ class Card(Entries, kw_only=True, frozen=True):
         """
         check_spec(self.spec)
         check_size(self.spec)
+        if self.equipment is not None:
+            check_equipment(self.equipment, self.spec)
         names = [sensor.name for sensor in self.sensors]
         sizes = [sensor.size for sensor in self.sensors]
         if len({*names}) < len(names) or min(sizes, default=1) < 1 or sum(sizes) > MOST_READ:

@@ -29,7 +29,7 @@ class Activation:
             ParameterError: if an actuator's activation follows another rule than MuJoCo's
                 integrators, filters and muscles.
         """
-        self._rule = Typed(ActivationRule(equipment, spec.timestep))
+        self._rule = Typed(ActivationRule(equipment, spec.timestep, spec.frame_skip))
         self._steps = spec.frame_skip
 
     def __call__(self, act: Tensor, ctrl: Tensor, steps: int | None = None) -> Tensor:
@@ -43,10 +43,7 @@ class Activation:
         Returns:
             (*batch, na).
         """
-        rule = self._rule.like(act)
-        for _ in range(self._steps if steps is None else steps):
-            act = rule.step(act, ctrl)
-        return act
+        return self._rule.like(act).advance(act, ctrl, self._steps if steps is None else steps)
 
 
 class ActivationRule(nn.Module):
@@ -68,8 +65,20 @@ class ActivationRule(nn.Module):
     rise: Tensor
     fall: Tensor
     width: Tensor
+    kept: Tensor
+    taken: Tensor
 
-    def __init__(self, equipment: Equipment, timestep: float) -> None:
+    def __init__(self, equipment: Equipment, timestep: float, steps: int = 1) -> None:
+        """Collect what activations follow.
+
+        Args:
+            equipment: what is mounted on a system.
+            timestep: the solver's, seconds.
+            steps: of the solver, which are taken at once where that can be.
+
+        Raises:
+            ParameterError: if an activation follows another rule.
+        """
         super().__init__()
         self._timestep, self._rk4 = timestep, equipment.integrator == "RK4"
         self._acts = equipment.actuated
@@ -116,31 +125,69 @@ class ActivationRule(nn.Module):
             width=double([_parameter(actuator, 2) for actuator in actuators]),
         )
 
+        self._limited = bool(self.low.isfinite().any() or self.high.isfinite().any())
+        self._steps = self._plan_jump(steps)
+
+    def _plan_jump(self, steps: int) -> int:
+        """Lay out so many steps at once, and return how many these are: 1 if they cannot be.
+
+        A filter or an integrator is linear. If it does not oscillate, it stays at a limit that it
+        has reached.
+        """
+        one, none = torch.ones_like(self.drive), torch.zeros_like(self.drive)
+        keeps, takes = self._change(one, none), self._change(none, one)
+        if self._muscles or (keeps < 0).any():
+            return 1
+        kept, taken = one, none
+        # Where there are limits, the first step is taken alone: it may begin beyond them.
+        for _ in range(steps - self._limited):
+            kept, taken = kept * keeps, taken * keeps + takes
+        register_constants(self, kept=kept, taken=taken)
+        return steps
+
+    def inputs(self, ctrl: Tensor) -> Tensor:
+        """Return what drives activations (*batch, na), given controls (*batch, nu)."""
+        return ctrl.index_select(-1, self.actuator).clamp(self.control_low, self.control_high)
+
     def rate(self, act: Tensor, ctrl: Tensor) -> Tensor:
-        """Return how fast activations (*batch, na) change, given controls (*batch, nu)."""
-        ctrl = ctrl.index_select(-1, self.actuator).clamp(self.control_low, self.control_high)
+        """Return how fast activations (*batch, na) change, given their inputs (*batch, na)."""
         rate = ctrl * self.drive - act * self.leak
         if self._muscles:
             muscle = muscle_rate(act, ctrl, self.rise, self.fall, self.width)
             rate = torch.where(self.muscle > 0, muscle, rate)
         return rate
 
-    def following(self, act: Tensor, rate: Tensor) -> Tensor:
-        """Return the activations that a step with a given rate leads to."""
-        return (act + rate * self.gain).clamp(self.low, self.high)
+    def early(self, act: Tensor, ctrl: Tensor) -> Tensor:
+        """Return the activations that MuJoCo takes for those of the next step, given controls."""
+        rate = self.rate(act, self.inputs(ctrl))
+        return self._clipped(act + rate * self.gain)
 
-    def step(self, act: Tensor, ctrl: Tensor) -> Tensor:
-        """Return the activations after one step of the solver."""
+    def advance(self, act: Tensor, ctrl: Tensor, steps: int) -> Tensor:
+        """Return the activations (*batch, na) after some steps, given controls (*batch, nu)."""
         if not self._acts:
             return act
-        first = self.rate(act, ctrl)
-        if not self._rk4:
-            return self.following(act, first)
-        h = self._timestep
-        second = self.rate(act + 0.5 * h * first, ctrl)
-        third = self.rate(act + 0.5 * h * second, ctrl)
-        fourth = self.rate(act + h * third, ctrl)
-        return self.following(act, (first + 2 * second + 2 * third + fourth) / 6)
+        driven = self.inputs(ctrl)
+        if steps == self._steps > 1:
+            if self._limited:
+                act = self._clipped(self._change(act, driven))
+            return self._clipped(act * self.kept + driven * self.taken)
+        for _ in range(steps):
+            act = self._clipped(self._change(act, driven))
+        return act
+
+    def _clipped(self, act: Tensor) -> Tensor:
+        return act.clamp(self.low, self.high) if self._limited else act
+
+    def _change(self, act: Tensor, driven: Tensor) -> Tensor:
+        """Return the activations after one step, before they are clipped."""
+        rate = self.rate(act, driven)
+        if self._rk4:
+            h, first = self._timestep, rate
+            second = self.rate(act + 0.5 * h * first, driven)
+            third = self.rate(act + 0.5 * h * second, driven)
+            fourth = self.rate(act + h * third, driven)
+            rate = (first + 2 * second + 2 * third + fourth) / 6
+        return act + rate * self.gain
 
 
 def bounds(equipment: Equipment, actuator: Actuator) -> Vector:

@@ -116,7 +116,7 @@ class Actuation(nn.Module):
         act = at.act
         taken = act.index_select(-1, self.activation)
         if self._rule is not None:
-            later = self._rule.following(act, self._rule.rate(act, at.ctrl))
+            later = self._rule.early(act, at.ctrl)
             taken = torch.where(self.early, later.index_select(-1, self.activation), taken)
         return torch.where(self.stateless, ctrl, taken)
 

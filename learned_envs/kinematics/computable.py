@@ -17,13 +17,23 @@ OF_BODIES = (
 OF_JOINTS = ("jointpos", "jointvel")
 OF_TENDONS = ("tendonpos", "tendonvel")
 OF_ACTUATORS = ("actuatorpos", "actuatorvel")
-FORCES = ("actuatorfrc", "jointactfrc", "tendonactfrc")
+FORCES = {"actuatorfrc": "actuator", "jointactfrc": "joint", "tendonactfrc": "tendon"}
 IN_FRAMES = (
     *("framepos", "framequat", "framexaxis", "frameyaxis", "framezaxis"),
     *("framelinvel", "frameangvel"),
 )
 AT_SITES = ("gyro", "velocimeter", "magnetometer")
 OF_SUBTREES = ("subtreecom", "subtreelinvel", "subtreeangmom")
+
+OBJECTS = {
+    **dict.fromkeys(OF_JOINTS, "joint"),
+    **dict.fromkeys(OF_TENDONS, "tendon"),
+    **dict.fromkeys(OF_ACTUATORS, "actuator"),
+    **FORCES,
+    **dict.fromkeys(AT_SITES, "site"),
+    **dict.fromkeys(OF_SUBTREES, "body"),
+}
+"""Kinds of sensors that are computed and what they are of; those in frames are of any frame."""
 
 
 def computable(name: str, equipment: Equipment) -> bool:
@@ -64,13 +74,15 @@ def _sensor(equipment: Equipment, sensor: MjcfSensor) -> bool:
         return False
     if kind in IN_FRAMES:
         return sensor.of in FRAMES and sensor.reference_of in ("", *FRAMES)
+    if OBJECTS.get(kind) != sensor.of:
+        return False
     if kind in OF_TENDONS:
         return _tendons(equipment, [sensor.object])
     if kind in OF_ACTUATORS:
         return (_transmissions if kind == "actuatorpos" else _velocities)(equipment)
     if kind in FORCES:
         return _forces(equipment) and not (kind == "jointactfrc" and equipment.gravity_compensated)
-    return kind in (*OF_JOINTS, *AT_SITES, *OF_SUBTREES)
+    return True
 
 
 def _tendons(equipment: Equipment, rows: Iterable[int]) -> bool:
