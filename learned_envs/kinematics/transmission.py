@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from learned_envs.kinematics.instant import Instant
 from learned_envs.kinematics.links import double, register_constants
 from learned_envs.kinematics.placed import Placed
-from learned_envs.kinematics.rotation import quaternion_product, rotation_vector
 from learned_envs.kinematics.tendon import Pushes, Tendons
 from learned_envs.systems.equipment import Actuator
 from learned_envs.systems.spec import SystemSpec
@@ -90,7 +89,7 @@ class Transmission(nn.Module):
 
 
 class SiteTransmission(nn.Module):
-    """Actuators that push and turn sites, some of them as seen from another site."""
+    """Actuators that push and turn sites; some push them as seen from another site."""
 
     push: Tensor
     turn: Tensor
@@ -126,10 +125,7 @@ class SiteTransmission(nn.Module):
         gap = at[self._sites.positions] - at[self._references.positions]
         rotation = at[self._references.rotations]
         local = (rotation.mT @ gap.unsqueeze(-1)).squeeze(-1)
-        reference = at[self._references.quaternions]
-        inverse = torch.cat([reference[..., :1], -reference[..., 1:]], -1)
-        turned = rotation_vector(quaternion_product(inverse, at[self._sites.quaternions]))
-        return ((local * self.push + turned * self.turn) * self.referred).sum(-1)
+        return (local * self.push * self.referred).sum(-1)
 
     def moments(self, at: Instant) -> Tensor:
         """Return what a unit of each force does to v, (*batch, n, nv)."""

@@ -117,6 +117,9 @@ def _actuator(model: mujoco.MjModel, index: int) -> Actuator:
     kinds = _ON_JOINTS.get(acts_on)
     if kinds and int(model.jnt_type[target]) not in kinds:
         acts_on = "other"
+    if acts_on == "SITE" and reference >= 0 and model.actuator_gear[index, 3:].any():
+        # Versions of MuJoCo disagree on the angles between two sites.
+        acts_on = "other"
     rule = _word("Dyn", "DYN", model.actuator_dyntype[index])
     if _unusual(model, index):
         acts_on, rule = "other", "other"

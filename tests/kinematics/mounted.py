@@ -75,8 +75,7 @@ ACTUATORS = """
   <motor site="b" gear="1 2 3 4 5 6"/>
   <motor site="d" gear="0 0 3 0 0 .1"/>
   <general site="c" refsite="a" gear="1 2 3 0 0 0" biastype="affine" biasprm="1 2 3"/>
-  <general site="c" refsite="a" gear="1 2 3 .3 .4 .5" biastype="affine" biasprm="1 2 3"/>
-  <general site="d" refsite="a" gear="1 2 3 .3 .4 .5" gainprm="2"/>
+  <general site="d" refsite="a" gear="1 2 3 0 0 0" gainprm="2"/>
   <motor tendon="limited" gear="2"/>
   <motor tendon="limited"/>
   <general joint="free" gear="1 2 3 4 5 6"/>

@@ -81,14 +81,16 @@ def test_unsupported_parts_are_marked():
           <actuator>
             <general joint="a" gaintype="user" biastype="user" dyntype="user" actdim="1"/>
             <adhesion body="arm" ctrlrange="0 1"/>
+            <general site="tip" refsite="far" gear="0 0 0 1 0 0"/>
           </actuator>
         </mujoco>
         """
     )
     equipment = describe_equipment(model)
     assert equipment.tendons[0].kind == "wrapped"
-    user, adhesion = equipment.actuators
-    assert user.gain == user.bias == user.dynamics == adhesion.transmission == "other"
+    user, adhesion, angle = equipment.actuators
+    assert user.gain == user.bias == user.dynamics == "other"
+    assert adhesion.transmission == angle.transmission == "other"
 
 
 @pytest.mark.parametrize(
