@@ -92,7 +92,11 @@ def _tendon(model: mujoco.MjModel, index: int) -> Tendon:
     objects, numbers = model.wrap_objid[steps], model.wrap_prm[steps]
     kinds = [_word("Wrap", "WRAP", kind) for kind in model.wrap_type[steps]]
     name = model.tendon(index).name
-    force_range = _range(model.tendon_actfrclimited, model.tendon_actfrcrange, index)
+    # Older versions of MuJoCo have no such limits.
+    limited = getattr(model, "tendon_actfrclimited", None)
+    force_range = None
+    if limited is not None:
+        force_range = _range(limited, model.tendon_actfrcrange, index)
     if {*kinds} == {"JOINT"}:
         joints = tuple((int(j), float(n)) for j, n in zip(objects, numbers, strict=True))
         return Tendon("fixed", name, joints=joints, force_range=force_range)

@@ -1,5 +1,6 @@
 """A small system with everything that can be mounted on bodies, and how MuJoCo sees it."""
 
+import re
 from collections.abc import Iterable
 
 import mujoco
@@ -96,9 +97,13 @@ SENSORS = """
   <framelinvel objtype="geom" objname="palm" reftype="xbody" refname="drone"/>
   <subtreeangmom body="arm"/>
   <gyro site="b" cutoff=".3"/>
-  <tendonactuatorfrc tendon="limited"/>
+  <actuatorfrc actuator="pull"/>
 </sensor>
 """
+
+
+TENDON_FORCE = "mjSENS_TENDONACTFRC"
+"""A kind of sensor that older versions of MuJoCo do not have."""
 
 
 def sensors() -> str:
@@ -127,7 +132,7 @@ def sensors() -> str:
       {"".join(lines)}
       <actuatorfrc actuator="pull" cutoff="2"/>
       <jointactuatorfrc name="torque" joint="bend"/>
-      <tendonactuatorfrc tendon="limited"/>
+      {'<tendonactuatorfrc tendon="limited"/>' if hasattr(mujoco.mjtSensor, TENDON_FORCE) else ""}
     </sensor>
     """
 
@@ -138,7 +143,16 @@ def system(*parts: str, option: str = "") -> mujoco.MjModel:
 
 
 def everything(option: str = "") -> mujoco.MjModel:
-    return system(TENDONS, ACTUATORS, sensors(), option=option)
+    return system(tendons(), ACTUATORS, sensors(), option=option)
+
+
+def tendons() -> str:
+    """Return the tendons, without what older versions of MuJoCo do not know."""
+    try:
+        system(TENDONS)
+    except ValueError:
+        return re.sub('actuatorfrc[a-z]*="[^"]*"', "", TENDONS)
+    return TENDONS
 
 
 def array(data: mujoco.MjData, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mechanisms import SHAPES_XML, load, spec_of, states
 from mounted import ACTUATORS as MOTORS
-from mounted import SENSORS, TENDONS, array, differences, everything, system
+from mounted import SENSORS, array, differences, everything, system, tendons
 
 from learned_envs.codegen.numpy_code import NumpyFunction
 from learned_envs.errors import ParameterError
@@ -118,7 +118,7 @@ def test_gradients_are_those_of_finite_differences():
 
 
 def test_code_can_be_made_of_everything():
-    model = system(TENDONS, MOTORS, SENSORS)
+    model = system(tendons(), MOTORS, SENSORS)
     names = (*OF_BODIES, *ACTUATORS, "ten_length", "ten_velocity", "sensordata")
     derived = Derived(spec_of(model), describe_equipment(model), names)
     q, v = (tensor.float() for tensor in states(model, 1))
@@ -153,15 +153,15 @@ def test_constants_that_resets_draw_are_leaves():
     model = system()
     drawn = {
         **{"body_pos": 3, "body_quat": 1, "body_ipos": 2, "body_mass": 1, "body_inertia": 4},
-        **{"geom_pos": 2, "geom_quat": 3, "site_pos": 2, "site_quat": 4, "body_subtreemass": 1},
+        **{"geom_pos": 2, "geom_quat": 3, "site_pos": 2, "site_quat": 4},
     }
     names = there(OF_BODIES, model)
     leaves = [f"model.{name}[{row}]" for name, row in drawn.items()]
-    spec = spec_of(model)
-    derived = Derived(spec, describe_equipment(model), names, leaves)
+    whole = "model.body_subtreemass"
+    derived = Derived(spec_of(model), describe_equipment(model), names, [*leaves, whole])
     q, v = states(model, 2)
     data, random = mujoco.MjData(model), np.random.default_rng(3)
-    given = {leaf: [] for leaf in leaves}
+    given = {leaf: [] for leaf in (*leaves, whole)}
     expected = []
     for index in range(2):
         for (name, row), leaf in zip(drawn.items(), leaves, strict=True):
@@ -169,8 +169,12 @@ def test_constants_that_resets_draw_are_leaves():
             constant[row] = random.uniform(0.1, 1, size=constant[row].shape)
             if name.endswith("quat"):
                 constant[row] /= np.linalg.norm(constant[row])
-            # Where a frame coincides with its body's, MuJoCo takes the body's.
             given[leaf].append(np.ravel(constant[row]).copy())
+        model.body_subtreemass[:] = model.body_mass
+        for body in range(model.nbody - 1, 0, -1):
+            model.body_subtreemass[model.body_parentid[body]] += model.body_subtreemass[body]
+        given[whole].append(model.body_subtreemass.copy())
+        # Where a frame coincides with its body's, MuJoCo takes the body's.
         for kind in ("body", "geom", "site"):
             getattr(model, f"{kind}_sameframe")[:] = 0
         data.qpos[:], data.qvel[:] = q[index], v[index]
