@@ -237,8 +237,10 @@ class Simulation:
             {n: read.where(inside[..., None], 0.0) for n, read in prediction.readings.items()},
         )
         verdict = self.task.judge(transition)
+        own = [name for name in verdict.leaves if name not in model.computes]
+        leaves = {n: verdict.leaves[n].where(inside[..., None], state.memory[n]) for n in own}
         return Step(
-            transition.next_state.remember(**verdict.leaves),
+            transition.next_state.remember(**leaves),
             verdict.observation,
             verdict.reward,
             verdict.terminated & inside,

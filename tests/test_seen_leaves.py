@@ -268,3 +268,12 @@ def test_a_twin_without_noise_repeats_what_was_recorded(runs: dict[str, Path], k
     (reached,) = twin(f"{kind}Seen", simulation.task, recording, 0.0)(window)
     # Recorded in float64 and handed out in float32.
     torch.testing.assert_close(reached.v.float(), window.after(1).v, rtol=1e-6, atol=1e-6)
+
+
+def test_a_system_that_diverges_keeps_its_leaves(runs: dict[str, Path]) -> None:
+    simulation = Simulation.load(runs["ActSeen"])
+    state = simulation.reset(2)
+    far = State(state.q, state.v + torch.tensor([[0.0], [1e6]]), state.memory)
+    step = simulation.step(far, torch.ones(2, 1))
+    assert step.diverged.tolist() == [False, True]
+    assert (step.state.memory["act"] != state.memory["act"]).tolist() == [[True], [False]]
