@@ -62,7 +62,20 @@ def _from_1(card: Plain) -> Plain:
     return card
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _from_1, 2: lambda card: card, 3: lambda card: card}
+def _from_3(card: Plain) -> Plain:
+    """Up to format 3, leaves were pairs of name and size, which only a family's own code saw."""
+    spec = card.get("spec")
+    leaves = spec.get("leaves") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(leaves, list):
+        return card
+    unseen = [
+        [*leaf, [leaf[1]], False, False] if isinstance(leaf, list) and len(leaf) == 2 else leaf
+        for leaf in leaves
+    ]
+    return {**card, "spec": {**spec, "leaves": unseen}}
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _from_1, 2: lambda card: card, 3: _from_3}
 """What turns a card of an older format into one of the next; see `schema`. Up to format 2 there
 were cards without a checksum, and up to format 3 without rules."""
 

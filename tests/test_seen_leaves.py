@@ -6,6 +6,7 @@ reset draws anew. Both belong to the state, and the built-in families need no wo
 
 import pickle
 import re
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import gymnasium.envs.mujoco
 import numpy as np
 import pytest
 import torch
+from cards import rewrite, stored
 from users import users_module
 
 from learned_envs import Simulation, State, register_task
@@ -24,6 +26,7 @@ from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.evaluation.twin import twin
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, evaluate, fit
 from learned_envs.planning import imagined_returns
+from learned_envs.systems.spec import Leaf
 
 TIME_CONSTANT = 0.15
 STEP = 0.04
@@ -277,3 +280,17 @@ def test_a_system_that_diverges_keeps_its_leaves(runs: dict[str, Path]) -> None:
     step = simulation.step(far, torch.ones(2, 1))
     assert step.diverged.tolist() == [False, True]
     assert (step.state.memory["act"] != state.memory["act"]).tolist() == [[True], [False]]
+
+
+def test_a_card_that_has_leaves_by_name_and_size_is_of_a_model_that_sees_none(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "old.safetensors"
+    shutil.copy(runs["ActHidden"] / "model.safetensors", path)
+    spec = stored(path)["spec"]
+    rewrite(path, format=3, spec={**spec, "leaves": [["act", 1]]})
+    simulation = Simulation.load(path)
+    assert simulation.task.spec.leaves == (Leaf("act", 1, seen=False),)
+    state, action = simulation.reset(5, torch.Generator().manual_seed(0)), torch.ones(5, 1)
+    expected = Simulation.load(runs["ActHidden"]).step(state, action)
+    assert torch.equal(simulation.step(state, action).state.v, expected.state.v)
