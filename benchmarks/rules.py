@@ -58,11 +58,12 @@ def row(name: str) -> str:
     entry = task_entry(task_of(name))
     try:
         with deprecations_swallowed(), closing(make_reference(name)) as env:
+            reference = reference_of(env, entry)
             spec = discover(env)
             begin = time.perf_counter()
             trace_rules(env)
             seconds = time.perf_counter() - begin
-            task = traced_rules(env, spec, entry).task
+            task = traced_rules(env, spec, entry, reference).task
     except LearnedEnvsError as error:
         reason = re.sub(r"/\S*?/site-packages/", "", str(error).splitlines()[0])
         return f"| {name} | {reason} |" + " |" * 10

@@ -15,7 +15,7 @@ from typing import Any
 import gymnasium as gym
 from torch import Tensor
 
-from learned_envs.card_entries import Entries
+from learned_envs.card_entries import Entries, Reference
 from learned_envs.collect.traced import reference_of, traced_rules, traced_task
 from learned_envs.entry_point import load
 from learned_envs.errors import ParameterError, RebuiltDataWarning, UntraceableRulesError
@@ -101,25 +101,26 @@ def fingerprint(task: str) -> str:
 def _traced(task: str, code: str) -> Asked:
     entry = task_entry(task)
     with closing(make_reference(task, disable_env_checker=True)) as env:
+        reference = reference_of(env, entry)
         probed = discover(env)
         try:
-            found = traced_rules(env, probed, entry)
+            found = traced_rules(env, probed, entry, reference)
         except UntraceableRulesError as error:
-            return _hosted(probed, entry, error)
+            return _hosted(probed, reference, error)
     return Asked(found.task.spec, found.task, found.entries, found.task.starts)
 
 
-def _hosted(probed: Probed, entry: TaskEntry, error: UntraceableRulesError) -> Asked:
+def _hosted(probed: Probed, reference: Reference, error: UntraceableRulesError) -> Asked:
     """Return what is known of an environment whose own code must say what is seen and paid."""
     warnings.warn(
-        f"The rules of {entry.reference_id} can be used in its own code alone: make what is fitted "
+        f"The rules of {reference.id} can be used in its own code alone: make what is fitted "
         f"with rules='hosted'. {error}",
         RebuiltDataWarning,
         stacklevel=2,
     )
     leaves = tuple(leaf for leaf in probed.spec.leaves if leaf.seen)
     spec = dataclasses.replace(probed.spec, leaves=leaves)
-    entries = Entries(reference=reference_of(entry), notes=(*probed.notes, str(error)))
+    entries = Entries(reference=reference, notes=(*probed.notes, str(error)))
     return Asked(spec, Motion(spec=spec), entries)
 
 
@@ -159,7 +160,7 @@ def _retraced(task: str, code: str, parameters: _Parameters, spec: SystemSpec) -
                 f"Got {dict(parameters)}, which changes the system: {where} is {got}, and was "
                 f"{expected}. A parameter that changes the physics needs a model fitted to it."
             )
-        found = traced_task(env, spec, entry, steps=COMPARED_AGAIN).task
+        found = traced_task(env, spec, entry, steps=COMPARED_AGAIN)
     return dataclasses.replace(found, given=dict(parameters))
 
 

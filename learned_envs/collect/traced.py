@@ -28,6 +28,7 @@ from learned_envs.rules.tracing.trace import Trace, trace_rules
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.describe_equipment import describe_equipment
 from learned_envs.systems.discovery import Probed
+from learned_envs.systems.picture import self_contained_mjcf
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.traced import TracedTask, read_names
 
@@ -57,7 +58,9 @@ class TracedRules:
     entries: Entries
 
 
-def traced_rules(env: gym.Env[Any, Any], probed: Probed, entry: TaskEntry) -> TracedRules:
+def traced_rules(
+    env: gym.Env[Any, Any], probed: Probed, entry: TaskEntry, reference: Reference
+) -> TracedRules:
     """Trace the rules of a real environment and compare them with it.
 
     Leaves of the state that neither the motion nor the rules depend on are left out.
@@ -66,6 +69,7 @@ def traced_rules(env: gym.Env[Any, Any], probed: Probed, entry: TaskEntry) -> Tr
         env: the environment as it was made.
         probed: its system.
         entry: of the task.
+        reference: how it is made.
 
     Raises:
         UntraceableRulesError: if a line of its code cannot be traced, or what was traced is not
@@ -75,7 +79,15 @@ def traced_rules(env: gym.Env[Any, Any], probed: Probed, entry: TaskEntry) -> Tr
     read = {**trace.step.inputs, **(trace.start.inputs if trace.start is not None else {})}
     kept = (x for x in probed.spec.leaves if x.seen or f"memory.{x.name}" in read)
     spec = dataclasses.replace(probed.spec, leaves=tuple(kept))
-    return traced_task(env, spec, entry, probed, trace)
+    found = traced_task(env, spec, entry, probed, trace)
+    rules = found.rules
+    entries = Entries(
+        rules=rules,
+        equipment=found.equipment,
+        reference=reference,
+        notes=probed.notes or None,
+    )
+    return TracedRules(found, entries)
 
 
 def traced_task(
@@ -85,7 +97,7 @@ def traced_task(
     probed: Probed | None = None,
     trace: Trace | None = None,
     steps: int = COMPARED,
-) -> TracedRules:
+) -> TracedTask:
     """Trace the rules of a real environment whose system is known; see `traced_rules`.
 
     Args:
@@ -123,14 +135,7 @@ def traced_task(
         ways=trace.ways,
         notes=(*trace.notes, *learned),
     )
-    task = TracedTask(spec=spec, rules=rules, equipment=equipment, starts=starts, name=entry.name)
-    entries = Entries(
-        rules=rules,
-        equipment=equipment,
-        reference=reference_of(entry),
-        notes=probed.notes or None,
-    )
-    return TracedRules(task, entries)
+    return TracedTask(spec=spec, rules=rules, equipment=equipment, starts=starts, name=entry.name)
 
 
 def record_starts(
@@ -225,14 +230,15 @@ def _expect_starts(entry: TaskEntry, start: Graph, seen: Recording) -> None:
         )
 
 
-def reference_of(entry: TaskEntry) -> Reference:
-    """Return how the environment of a task is made, and how long its episodes are."""
+def reference_of(env: gym.Env[Any, Any], entry: TaskEntry) -> Reference:
+    """Return how an environment is made, which was made just now, and how long its episodes are."""
     registered = gym.spec(entry.reference_id.rpartition(":")[2])
     return Reference(
         id=entry.reference_id,
         kwargs=dict(entry.kwargs),
         episode_steps=registered.max_episode_steps,
         reward_threshold=registered.reward_threshold,
+        mjcf=self_contained_mjcf(env),
     )
 
 

@@ -15,7 +15,7 @@ from learned_envs.envs.infos import Array
 from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.placing import placed
-from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
+from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES
 from learned_envs.envs.step import SIGNALS
 from learned_envs.envs.stepper import SingleStepper
 from learned_envs.errors import ResetNeededError
@@ -94,9 +94,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             parameters=parameters,
         )
         self._core = EnvCore(task, options)
-        self._renderer = Renderer(
-            self._core.card.task, render_mode, picture, self._core.task.spec.leaves
-        )
+        self._renderer = self._core.renderer(render_mode, picture)
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": self._core.render_fps}
         self.action_space = self._core.task.action_space

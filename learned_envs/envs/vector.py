@@ -21,7 +21,7 @@ from learned_envs.envs.infos import everyones, finals, gathered, somebodys, to_h
 from learned_envs.envs.many import EachOfMany
 from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
-from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
+from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES
 from learned_envs.envs.step import SIGNALS, Columns
 from learned_envs.errors import ParameterError, ResetNeededError
 from learned_envs.state import State
@@ -118,9 +118,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         )
         self._core = EnvCore(task, options, tensors)
         self._tensors = tensors
-        self._renderer = Renderer(
-            self._core.card.task, render_mode, picture, self._core.task.spec.leaves
-        )
+        self._renderer = self._core.renderer(render_mode, picture)
         self._episodes: EpisodeBatch | None = None
 
         self.num_envs = num_envs

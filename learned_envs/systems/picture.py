@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 import mujoco
 import numpy as np
+from gymnasium.envs.mujoco.mujoco_env import DEFAULT_SIZE
 from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
 
 from learned_envs.systems.adapter import Adapter
@@ -80,7 +81,8 @@ class Drawing:
         self.data = mujoco.MjData(self.model)
         self._slots = [Slot.of(leaf) for leaf in leaves if not leaf.name.startswith(ENV)]
         self._mode = mode
-        words = {name: value for name, value in picture.items() if name != "default_camera_config"}
+        words: dict[str, Any] = {"width": DEFAULT_SIZE, "height": DEFAULT_SIZE, **picture}
+        words.pop("default_camera_config", None)
         camera = picture.get("default_camera_config") or _camera(self.model)
         self._renderer: Any = MujocoRenderer(self.model, self.data, camera, **words)
 
