@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learned_envs.rules.tracing import products  # noqa: F401
+from learned_envs.rules.tracing import ordering, products  # noqa: F401
 from learned_envs.rules.tracing.lowered import LOWERED
 from learned_envs.rules.tracing.refusal import refusal
 from learned_envs.rules.tracing.traced import Traced, traced

@@ -221,21 +221,6 @@ def _interp(tracer: Tracer, x: Any, xp: Any, fp: Any, left: Any = None, right: A
     )
 
 
-def _first(ufunc: np.ufunc) -> Callable[..., Any]:
-    def lowering(tracer: Tracer, a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-        x = tracer.lift(a)
-        x = x.ravel() if axis is None else np.moveaxis(x, axis, -1)
-        best = ufunc.reduce(x, axis=-1, keepdims=True)
-        places = np.where(x == best, np.arange(x.shape[-1]), x.shape[-1])
-        return np.min(places, axis=-1)
-
-    return lowering
-
-
-lowers(np.argmax)(_first(np.maximum))
-lowers(np.argmin)(_first(np.minimum))
-
-
 @lowers(np.full)
 def _full(tracer: Tracer, shape: Any, fill_value: Any, **_: Any) -> Any:
     return np.broadcast_to(tracer.lift(fill_value), shape).copy()

@@ -10,6 +10,7 @@ import numpy as np
 
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.rules.builder import GraphBuilder
+from learned_envs.rules.tracing.refusal import RAISED
 from learned_envs.rules.tracing.tracer import Tracer
 
 Outputs = dict[str, int]
@@ -67,6 +68,7 @@ def infos(tracer: Tracer, info: Mapping[str, Any], prefix: str = "info") -> Outp
         try:
             lifted = tracer.lift(value)
         except (UntraceableRulesError, ValueError, TypeError):
+            RAISED.clear()
             continue
         found[f"{prefix}.{key}"] = tracer.number(lifted)
     return found

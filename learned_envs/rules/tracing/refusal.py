@@ -8,6 +8,9 @@ from types import FrameType
 
 from learned_envs.errors import UntraceableRulesError
 
+RAISED: list[UntraceableRulesError] = []
+"""Refusals since the code was last begun: it may have caught them, and gone another way."""
+
 OURS = ("learned_envs.rules.tracing", "numpy", "contextlib", "importlib", "copy")
 """Modules that stand between a line of the environment and what it asks for."""
 
@@ -20,6 +23,11 @@ def refusal(what: str, instead: str) -> UntraceableRulesError:
         instead: what would help.
     """
     place, line = where()
+    RAISED.append(error := _refusal(what, instead, place, line))
+    return error
+
+
+def _refusal(what: str, instead: str, place: str, line: str) -> UntraceableRulesError:
     code = f", `{line}`" if line else ""
     return UntraceableRulesError(f"{place}{code}: got {what}. To have it traced, {instead}.", place)
 

@@ -21,7 +21,7 @@ from learned_envs.rules.tracing.mujoco_function import mujoco_functions
 from learned_envs.rules.tracing.oracle import RaisedError, explored, merged
 from learned_envs.rules.tracing.output import Outputs, choose, flat, infos, logical, number
 from learned_envs.rules.tracing.physics import Physics, PhysicsReached
-from learned_envs.rules.tracing.refusal import refusal, where
+from learned_envs.rules.tracing.refusal import RAISED, refusal, where
 from learned_envs.rules.tracing.substitute import constants, substitutes
 from learned_envs.rules.tracing.traced import Traced
 from learned_envs.rules.tracing.tracer import Tracer
@@ -123,9 +123,12 @@ class Session:
 
             def outcome(contacts: Sequence[Pair]) -> Outputs:
                 def once() -> Outputs:
+                    RAISED.clear()
                     physics = Physics(tracer, self.data, contacts, stage, self.slots)
                     with self._substituted(tracer, physics) as memory:
                         outputs = run(tracer, physics, memory)
+                    if RAISED:
+                        raise RAISED[0]
                     seen.calls.add(physics.calls)
                     seen.stages |= physics.asked
                     return outputs

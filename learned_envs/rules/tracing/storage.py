@@ -23,12 +23,14 @@ class Storage:
         node: of the numbers in the graph, in the shape of `example`.
         example: the numbers of one real step.
         locked: why nothing may be written; "" if it may.
+        largest: that a whole number may be, from 0 on, where that is known.
         settled: the name, if the graph's input is what a step leaves here at its end: what is
             written is known already, unless what was there before was read.
     """
 
     def __init__(self, tracer: Tracer, node: int, example: Array, locked: str = "") -> None:
         self.tracer, self.node, self.example, self.locked = tracer, node, example, locked
+        self.largest: int | None = None
         self.written, self.read, self.settled = False, False, ""
 
     @property

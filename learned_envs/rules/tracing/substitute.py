@@ -46,6 +46,25 @@ class _Handed:
         return getattr(self._function, name)
 
 
+class _Joining:
+    """Stands for `np.r_` or `np.c_`."""
+
+    def __init__(self, tracer: Tracer, original: Any, join: Function) -> None:
+        self._tracer, self._original, self._join = tracer, original, join
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        if not traced(parts):
+            return self._original[key]
+        arrays = [
+            self._tracer.lift(self._original[part] if isinstance(part, slice) else part)
+            for part in parts
+        ]
+        return self._tracer.call(
+            self._join, [array.reshape(-1) if not array.ndim else array for array in arrays]
+        )
+
+
 class Guard:
     """Stands for a source of random numbers: it refuses whatever is asked of it."""
 
@@ -125,6 +144,8 @@ def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
     numpy["ndarray"] = stand(np.ndarray, _kind(tracer, np.ndarray))
     for kind in (np.floating, np.integer, np.number, np.generic):
         numpy[kind.__name__] = stand(kind, _kind(tracer, kind))
+    numpy["r_"] = stand(np.r_, _Joining(tracer, np.r_, np.concatenate))
+    numpy["c_"] = stand(np.c_, _Joining(tracer, np.c_, np.column_stack))
     stand(np, Substitute(np, numpy))
 
     content = {}

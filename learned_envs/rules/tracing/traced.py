@@ -98,6 +98,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     # Parts.
 
     def __getitem__(self, key: Any) -> Traced:
+        if self._depends(key) and key.dtype.kind in "iu" and not key.shape:
+            return self.tracer.call(np.choose, key, self)  # type: ignore[no-any-return]
         found = self.ids[self._concrete(key)]
         if not isinstance(found, np.ndarray):
             return self.tracer.copied(Traced(self.storage, np.asarray(found)), scalar=True)
@@ -210,7 +212,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return int(self._number("a plain number"))
 
     def __index__(self) -> int:
-        return int(self._number("an index, a range or a size"))
+        if (largest := self.storage.largest) is None:
+            return int(self._number("an index, a range or a size"))
+        return next((k for k in range(largest) if self == k), largest)
 
     def __round__(self, digits: int | None = None) -> Any:
         return self.tracer.call(np.round, self, digits or 0)

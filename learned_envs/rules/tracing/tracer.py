@@ -99,7 +99,9 @@ class Tracer:
             return self.made(value.node, example)
         if dtype.kind in "iu":
             whole = np.trunc(value) if value.dtype.kind == "f" else value
-            return self.made(self.number(whole), example)
+            made = self.made(self.number(whole), example)
+            made.storage.largest = 1 if value.dtype == bool else value.storage.largest
+            return made
         if dtype.kind == "b":
             return self.made(self.logical(value), example)
         raise refusal(f"a conversion to {dtype}", "use floats, integers or bools")
@@ -164,7 +166,9 @@ class Tracer:
 
     def copied(self, view: Traced, scalar: bool = False) -> Traced:
         """Return new memory with the numbers of a view."""
-        return Traced(Storage(self, view.node, np.array(view.example)), scalar=scalar)
+        storage = Storage(self, view.node, np.array(view.example))
+        storage.largest = view.storage.largest
+        return Traced(storage, scalar=scalar)
 
     def write(self, storage: Storage, ids: Array, value: Any) -> None:
         """Write a value into memory, at places, broadcast as numpy does."""

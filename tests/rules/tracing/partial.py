@@ -17,7 +17,7 @@ class Forced(Robot):
 
     @property
     def sorted_speeds(self):
-        return np.sort(self.data.qvel)[:3]
+        return np.argsort(self.data.qvel)[:3]
 
     def step(self, action):
         self.physics(np.clip(action, -0.5, 0.5))
@@ -30,7 +30,7 @@ class Inline(Robot):
 
     def step(self, action):
         self.physics(np.clip(action, -0.5, 0.5))
-        reward = np.sort(self.data.qvel)[0]
+        reward = np.argsort(self.data.qvel)[0]
         return self._get_obs(), reward, self.data.qpos[1] < -0.2, False, {}
 
 
@@ -38,5 +38,5 @@ class InlineBefore(Robot):
     """Does before physics what cannot be traced."""
 
     def step(self, action):
-        self.physics(np.sort(action))
+        self.physics(np.argsort(action))
         return self._get_obs(), 0.0, False, False, {}

@@ -79,7 +79,7 @@ class PlacesByName(Stepping):
 
 class Sorts(Stepping):
     def pay(self, action):
-        return np.sort(self.data.qpos)[0]
+        return np.argsort(self.data.qpos)[0]
 
 
 class Solves(Stepping):
@@ -89,7 +89,15 @@ class Solves(Stepping):
 
 class Picks(Stepping):
     def pay(self, action):
-        return [1.0, 2.0, 3.0][np.argmax(self.data.qpos[:3])]
+        return [1.0, 2.0, 3.0][int(self.data.qpos[0] * 3)]
+
+
+class Catches(Stepping):
+    def pay(self, action):
+        try:
+            return float(np.argsort(self.data.qpos)[0])
+        except Exception:
+            return 0.0
 
 
 class Masks(Stepping):

@@ -108,6 +108,15 @@ FORMS = {
     "swap": lambda x, y: np.swapaxes(x, 0, 1) + np.moveaxis(y, 0, 1) + x.transpose(1, 0),
     "expand": lambda x, y: np.expand_dims(x, 1) * y[np.newaxis],
     "mean of list": lambda x, y: np.mean([x, y], axis=0) + np.sum((x[0, 0], y[0, 0])),
+    "r_": lambda x, y: np.r_[x[0], 1.0, y[1, 2], 0:2] + np.r_[x.ravel()[:7]],
+    "c_": lambda x, y: np.c_[x[0], y[0]],
+    "sort": lambda x, y: np.sort(x, axis=0) + np.sort(y) + np.sort(x, axis=None)[:3],
+    "median": lambda x, y: np.median(x) + np.median(y[:2], axis=0),
+    "first of all": lambda x, y: [1.0, 2.0, 7.0][np.argmax(x[0])] + x[int(np.argmin(y[:, 0]))],
+    "table": lambda x, y: np.arange(12.0).reshape(6, 2)[int(np.abs(x[0, 0])) % 6],
+    "table of all": lambda x, y: (
+        np.array([x[0], y[0]])[int(y[0, 0] > 0)] + [4, 5][int(y[1, 1] > 0)]
+    ),
     "array equal": lambda x, y: np.array_equal(x, y) + np.array_equal(x, x[:2]),
     "full": lambda x, y: np.full(3, x[0, 0]) + np.full_like(y[0], y[0, 1]),
 }
