@@ -22,6 +22,7 @@ from learned_envs.rules.tracing.oracle import RaisedError, explored, merged
 from learned_envs.rules.tracing.output import Outputs, choose, flat, infos, logical, number
 from learned_envs.rules.tracing.physics import Physics, PhysicsReached
 from learned_envs.rules.tracing.refusal import RAISED, refusal, where
+from learned_envs.rules.tracing.scipy_rotation import rotation_substitutes
 from learned_envs.rules.tracing.substitute import constants, substitutes
 from learned_envs.rules.tracing.traced import Traced
 from learned_envs.rules.tracing.tracer import Tracer
@@ -160,7 +161,7 @@ class Session:
         """Let numpy, math and MuJoCo be traced in the environment's modules."""
         tracer = Tracer(GraphBuilder())
         self._table, names = substitutes(tracer)
-        self._table |= mujoco_functions()
+        self._table |= mujoco_functions(tracer) | rotation_substitutes(tracer)
         with replaced(self.modules, self._table, names, constants(tracer)):
             yield tracer
 

@@ -114,9 +114,8 @@ class Jacobian(Stepping):
 
 class Rays(Stepping):
     def pay(self, action):
-        matrix = np.zeros(9)
-        mujoco.mju_quat2Mat(matrix, self.data.xquat[1])
-        return matrix[0]
+        geom = np.zeros(1, np.int32)
+        return mujoco.mj_ray(self.model, self.data, self.data.xpos[1], [0, 0, -1], None, 1, 1, geom)
 
 
 class Solver(Stepping):

@@ -310,3 +310,16 @@ class Raising(Robot):
         if not np.isfinite(self.data.qpos).all():
             raise RuntimeError("The simulation went wrong.")
         return self._get_obs(), 1.0, False, False, {}
+
+
+class Velocities(Robot):
+    """Asks MuJoCo for the velocities of things."""
+
+    def step(self, action):
+        self.physics(action)
+        mujoco.mj_forward(self.model, self.data)
+        toe, trunk = np.zeros(6), np.zeros(6)
+        kinds = mujoco.mjtObj
+        mujoco.mj_objectVelocity(self.model, self.data, kinds.mjOBJ_SITE, 1, toe, 1)
+        mujoco.mj_objectVelocity(self.model, self.data, kinds.mjOBJ_BODY, 2, trunk, 0)
+        return self._get_obs(), toe.sum() + trunk[3] * 2, False, False, {}

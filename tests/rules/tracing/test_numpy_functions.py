@@ -4,13 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from retold import evaluated
-
-from learned_envs.rules.builder import GraphBuilder
-from learned_envs.rules.tracing.modules import replaced
-from learned_envs.rules.tracing.substitute import substitutes
-from learned_envs.rules.tracing.traced import Traced
-from learned_envs.rules.tracing.tracer import Tracer
+from writing import check, written_down
 
 EACH = [
     *("sin", "cos", "tan", "arctan", "sinh", "cosh", "tanh", "exp", "exp2", "expm1", "abs"),
@@ -181,39 +175,6 @@ def _answers(x, y):
     if x[0, 0] > 0 and y[0, 0] > 0:
         return x[0, :2]
     return y[0, :2] if x[0, 0] > 0 or x[1, 1] < 0.5 else x[1, :2]
-
-
-def written_down(function, *examples):
-    """Return a graph of a function of arrays, and in how many ways it can go."""
-    from learned_envs.rules.tracing.oracle import explored, merged
-
-    tracer = Tracer(GraphBuilder())
-    table, names = substitutes(tracer)
-    import sys
-
-    with replaced([sys.modules[__name__]], table, names, lambda value: value):
-        inputs = [tracer.input(f"x{place}", x) for place, x in enumerate(examples)]
-
-        def run():
-            return tracer.lift(function(*(Traced(storage) for storage in inputs))).node
-
-        ways = explored(tracer.oracle, run)
-        node = merged(tracer.builder, ways, tracer.builder.where)
-    return tracer.builder.graph({"out": node}), len(ways)
-
-
-def check(function, draw):
-    rng = np.random.default_rng(0)
-    first = draw(rng)
-    graph, _ = written_down(function, *(x.copy() for x in first))
-    for _ in range(40):
-        arrays = draw(rng)
-        with np.errstate(all="ignore"):
-            expected = np.asarray(function(*(x.copy() for x in arrays)), dtype=np.float64)
-        found = evaluated(graph, lambda name, arrays=arrays: arrays[int(name[1:])])["out"]
-        assert found.shape == expected.shape
-        # Sums in another order, and composed functions, differ by rounding alone.
-        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
 def square(rng):

@@ -90,6 +90,11 @@ def test_what_is_computed_anew_is_told_apart():
     assert {"after.site_xpos", "fresh.site_xpos"} <= set(trace.step.inputs)
 
 
+def test_velocities_of_things():
+    # Behind mj_forward, what is read in the data is fresh.
+    check(robots.Velocities(), names=("reward",))
+
+
 def test_states_at_which_an_environment_raises_an_error_are_left_out():
     found = check(robots.Raising(), names=("observation",))
     assert found.trace.ways == 1

@@ -22,7 +22,7 @@ LINES = {
     "Catches": ("np.argsort(self.data.qpos)", "numpy.argsort"),
     "Masks": ("[self.data.qpos > 0]", "an index"),
     "Jacobian": ("mujoco.mj_jacSite(", "mj_jacSite"),
-    "Rays": ("mujoco.mju_quat2Mat(", "mju_quat2Mat"),
+    "Rays": ("mujoco.mj_ray(", "mj_ray"),
     "Solver": ("self.data.efc_force", "data.efc_force"),
     "WritesOutside": ("outside[0] = self.data.qpos[0]", "a plain number"),
     "ManyConditions": ("if number > 0", "more than 64 ways"),
