@@ -28,6 +28,11 @@ FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
         x @ (x[..., None] * OFFSET)[0],
         (OFFSET[None, :3] @ (x[..., None] * OFFSET)[0, :3]).squeeze(0),
     ],
+    "small matrices": lambda x: [
+        (x[..., None, None] * MEMBERS[0]) @ (x[..., None, None] * MEMBERS[0].T),
+        MEMBERS[:, :4] @ (x[0, :3, None, None] * MEMBERS[:, 1:].mT),
+        (x[0, :3, None, None] * MEMBERS[:, :4]) @ MEMBERS[:, 1:, :2],
+    ],
     "rows of their own scale": lambda x: [(x * x.mT * OFFSET[:, None]) @ MEMBERS[0]],
     "crossed": lambda x: [
         torch.linalg.cross(x[:, :3], 2 * x[:, 2:]),

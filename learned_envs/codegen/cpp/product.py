@@ -7,8 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from learned_envs.codegen.cpp.writer import Operand, Value, Writer, index_of
+from learned_envs.codegen.cpp.writer import Operand, Value, Writer, index_of, shape_of
 from learned_envs.codegen.graph import Node, Shape
+
+SMALL = 8
+"""Rows or columns up to which matrices are small: transforms of bodies have four."""
 
 TILE_ROWS, TILE_COLUMNS = 32, 16
 """The size of weights in bfloat16 in one of the processor's tile registers."""
@@ -16,6 +19,8 @@ TILE_ROWS, TILE_COLUMNS = 32, 16
 
 def matmul(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
     """Write the product of (m, k) and (k, n), or of as many such pairs as a first dimension has."""
+    if shape_of(y)[-2] <= SMALL and (not isinstance(y, Tensor) or y.shape[-1] <= SMALL):
+        return _as_sums(writer, x, y, node.shape)
     if isinstance(y, Tensor):
         return _with_weights(writer, writer.stored(x), y, node.shape)
     x, y = writer.stored(x), writer.stored(y)
@@ -28,6 +33,25 @@ def matmul(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
         writer.line(f"{sum_} = V(0.0f);")
         writer.loop(len(own), f"{sum_} = fmadd({x.name}[{first}], {y.name}[{second}], {sum_});")
     return Value(node.shape, False, product, torch.arange(node.size).reshape(node.shape))
+
+
+def _as_sums(writer: Writer, x: Operand, y: Operand, shape: Shape) -> Value:
+    """Write the product of small matrices as one sum of products for each of its numbers."""
+    code = ""
+    for place in range(shape_of(y)[-2]):
+        own = writer.term(_part(writer, x, -1, place), shape)
+        other = writer.term(_part(writer, y, -2, place), shape)
+        code = f"fmadd({own}, {other}, {code})" if code else f"({own} * {other})"
+    return Value(shape, code=code)
+
+
+def _part(writer: Writer, x: Operand, dim: int, place: int) -> Operand:
+    """Return a column or a row of matrices."""
+    if isinstance(x, Tensor):
+        return x.narrow(dim, place, 1)
+    x = writer.stored(x)
+    index = index_of(x).narrow(dim, place, 1)
+    return Value(tuple(index.shape), False, x.name, index)
 
 
 def _with_weights(writer: Writer, x: Value, weight: Tensor, shape: Shape) -> Value:
