@@ -27,6 +27,14 @@ POSES = frozenset(
     }
 )
 
+FORCES = frozenset(
+    {
+        *("qacc", "qacc_smooth", "qacc_warmstart", "act_dot", "cacc", "cfrc_int", "cfrc_ext"),
+        *("qfrc_smooth", "qfrc_constraint", "qfrc_actuator", "qfrc_inverse", "actuator_force"),
+    }
+)
+"""Arrays that `mj_step1` leaves as they are, as it does sensors of forces and accelerations."""
+
 FRESH: dict[str, frozenset[str] | None] = {
     "mj_forward": None,
     "mj_step1": None,
@@ -115,9 +123,8 @@ class Physics:
         example = np.array(getattr(self.real, name))
         free = name == "ctrl" or name in GIVEN - HELD or (name in GIVEN and not self.calls)
         locked = "" if free else f"a value written into data.{name}|{HELP}"
-        prefix = self._prefix(name)
         if name != "sensordata":
-            storage = self.tracer.input(f"{prefix}.{name}", example, locked)
+            storage = self.tracer.input(f"{self._prefix(name)}.{name}", example, locked)
             if self.calls and name in GIVEN - HELD:
                 storage.settled = f"data.{name}"
             return storage
@@ -126,6 +133,8 @@ class Physics:
             first, size = self.model.sensor_adr[sensor], self.model.sensor_dim[sensor]
             label = self.model.sensor(sensor).name or str(sensor)
             part = example[first : first + size]
+            force = self.model.sensor_needstage[sensor] == mujoco.mjtStage.mjSTAGE_ACC
+            prefix = self._prefix("qacc" if force else "sensordata")
             parts.append(self.tracer.input(f"{prefix}.sensor.{label}", part).node)
         node = self.tracer.builder.cat([self.tracer.builder.constant(example[:0]), *parts])
         return Storage(self.tracer, node, example, locked)
@@ -195,5 +204,6 @@ class Physics:
         getattr(mujoco, name)(self.model, self.real)
         if name in FRESH:
             every = {x for x in dir(self.real) if isinstance(read_array(self.real, x), np.ndarray)}
-            self.fresh |= (FRESH[name] or every | {"contact"}) - STATE - HELD
+            behind = FORCES if name == "mj_step1" else frozenset()
+            self.fresh |= (FRESH[name] or every | {"contact"}) - STATE - HELD - behind
         self.refresh(STATE | HELD)
