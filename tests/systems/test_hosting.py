@@ -5,7 +5,7 @@ hosting's doing.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -13,11 +13,11 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
+from oracle import Oracle
 from traits import TraitEnv, mjcf
 
 from learned_envs.errors import SystemSpecError
-from learned_envs.systems.copying import copy_data
-from learned_envs.systems.hosting import Hosting, Moved
+from learned_envs.systems.hosting import Hosting
 from learned_envs.systems.reference import deprecations_swallowed
 
 EXACT = 1e-12
@@ -25,28 +25,6 @@ EXACT = 1e-12
 
 MADE = ("cfrc_ext", "cinert", "cvel", "qfrc_actuator", "qfrc_constraint", "xpos", "xipos")
 """What observations and rewards of Ant and Humanoid read, and the solver's last stage makes."""
-
-
-class Oracle:
-    """MuJoCo, on other data. It starts each step from q, v and the controls that it is handed."""
-
-    def __init__(self, data: mujoco.MjData, model: mujoco.MjModel, told: Sequence[str]) -> None:
-        self.model, self.data, self.told = model, mujoco.MjData(model), told
-        self.follow(data)
-
-    def follow(self, data: mujoco.MjData) -> None:
-        copy_data(data, self.data)
-
-    def __call__(self, steps: int) -> Callable[[mujoco.MjModel, mujoco.MjData], Moved]:
-        def move(model: mujoco.MjModel, data: mujoco.MjData) -> Moved:
-            own = self.data
-            own.qpos[:], own.qvel[:], own.ctrl[:] = data.qpos, data.qvel, data.ctrl
-            mujoco.mj_step(model, own, steps)
-            mujoco.mj_rnePostConstraint(model, own)
-            arrays = {n: (slice(None), np.ravel(getattr(own, n)).copy()) for n in self.told}
-            return Moved(own.qpos.copy(), own.qvel.copy(), arrays)
-
-        return move
 
 
 def errors(name: str, told: Sequence[str] = (), steps: int = 100) -> dict[str, Any]:
