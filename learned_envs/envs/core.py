@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,7 +25,6 @@ from learned_envs.card import Card
 from learned_envs.envs.batch import EnvState, EpisodeBatch, NewEpisodes, Supply
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.placing import placed
-from learned_envs.envs.render import Renderer
 from learned_envs.envs.step import EnvStep, StepFunction
 from learned_envs.errors import ActionError, ResetNeededError
 from learned_envs.simulation import Simulation
@@ -133,12 +132,6 @@ class EnvCore:
         """Steps of an episode that the checkpoint names; None if it names none."""
         reference = self.card.reference
         return None if reference is None else reference.episode_steps
-
-    def renderer(self, mode: str | None, picture: Mapping[str, Any]) -> Renderer:
-        """Return what draws the system; see [`Renderer`][learned_envs.envs.render.Renderer]."""
-        card, reference = self.card, self.card.reference
-        mjcf = None if reference is None else reference.mjcf
-        return Renderer(card.task, mode, picture, self.task.spec.leaves, mjcf)
 
     @property
     def members(self) -> int:

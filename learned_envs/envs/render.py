@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learned_envs import argument
+from learned_envs.card import Card
 from learned_envs.errors import ParameterError, RenderError
 from learned_envs.state import State
 from learned_envs.systems.spec import Leaf
@@ -73,6 +74,12 @@ class Renderer:
         self._picture = dict(picture)
         self._leaves, self._mjcf = tuple(leaves), mjcf
         self._drawn: Any = None
+
+    @classmethod
+    def of(cls, card: Card, mode: str | None, picture: Mapping[str, Any]) -> Renderer:
+        """Return what draws the states of a checkpoint's system; see `Renderer`."""
+        mjcf = None if card.reference is None else card.reference.mjcf
+        return cls(card.task, mode, picture, card.spec.leaves, mjcf)
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep what to draw and not the window, which opens again with the next picture."""

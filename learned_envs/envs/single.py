@@ -94,7 +94,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             parameters=parameters,
         )
         self._core = EnvCore(task, options)
-        self._renderer = self._core.renderer(render_mode, picture)
+        self._renderer = Renderer.of(self._core.card, render_mode, picture)
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": self._core.render_fps}
         self.action_space = self._core.task.action_space

@@ -118,7 +118,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         )
         self._core = EnvCore(task, options, tensors)
         self._tensors = tensors
-        self._renderer = self._core.renderer(render_mode, picture)
+        self._renderer = Renderer.of(self._core.card, render_mode, picture)
         self._episodes: EpisodeBatch | None = None
 
         self.num_envs = num_envs

@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import msgspec
 import mujoco
 import numpy as np
 import pytest
 import torch
 from traits import TraitEnv, mjcf
 
+from learned_envs import registry
+from learned_envs.card import read_card
+from learned_envs.checkpoint import save_checkpoint
+from learned_envs.collect.traced import reference_of
+from learned_envs.dynamics import Ensemble
 from learned_envs.envs.render import Renderer
 from learned_envs.errors import RenderError
 from learned_envs.state import State
 from learned_envs.systems.picture import LONGEST, Drawing, self_contained_mjcf
-from learned_envs.systems.reference import deprecations_swallowed
+from learned_envs.systems.reference import deprecations_swallowed, spec_of
 from learned_envs.systems.spec import Leaf
 
 GO1 = Path(__file__).parents[2] / "examples" / "unitree_go1"
@@ -117,3 +123,18 @@ def test_it_draws_where_the_environment_is_not_installed() -> None:
     renderer.close()
     with pytest.raises(RenderError, match=r"nowhere_to_be_found.* holds no MJCF"):
         Renderer(task, "rgb_array", SIZE).draw(state)
+
+
+@needs_gl
+def test_a_card_says_what_draws_its_states(tmp_path: Path) -> None:
+    task = "Hopper-v5?frame_skip=2"
+    spec, path = spec_of(task), tmp_path / "model.safetensors"
+    model = Ensemble(registry.family_class("second_order")(hidden=(8,)), spec, 1)
+    reference = msgspec.to_builtins(reference_of(registry.task_entry(task)))
+    save_checkpoint(path, model, {"task": "Hopper", "reference": reference})
+    # As if it were of an environment that is not installed.
+    card = msgspec.structs.replace(read_card(path), task="nowhere_to_be_found:Robot-v0")
+    renderer = Renderer.of(card, "rgb_array", SIZE)
+    frame = renderer.draw(State(torch.tensor(spec.q0), torch.zeros(6)))
+    renderer.close()
+    assert frame.std() > 10
