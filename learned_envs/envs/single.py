@@ -15,7 +15,7 @@ from learned_envs.envs.infos import Array
 from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.placing import placed
-from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES
+from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS
 from learned_envs.envs.stepper import SingleStepper
 from learned_envs.errors import ResetNeededError

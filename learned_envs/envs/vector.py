@@ -21,7 +21,7 @@ from learned_envs.envs.infos import everyones, finals, gathered, somebodys, to_h
 from learned_envs.envs.many import EachOfMany
 from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
-from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES
+from learned_envs.envs.render import PICTURE_PARAMETERS, RENDER_MODES, Renderer
 from learned_envs.envs.step import SIGNALS, Columns
 from learned_envs.errors import ParameterError, ResetNeededError
 from learned_envs.state import State
