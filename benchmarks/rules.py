@@ -59,11 +59,11 @@ def row(name: str) -> str:
     try:
         with deprecations_swallowed(), closing(make_reference(name)) as env:
             reference = reference_of(env, entry)
-            spec = discover(env)
+            probed = discover(env)
             begin = time.perf_counter()
             trace_rules(env)
             seconds = time.perf_counter() - begin
-            task = traced_rules(env, spec, entry, reference).task
+            task = traced_rules(env, probed, entry, reference).task
     except LearnedEnvsError as error:
         reason = re.sub(r"/\S*?/site-packages/", "", str(error).splitlines()[0])
         return f"| {name} | {reason} |" + " |" * 10

@@ -130,7 +130,8 @@ def test_a_card_says_what_draws_its_states(tmp_path: Path) -> None:
     task = "Hopper-v5?frame_skip=2"
     spec, path = spec_of(task), tmp_path / "model.safetensors"
     model = Ensemble(registry.family_class("second_order")(hidden=(8,)), spec, 1)
-    reference = msgspec.to_builtins(reference_of(registry.task_entry(task)))
+    with closing(make_reference(task)) as env:
+        reference = msgspec.to_builtins(reference_of(env, registry.task_entry(task)))
     save_checkpoint(path, model, {"task": "Hopper", "reference": reference})
     # As if it were of an environment that is not installed.
     card = msgspec.structs.replace(read_card(path), task="nowhere_to_be_found:Robot-v0")
