@@ -48,16 +48,21 @@ class Standardised(nn.Module):
         return (raw - self.mean) * self.scale
 
     @torch.no_grad()
-    def measure(self, raw: Tensor, least: float = 0.0) -> None:
+    def measure(self, raw: Tensor, least: float = 0.0, leaves: slice | None = None) -> None:
         """Set the constants from data.
 
         Args:
             raw: (n, size).
             least: what varies by less is divided by this. What does not vary is not scaled.
+            leaves: which numbers are leaves of the state. They have units of their own, such as
+                the inertia of a small body, so only their rounding counts as not varying.
         """
-        spread = raw.std(0)
-        self.mean.copy_(raw.mean(0))
+        spread, mean = raw.std(0), raw.mean(0)
+        self.mean.copy_(mean)
         self.scale.copy_(torch.where(spread > 1e-6, 1 / spread.clamp_min(least), 1.0))
+        if leaves is not None:
+            own, rounding = spread[leaves], (1e-6 * mean[leaves].abs()).clamp_min(1e-30)
+            self.scale[leaves] = torch.where(own > rounding, 1 / own, 1.0)
 
 
 class Features(Standardised):
@@ -72,6 +77,7 @@ class Features(Standardised):
     Attributes:
         size: how many features there are.
         given: how many of them are the action and leaves of the state.
+        seen: how many are leaves.
     """
 
     plain: Tensor
@@ -113,7 +119,8 @@ class Features(Standardised):
         self.register_buffer("squash", 1 / torch.tensor(scales), persistent=False)
         with torch.no_grad():
             q = torch.tensor(spec.q0, dtype=torch.float32)
-            self.given = spec.nu + seen_size(spec)
+            self.seen = seen_size(spec)
+            self.given = spec.nu + self.seen
             self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(self.given)).shape[-1]
         self.hold(self.size)
 
@@ -137,7 +144,9 @@ class Features(Standardised):
         What hardly varies, such as a squashed height far from the ground, is not scaled to unit
         spread, because that would magnify its rounding.
         """
-        self.measure(self._raw(q, v, given), LEAST_SPREAD)
+        first = len(self.plain) + v.shape[-1] + self.given
+        leaves = slice(first - self.seen, first) if self.seen else None
+        self.measure(self._raw(q, v, given), LEAST_SPREAD, leaves)
 
     def _raw(self, q: Tensor, v: Tensor, given: Tensor) -> Tensor:
         if given.shape[-1] != self.given:

@@ -69,7 +69,8 @@ class Posture(Standardised):
     @torch.no_grad()
     def normalise(self, q: Tensor, given: Tensor) -> None:
         """Set the mean and the scale from data, (n, .) each. Constants are not scaled."""
-        self.measure(self._raw(q, given))
+        leaves = slice(self.size - self.seen, self.size) if self.seen else None
+        self.measure(self._raw(q, given), leaves=leaves)
 
     def _raw(self, q: Tensor, given: Tensor) -> Tensor:
         angles = q.index_select(-1, self.angles)

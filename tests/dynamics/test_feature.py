@@ -5,6 +5,7 @@ import torch
 
 from learned_envs.dynamics.feature import LIMIT_SCALES, Features
 from learned_envs.dynamics.given import given_by
+from learned_envs.dynamics.mechanics import Posture
 from learned_envs.errors import ParameterError, ShapeError
 from learned_envs.kinematics import Kinematics
 from learned_envs.state import State
@@ -57,3 +58,21 @@ def test_what_is_not_the_action_and_the_leaves_that_are_seen_is_refused(spec):
         given_by(swimmer, state, torch.zeros(3, 2))
     slow = state.remember(act=torch.ones(3, 2))
     assert given_by(swimmer, slow, torch.zeros(3, 2)).tolist() == [[0, 0, 1, 1]] * 3
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1.0, 1e4])
+def test_a_leaf_is_seen_whatever_its_unit_is(spec, unit):
+    swimmer = replace(spec("Swimmer"), leaves=(Leaf("model.body_inertia[1]", 2, frozen=True),))
+    g = torch.Generator().manual_seed(0)
+    q, v = torch.randn(500, 5, generator=g), torch.randn(500, 5, generator=g)
+    varies = unit * (2 + torch.rand(500, 1, generator=g))
+    given = torch.cat([torch.zeros(500, 2), varies, torch.full((500, 1), 3.3 * unit)], -1)
+    plain = features(swimmer, ()).float()
+    plain.normalise(q, v, given)
+    posture = Posture(swimmer)
+    posture.normalise(q, given)
+    first = len(plain.plain) + swimmer.nv + swimmer.nu
+    for seen in (plain(q, v, given)[:, first : first + 2], posture(q, given)[:, -2:]):
+        # float32 rounding: of a standard deviation, and of a number's mean.
+        assert seen[:, 0].std().item() == pytest.approx(1, abs=1e-3)
+        assert seen[:, 1].abs().max() <= 1e-6 * 3.3 * unit
