@@ -18,6 +18,7 @@ from learned_envs.rules.tracing.storage import LARGEST, Storage
 from learned_envs.rules.tracing.substitute import Guard
 from learned_envs.rules.tracing.traced import Traced
 from learned_envs.rules.tracing.tracer import Tracer
+from learned_envs.rules.tracing.view import in_copy, in_physics, looks_into_c
 from learned_envs.systems.copying import copy_data
 from learned_envs.systems.locate import locate
 from learned_envs.systems.slot import ENV, Slot
@@ -42,9 +43,17 @@ def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
     arrays = [(value, value.copy()) for value in values if _is_own_array(value)]
     data = [x for x in values if simulated and isinstance(x, mujoco.MjData)]
     models = {id(value.model): value.model for value in data}
-    copies = {id(value): copy.copy(value) for value in data}
+    copies = {id(value): (value, copy.copy(value)) for value in data}
+
+    def copied(value: Any) -> Any:
+        if id(value) in copies:
+            return copies[id(value)][1]
+        for original, other in copies.values():
+            value = in_copy(value, original, other)
+        return value
+
     for owner in every:
-        _replace(owner, lambda value: copies.get(id(value), value))
+        _replace(owner, copied)
     # An object of a library, which is not looked into, may hold the data.
     held = None if data or not simulated else locate(root)[1]
     before = copy.copy(held)
@@ -99,7 +108,7 @@ def substituted(
                 if id(value) not in storages:
                     storages[id(value)] = tracer.stored(value)
                 return Traced(storages[id(value)])
-            return value
+            return in_physics(value, physics)
 
         for owner in every:
             _replace(owner, stand)
@@ -184,10 +193,7 @@ def _slot_names(owner: Any) -> list[str]:
 
 def _is_own_array(value: Any) -> bool:
     """Whether a value is an array whose memory is not MuJoCo's."""
-    base = value
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return isinstance(value, np.ndarray) and type(base).__name__ != "PyCapsule"
+    return isinstance(value, np.ndarray) and not looks_into_c(value)
 
 
 def _arrays(model: mujoco.MjModel) -> dict[str, Any]:

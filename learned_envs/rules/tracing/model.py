@@ -66,5 +66,7 @@ class _NamedConstants:
         storages = self.__dict__["_model"].__dict__["_storages"]
         if not isinstance(value, np.ndarray) or not value.size:
             return value
-        array, ids = located(self.__dict__["_model"].__dict__["_real"], value)
-        return Traced(storages[array], ids) if array in storages else value
+        place = located(self.__dict__["_model"].__dict__["_real"], value)
+        if place is None or place[0] not in storages:
+            return value
+        return Traced(storages[place[0]], place[1])

@@ -10,11 +10,9 @@ from typing import Any
 
 LIBRARIES = (
     *("numpy", "scipy", "torch", "mujoco", "jax", "learned_envs", "glfw", "imageio", "matplotlib"),
-    *("threading", "abc", "typing", "copy", "collections", "functools", "contextlib", "enum"),
     *("dm_control.mujoco", "dm_control.rl", "dm_env"),
-    *("dataclasses", "logging", "warnings", "importlib", "_weakrefset", "weakref", "pathlib"),
 )
-"""Whose modules stay as they are."""
+"""Whose modules stay as they are, as Python's own do."""
 
 
 def modules_of(run: Callable[[], Any], also: Iterable[str] = ()) -> list[ModuleType]:
@@ -36,15 +34,28 @@ def modules_of(run: Callable[[], Any], also: Iterable[str] = ()) -> list[ModuleT
         run()
     finally:
         sys.setprofile(before)
-    packages = {name.partition(".")[0] for name in names} - {"gymnasium", "builtins"}
+    packages = {name.partition(".")[0] for name in names} - {"gymnasium"}
     names |= {name for name in list(sys.modules) if name.partition(".")[0] in packages}
     kept = [name for name in sorted(names) if not library(name)]
     return [module for name in kept if isinstance(module := sys.modules.get(name), ModuleType)]
 
 
+@contextlib.contextmanager
+def globals_kept(names: Iterable[str]) -> Iterator[None]:
+    """Let the globals of modules be what they were, when the block ends."""
+    before = [(vars(sys.modules[name]), dict(vars(sys.modules[name]))) for name in names]
+    try:
+        yield
+    finally:
+        for content, kept in before:
+            content.update(kept)
+
+
 def library(name: str) -> bool:
     """Whether a module is one of a library that stays as it is."""
-    return name == "builtins" or any(name == x or name.startswith(f"{x}.") for x in LIBRARIES)
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        return True
+    return any(name == x or name.startswith(f"{x}.") for x in LIBRARIES)
 
 
 @contextlib.contextmanager
@@ -62,34 +73,29 @@ def replaced(
         names: of Python's built-in functions -> what stands for them.
         constant: from a value to what stands for it, in modules and in classes.
     """
-    undo: list[tuple[dict[str, Any], str, Any]] = []
+    modules = list(modules)
+    before = [dict(vars(module)) for module in modules]
     classes: list[tuple[type, str, Any]] = []
-    missing = object()
     try:
         for module in modules:
             content = vars(module)
             for name, value in list(content.items()):
                 if id(value) in table and not name.startswith("__"):
-                    undo.append((content, name, value))
                     content[name] = table[id(value)]
                 elif (stands := constant(value)) is not value:
-                    undo.append((content, name, value))
                     content[name] = stands
                 elif isinstance(value, type) and value.__module__ == module.__name__:
                     for key, each in list(vars(value).items()):
                         if (stands := constant(each)) is not each:
                             classes.append((value, key, each))
                             setattr(value, key, stands)
-            for name, value in names.items():
-                if name not in content:
-                    undo.append((content, name, missing))
-                    content[name] = value
+            content.update({name: value for name, value in names.items() if name not in content})
         yield
     finally:
-        for kind, name, value in reversed(classes):
+        for kind, name, value in classes:
             setattr(kind, name, value)
-        for content, name, value in reversed(undo):
-            if value is missing:
-                content.pop(name, None)
-            else:
-                content[name] = value
+        for module, content in zip(modules, before, strict=True):
+            # What was imported meanwhile stays.
+            for name in names.keys() - content.keys():
+                vars(module).pop(name, None)
+            vars(module).update(content)

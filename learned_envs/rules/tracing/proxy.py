@@ -71,7 +71,7 @@ class Named:
         value = getattr(real, name)
         if not isinstance(value, np.ndarray):
             return value
-        array, ids = located(physics.real, value)
+        array, ids = located(physics.real, value) or ("", np.zeros(0, int))
         return Traced(physics.storage(array), ids)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -79,7 +79,7 @@ class Named:
         view.tracer.write(view.storage, view.ids, value)
 
 
-def located(data: Any, view: Array) -> tuple[str, Array]:
+def located(data: Any, view: Array) -> tuple[str, Array] | None:
     """Return the array of MuJoCo's data or model that a view looks into, and the places shown."""
     first = view.__array_interface__["data"][0]
     for name in dir(data):
@@ -95,7 +95,7 @@ def located(data: Any, view: Array) -> tuple[str, Array]:
                 shape[axis] = -1
                 places = places + step * np.arange(view.shape[axis]).reshape(shape)
             return name, places
-    raise refusal("an array that is none of MuJoCo's data", "read data's own arrays")
+    return None
 
 
 def read_array(data: Any, name: str) -> Any:

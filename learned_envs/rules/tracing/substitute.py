@@ -91,6 +91,9 @@ MATH = {
 }
 """Name in `math` -> numpy's."""
 
+CLASSES = ("Generator", "RandomState", "BitGenerator", "Random", "PCG64", "SeedSequence")
+"""Of sources of random numbers, which code may ask for by isinstance()."""
+
 CREATE = (
     *("zeros", "ones", "empty", "full", "eye", "identity", "arange", "linspace", "array"),
     *("asarray", "asanyarray", "ascontiguousarray", "copy", "zeros_like", "ones_like"),
@@ -154,8 +157,11 @@ def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
             content[name] = stand(original, _either(tracer, original, getattr(np, other)))
     stand(math, Substitute(math, content))
     stand(random, Guard("random"))
-    for name in ("random", "uniform", "gauss", "choice", "randint", "normalvariate"):
-        stand(getattr(random, name), _refused(name))
+    for module in (random, np.random):
+        for name in dir(module):
+            value = getattr(module, name)
+            if not name.startswith("_") and callable(value) and name not in CLASSES:
+                stand(value, _refused(f"{module.__name__}.{name}"))
 
     names: dict[str, Any] = {
         "float": _kind(tracer, float),
@@ -198,9 +204,7 @@ def _either(tracer: Tracer, plain: Function, numpy: Function) -> Function:
 
 def _refused(name: str) -> Function:
     def substitute(*_: Any, **__: Any) -> Any:
-        raise refusal(
-            f"random numbers from random.{name} in a step", "draw them at reset and keep them"
-        )
+        raise refusal(f"random numbers from {name} in a step", "draw them at reset and keep them")
 
     return substitute
 

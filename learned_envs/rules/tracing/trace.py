@@ -13,7 +13,7 @@ from learned_envs.rules.graph import Graph
 from learned_envs.rules.tracing.contact import Pair
 from learned_envs.rules.tracing.cut import cut_at
 from learned_envs.rules.tracing.environment import kept
-from learned_envs.rules.tracing.modules import library, modules_of
+from learned_envs.rules.tracing.modules import globals_kept, library, modules_of
 from learned_envs.rules.tracing.rename import joined, start_of, start_of_step, step_of
 from learned_envs.rules.tracing.session import Session, real_step
 from learned_envs.systems.slot import Slot
@@ -145,4 +145,5 @@ def _prepared(base: Any) -> list[Any]:
             real_step(base)
 
     names = [kind.__module__ for kind in type(base).__mro__ if not library(kind.__module__)]
-    return modules_of(run, names)
+    with globals_kept(names):
+        return modules_of(run, names)

@@ -312,6 +312,30 @@ class Raising(Robot):
         return self._get_obs(), 1.0, False, False, {}
 
 
+STEPS_TAKEN = 0
+
+
+class Holding(Robot):
+    """Keeps arrays and things that look into MuJoCo's data, and counts in a global."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = self.data.body("trunk")
+        self.places = {"ball": self.data.qpos[5:8], "feet": [self.data.site_xpos[1]]}
+        self.speeds = self.data.qvel
+
+    def step(self, action):
+        global STEPS_TAKEN
+        STEPS_TAKEN += 1
+        height = float(self.trunk.xpos[2])
+        still = self.speeds[:3]
+        moved = self.speeds[:3].copy()
+        self.physics(action)
+        away = np.linalg.norm(self.places["ball"] - self.places["feet"][0])
+        reward = self.trunk.xpos[2] - height + np.sum((self.speeds[:3] - still) ** 2) - away
+        return self._get_obs(), reward + np.sum(moved), False, False, {}
+
+
 class Velocities(Robot):
     """Asks MuJoCo for the velocities of things."""
 

@@ -90,6 +90,17 @@ def test_what_is_computed_anew_is_told_apart():
     assert {"after.site_xpos", "fresh.site_xpos"} <= set(trace.step.inputs)
 
 
+def test_arrays_that_look_into_the_data_are_kept():
+    env = robots.Holding()
+    trunk = env.trunk
+    found = check(env, names=("reward",))
+    assert env.trunk is trunk
+    assert np.shares_memory(env.speeds, env.data.qvel)
+    assert {"before.xpos", "before.qvel", "after.site_xpos"} <= set(found.trace.step.inputs)
+    # 150 steps, and none more for the trace.
+    assert robots.STEPS_TAKEN == 150
+
+
 def test_velocities_of_things():
     # Behind mj_forward, what is read in the data is fresh.
     check(robots.Velocities(), names=("reward",))
