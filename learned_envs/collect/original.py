@@ -16,12 +16,15 @@ from learned_envs.errors import ParameterError, SystemSpecError
 from learned_envs.registry import DISCOVERED, task_entry
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.constants import constants_of, different
-from learned_envs.systems.locate import simulates
+from learned_envs.systems.locate import locate, simulates
 from learned_envs.systems.moment import Moment, Subject
 from learned_envs.systems.probe import probe
 from learned_envs.systems.questions import SAME
 from learned_envs.systems.reference import deprecations_swallowed, make_reference
 from learned_envs.systems.spec import SystemSpec
+
+RESETS = 3
+"""Resets that are asked for constants that they draw."""
 
 EVERY = 50
 """One step in so many is taken again, the first among them."""
@@ -30,8 +33,8 @@ EVERY = 50
 class Original:
     """What an environment's id makes, whose steps those of the environment must equal."""
 
-    def __init__(self, made: Subject) -> None:
-        self._made = made
+    def __init__(self, made: Subject, recipe: _Recipe) -> None:
+        self._made, self._recipe = made, recipe
         self._steps = 0
         self._moment: Moment | None = None
 
@@ -48,15 +51,13 @@ class Original:
                 f"Got {env.unwrapped}, expected an environment made by gym.make. Make it by its id."
             )
         recipe = _Recipe(registered)
-        made = Adapter(_made(recipe))
-        before, after = constants_of(made.model), constants_of(real.model)
-        if changed := different(before, after, spec.leaves):
+        if changed := _changed(recipe, real):
             raise SystemSpecError(
                 f"{real.name} was changed after it was made: its model has another "
                 f"{', '.join(changed)}. Register an environment that makes the change itself, "
                 "with a task of its own."
             )
-        return cls(_asked(recipe, spec))
+        return cls(_asked(recipe, spec), recipe)
 
     def moves(self, env: gym.Env[Any, Any]) -> None:
         """Remember where a step begins, if it is one to take again."""
@@ -79,8 +80,7 @@ class Original:
         made = self._made.outcome(moment.q)
         error = np.abs(real.outcome(moment.q) - made).max(initial=0.0)
         if not error <= SAME * (np.abs(made).max(initial=0.0) + 1e-3):
-            before, after = constants_of(self._made.model), constants_of(real.model)
-            changed = different(before, after, spec.leaves)
+            changed = _changed(self._recipe, real)
             wrappers = wrappers_of(env)
             raise SystemSpecError(
                 f"{real.name} was moved by more than the action: a step ends {error:.2g} away "
@@ -140,6 +140,23 @@ def _made(recipe: _Recipe) -> gym.Env[Any, Any]:
     unseen = {"render_mode": None} if "render_mode" in recipe.spec.kwargs else {}
     with deprecations_swallowed():
         return gym.make(recipe.spec, disable_env_checker=True, **unseen)
+
+
+def _changed(recipe: _Recipe, real: Adapter) -> list[str]:
+    """Return the names of the constants that were changed in an environment after it was made."""
+    drawn, made = _drawn(recipe), locate(_made(recipe))[0]
+    return [x for x in different(constants_of(made), constants_of(real.model)) if x not in drawn]
+
+
+@lru_cache(maxsize=8)
+def _drawn(recipe: _Recipe) -> frozenset[str]:
+    """Return the names of the constants that resets draw, or set."""
+    real = Adapter(_made(recipe))
+    found = [constants_of(real.model)]
+    for seed in range(RESETS):
+        real.reset(seed=seed)
+        found.append(constants_of(real.model))
+    return frozenset(name for one in found[1:] for name in different(found[0], one))
 
 
 @lru_cache(maxsize=8)

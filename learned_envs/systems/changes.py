@@ -12,7 +12,16 @@ import numpy as np
 
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.slot import ENV, MODEL, Slot
-from learned_envs.systems.snapshot import MOST, PASSING, WHOLE, Snapshot, Value, differs, numbers_of
+from learned_envs.systems.snapshot import (
+    MOST,
+    NOTHING,
+    PASSING,
+    WHOLE,
+    Snapshot,
+    Value,
+    differs,
+    numbers_of,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -107,9 +116,11 @@ class _Search:
         every = [moment.values for episode in self.episodes for moment in episode]
         slots, unheld = [], {}
         for name in dict.fromkeys(name for values in every for name in values):
-            column = [values.get(name) for values in every]
-            held = [value for value in column if value is not None]
+            column = [values.get(name, NOTHING) for values in every]
+            held = [value for value in column if isinstance(value, Value)]
             if not held:
+                if differs(column) and NOTHING not in column:
+                    unheld[name] = "is a text, and no number"
                 continue
             # One number may be put where later there are some.
             shapes = {value.numbers.shape for value in held}
@@ -187,7 +198,7 @@ class _Search:
         }
 
 
-def _parts(slots: list[Slot], every: list[Mapping[str, Value | None]]) -> Iterator[Slot]:
+def _parts(slots: list[Slot], every: list[Mapping[str, Value | str]]) -> Iterator[Slot]:
     """Take of the model's constants only the rows that differ."""
     for slot in slots:
         if not slot.name.startswith(MODEL) or not slot.shape:
@@ -202,13 +213,13 @@ def _parts(slots: list[Slot], every: list[Mapping[str, Value | None]]) -> Iterat
         yield replace(slot, name=f"{slot.name}[{part}]", shape=shape)
 
 
-def _merged(slots: list[Slot], every: list[Mapping[str, Value | None]]) -> list[Slot]:
+def _merged(slots: list[Slot], every: list[Mapping[str, Value | str]]) -> list[Slot]:
     """Make one slot of paths that always hold the same array."""
     kept: dict[tuple[int, ...] | str, Slot] = {}
     for slot in slots:
         key: tuple[int, ...] | str = slot.name
         if slot.name.startswith(ENV):
-            identities = tuple(v.identity for v in (values[slot.name] for values in every) if v)
+            identities = tuple(_identity(values[slot.name]) for values in every)
             key = identities if all(identities) else slot.name
         if key in kept:
             kept[key] = replace(kept[key], others=(*kept[key].others, slot.path))
@@ -219,3 +230,7 @@ def _merged(slots: list[Slot], every: list[Mapping[str, Value | None]]) -> list[
 
 def _same(one: Array, other: Array) -> bool:
     return bool(np.allclose(one, other, rtol=SAME, atol=SAME, equal_nan=True))
+
+
+def _identity(value: Value | str) -> int:
+    return value.identity if isinstance(value, Value) else 0

@@ -73,7 +73,8 @@ def probe(env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0, *, strict: bo
         spec: what is claimed of it.
         seed: decides what is tried.
         strict: whether it is of a task that is written by hand: resets are centred at its reference
-            position, and all contacts are between shapes that models see.
+            position, resets draw no constants of the model, and all contacts are between shapes
+            that models see.
 
     Raises:
         SystemSpecError: if it is not; the message names each trait, its size and what to do.
@@ -104,7 +105,7 @@ def traits(
             f"The simulation blows up after {len(steps)} of {sum(RUNS)} steps of random actions. "
             "Make its timestep smaller, or its forces."
         ]
-    if changed := different(before, constants_of(subject.model), spec.leaves):
+    if strict and (changed := different(before, constants_of(subject.model), spec.leaves)):
         return [
             f"The environment changes constants of its model while it runs: {', '.join(changed)}. "
             "Models take them for constant: keep them as they are."

@@ -200,6 +200,8 @@ class Questions:
 
     def _swapped(self, name: str, step: Step) -> Array:
         other = self.steps[self.rng.integers(len(self.steps))].begin.leaves[name]
+        if name == "time":
+            other = self.rng.uniform(0.0, LATEST, 1)
         leaves = {**step.begin.leaves, name: other}
         return self._again(step, replace(step.begin, leaves=leaves))
 

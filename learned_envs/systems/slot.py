@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -106,6 +107,8 @@ class Slot:
 
 def kind_of(value: Any) -> Kind | None:
     """Return what kind of numbers a value has; None if it has none that a state could have."""
+    if isinstance(value, Enum):
+        return None
     if isinstance(value, bool | np.bool_):
         return "bool"
     if isinstance(value, int | np.integer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Self
 
 import mujoco
@@ -24,6 +25,9 @@ WHOLE = mujoco.mjtState.mjSTATE_INTEGRATION
 
 CHOSEN = ("mocap_pos", "mocap_quat", "qfrc_applied", "xfrc_applied", "eq_active", "userdata")
 """Arrays of MuJoCo's data that an environment may set at a reset or in a step."""
+
+NOTHING = ""
+"""Stands for what has neither numbers nor a text."""
 
 PASSING = ("ctrl", "time")
 """What every step changes, and few steps depend on."""
@@ -50,11 +54,11 @@ class Snapshot:
 
     Attributes:
         whole: MuJoCo's own state.
-        values: by the names of leaves, of whole arrays; None where there are no numbers.
+        values: by the names of leaves, of whole arrays; a text for what is no number.
     """
 
     whole: Array
-    values: Mapping[str, Value | None]
+    values: Mapping[str, Value | str]
 
     @classmethod
     def of(cls, real: Adapter) -> Self:
@@ -74,19 +78,19 @@ class Snapshot:
         return np.asarray(numbers[int(first) : int(last)] if last else numbers[int(first)])
 
 
-def numbers_of(values: Mapping[str, Value | None], name: str) -> Array:
+def numbers_of(values: Mapping[str, Value | str], name: str) -> Array:
     """Return the numbers of a name that has some."""
     value = values[name]
-    assert value is not None
+    assert isinstance(value, Value)
     return value.numbers
 
 
-def differs(column: Sequence[Value | None]) -> bool:
+def differs(column: Sequence[Value | str]) -> bool:
     """Return whether what lay at a path was not the same at all moments."""
     first = column[0]
     for value in column[1:]:
-        if value is None or first is None:
-            if value is not first:
+        if isinstance(value, str) or isinstance(first, str):
+            if value != first:
                 return True
         elif not np.array_equal(value.numbers, first.numbers, equal_nan=True):
             return True
@@ -95,7 +99,7 @@ def differs(column: Sequence[Value | None]) -> bool:
 
 def _values(
     model: mujoco.MjModel, data: mujoco.MjData, base: Any
-) -> Iterator[tuple[str, Value | None]]:
+) -> Iterator[tuple[str, Value | str]]:
     for name in [*(["act"] if model.na else []), *PASSING, *CHOSEN]:
         numbers = np.array(getattr(data, name), dtype=np.float64)
         if numbers.size:
@@ -107,7 +111,7 @@ def _values(
     for path, value in walk(base):
         kind = kind_of(value)
         if kind is None:
-            yield f"{ENV}{path}", None
+            yield f"{ENV}{path}", f"{value!s:.100}" if isinstance(value, str | Enum) else NOTHING
         else:
             identity = id(value) if isinstance(value, np.ndarray) else 0
             yield f"{ENV}{path}", Value(np.array(value, dtype=np.float64), kind, identity)

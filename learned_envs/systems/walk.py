@@ -10,6 +10,7 @@ import ast
 import re
 from collections import deque
 from collections.abc import Iterator
+from enum import Enum
 from functools import reduce
 from typing import Any
 
@@ -24,7 +25,8 @@ LONGEST = 1000
 FOREIGN = (
     *("mujoco", "dm_control.mujoco", "gymnasium.spaces", "gymnasium.envs.registration"),
     *("gymnasium.envs.mujoco.mujoco_rendering", "numpy.random", "glfw", "logging", "threading"),
-    *("torch", "jax", "functools", "random"),
+    *("torch", "jax", "tensorflow", "pandas", "functools", "random", "ctypes", "_io", "pathlib"),
+    *("pygame", "OpenGL", "matplotlib", "cv2", "PIL", "imageio", "multiprocessing", "concurrent"),
 )
 """Modules whose objects are not looked into: what they hold is no state of a task."""
 
@@ -122,7 +124,8 @@ def _parts(value: Any) -> list[tuple[Key, Any]] | None:
                 if isinstance(key, str | int) and _readable(key)
             ]
         return []
-    if value is None or isinstance(value, str | bytes | complex | np.ndarray | np.generic):
+    # A member of an enumeration is shared by all who name it, so nothing may be written into it.
+    if value is None or isinstance(value, str | bytes | complex | np.ndarray | np.generic | Enum):
         return None
     if isinstance(value, bool | int | float) or _foreign(value):
         return None

@@ -1,11 +1,14 @@
 """Numbers that environments keep in odd ways are leaves, or are named."""
 
+from enum import Enum
+
 import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
 from traits import TraitEnv, make, mjcf
 
+from learned_envs.errors import SystemSpecError
 from learned_envs.systems.discovery import discover
 from learned_envs.systems.probe import traits as broken
 
@@ -122,6 +125,30 @@ def test_it_is_found(cls):
     spec = discover(env).spec
     assert {leaf.name: (leaf.frozen, leaf.seen) for leaf in spec.leaves} == FOUND[cls]
     assert broken(env, spec, 1, strict=False) == []
+
+
+class Phase(Enum):
+    """Of a motion."""
+
+    SWING, STANCE = range(2)
+
+
+class Phased(TraitEnv):
+    """Acts by a phase that is no number."""
+
+    def reset_model(self):
+        self.phase = Phase.SWING
+        return super().reset_model()
+
+    def step(self, action):
+        self.phase = Phase.STANCE if self.phase is Phase.SWING else Phase.SWING
+        return super().step(action if self.phase is Phase.SWING else -action)
+
+
+def test_what_is_no_number_is_named():
+    with pytest.raises(SystemSpecError, match=r"env\.phase is a text, and no number"):
+        discover(make(mjcf(), Phased))
+    assert [member.value for member in Phase] == [0, 1]
 
 
 def test_an_array_at_two_places_is_one_leaf():
