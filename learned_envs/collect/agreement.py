@@ -23,7 +23,7 @@ from learned_envs.collect.retaken import Retaken
 from learned_envs.data.recording import Array, Recording
 from learned_envs.data.source import ImportedDataset, Source
 from learned_envs.data.system import expect_system
-from learned_envs.errors import DatasetError, LearnedEnvsError
+from learned_envs.errors import DatasetError, LearnedEnvsError, SystemSpecError
 from learned_envs.registry import task_entry
 from learned_envs.systems.moment import Subject
 from learned_envs.systems.reference import warnings_swallowed
@@ -75,12 +75,13 @@ def check_recording(
     """
     try:
         subject = reference(task, parameters, spec)
-    except LearnedEnvsError:
-        raise
-    except (gym.error.Error, OSError, ImportError, ValueError) as error:
+    except (LearnedEnvsError, gym.error.Error, OSError, ImportError, ValueError) as error:
+        cause = error.__cause__ or error
+        if isinstance(error, SystemSpecError) or isinstance(cause, LearnedEnvsError):
+            raise
         warnings.warn(
             f"{where} was not checked, because {task_entry(task).reference_id} cannot be asked "
-            f"({error}). Whether the recorded actions moved the recorded system is taken on trust.",
+            f"({cause}). Whether the recorded actions moved the recorded system is taken on trust.",
             stacklevel=2,
         )
         return
