@@ -89,6 +89,13 @@ FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
         *(x.amax(-1), x.amin(-1, True), (x[..., None] * OFFSET).amax((-1, -2))),
         (x[..., None] * OFFSET).amin(-2),
     ],
+    "between": lambda x: [
+        torch.lerp(x, 2 * x, OFFSET / 2),
+        torch.lerp(x, x[:, :1], x.tanh()),
+        torch.addcmul(x, x, OFFSET),
+        x.clamp_min(0.2),
+        F.normalize(x, dim=-1),
+    ],
     "bounded": lambda x: [x.clamp(-0.5, 0.5), x.clamp(max=OFFSET), torch.clamp(x, -OFFSET, OFFSET)],
     "constant": lambda x: [torch.zeros_like(x) + 1, OFFSET.square()],
     "written in place": _with_signs,

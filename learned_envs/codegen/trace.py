@@ -181,6 +181,14 @@ class _Rules:
         x = x if low is None else self.elementwise("maximum", x, low)
         return x if high is None else self.elementwise("minimum", x, high)
 
+    aten_clamp_min = aten_clamp
+
+    def aten_addcmul(self, x: Any, y: Any, z: Any) -> Node:
+        return self.elementwise("add", x, self.elementwise("mul", y, z))
+
+    def aten_lerp(self, x: Any, y: Any, share: Any) -> Node:
+        return self.aten_addcmul(x, self.elementwise("sub", y, x), share)
+
     def aten_linalg_cross(self, x: Any, y: Any, dim: int = -1) -> Node:
         dim, (one, two) = _from_end(self.result, dim), ([1, 2, 0], [2, 0, 1])
         first = self.elementwise("mul", self.pick(x, dim, one), self.pick(y, dim, two))

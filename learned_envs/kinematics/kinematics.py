@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from learned_envs.kinematics.contact import Contacts, PlanarContacts, SpatialContacts
-from learned_envs.kinematics.links import Links, register_constants, transform
+from learned_envs.kinematics.links import Links, chosen, register_constants, transform
 from learned_envs.kinematics.rotation import quaternion_of, quaternion_product, rotation_vector
 from learned_envs.systems.spec import SystemSpec
 
@@ -89,18 +89,18 @@ class Kinematics(nn.Module):
         if not self._links.free:
             return target - origin
         quat = self._links.free_quat
-        start = origin[..., quat]
+        start = chosen(origin, quat)
         inverse = torch.cat([start[..., :1], -start[..., 1:]], dim=-1)
-        turn = rotation_vector(quaternion_product(inverse, target[..., quat])).flatten(-2)
+        turn = rotation_vector(quaternion_product(inverse, chosen(target, quat))).flatten(-2)
         plain = (target - origin).index_select(-1, self._links.dof_coordinate)
-        return plain.index_copy(-1, self._links.free_turn.flatten(), turn)
+        return torch.cat([plain, turn], -1).index_select(-1, self._links.turn_last)
 
     def advance(self, q: Tensor, displacement: Tensor) -> Tensor:
         """Return q (*batch, nq) moved by `displacement` (*batch, nv), as `mj_integratePos`."""
         if not self._links.free:
             return q + displacement
         quat = self._links.free_quat
-        turn = quaternion_of(displacement[..., self._links.free_turn])
-        turned = functional.normalize(quaternion_product(q[..., quat], turn), dim=-1).flatten(-2)
+        turn = quaternion_of(chosen(displacement, self._links.free_turn))
+        turned = functional.normalize(quaternion_product(chosen(q, quat), turn), dim=-1).flatten(-2)
         plain = q + displacement.index_select(-1, self._links.coordinate_dof)
-        return plain.index_copy(-1, quat.flatten(), turned)
+        return torch.cat([plain, turned], -1).index_select(-1, self._links.quat_last)

@@ -21,10 +21,12 @@ class Links(nn.Module):
     parts: Tensor
     coordinate: Tensor
     ancestors: Tensor
-    free_link: Tensor
+    free_last: Tensor
     free_pos: Tensor
     free_quat: Tensor
     free_turn: Tensor
+    quat_last: Tensor
+    turn_last: Tensor
     dof_coordinate: Tensor
     coordinate_dof: Tensor
 
@@ -73,10 +75,12 @@ class Links(nn.Module):
             parts=torch.stack(parts, dim=1),
             coordinate=torch.tensor(coordinate),
             ancestors=torch.stack(ancestors) if ancestors else torch.zeros(0, 1).long(),
-            free_link=torch.tensor([self.link_of[joint.v] for joint in free]).long(),
+            free_last=replacing(len(parts), [self.link_of[joint.v] for joint in free]),
             free_pos=_ranges([joint.q for joint in free], 3),
             free_quat=_ranges([joint.q + 3 for joint in free], 4),
             free_turn=_ranges([joint.v + 3 for joint in free], 3),
+            quat_last=replacing(spec.nq, [j.q + 3 + i for j in free for i in range(4)]),
+            turn_last=replacing(spec.nv, [j.v + 3 + i for j in free for i in range(3)]),
             dof_coordinate=torch.tensor(dof_coordinate),
             coordinate_dof=torch.tensor(coordinate_dof),
         )
@@ -89,10 +93,12 @@ class Links(nn.Module):
         poses = torch.addcmul(poses, amount.sin(), sine)
         poses = torch.addcmul(poses, amount, travel)
         if self.free:
-            rotation = rotation_matrix(functional.normalize(q[..., self.free_quat], dim=-1))
-            placed = torch.cat([rotation, q[..., self.free_pos].unsqueeze(-1)], dim=-1)
+            quat, pos = chosen(q, self.free_quat), chosen(q, self.free_pos)
+            rotation = rotation_matrix(functional.normalize(quat, dim=-1))
+            placed = torch.cat([rotation, pos.unsqueeze(-1)], dim=-1)
             bottom = rest[0, 3:].expand(*placed.shape[:-2], 1, 4)
-            poses = poses.index_copy(-3, self.free_link, torch.cat([placed, bottom], dim=-2))
+            placed = torch.cat([placed, bottom], dim=-2)
+            poses = torch.cat([poses, placed], dim=-3).index_select(-3, self.free_last)
         for ancestor in self.ancestors.unbind():
             poses = poses.index_select(-3, ancestor) @ poses
         return poses
@@ -123,6 +129,19 @@ def transform(pos: Vector, quat: Vector) -> Tensor:
     transform[:3, :3] = rotation_matrix(double(quat))
     transform[:3, 3] = double(pos)
     return transform
+
+
+def chosen(values: Tensor, index: Tensor) -> Tensor:
+    """Return values (*batch, size) at an index (n, m), (*batch, n, m)."""
+    flat = values.index_select(-1, index.flatten())
+    return flat.reshape(*values.shape[:-1], *index.shape)
+
+
+def replacing(size: int, places: list[int]) -> Tensor:
+    """Return the index by which rows that stand behind `size` others come to some places."""
+    index = torch.arange(size)
+    index[places] = size + torch.arange(len(places))
+    return index
 
 
 def _ranges(starts: list[int], length: int) -> Tensor:
