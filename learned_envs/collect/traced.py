@@ -28,9 +28,10 @@ from learned_envs.rules.tracing.trace import Trace, trace_rules
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.describe_equipment import describe_equipment
 from learned_envs.systems.discovery import Probed
+from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.picture import self_contained_mjcf
 from learned_envs.systems.spec import SystemSpec
-from learned_envs.tasks.traced import TracedTask, read_names
+from learned_envs.tasks.traced import TracedTask, learned_sensors, read_names
 
 STARTS = 4096
 """Resets that are recorded."""
@@ -116,7 +117,7 @@ def traced_task(
     shown = space_data(real.base.observation_space)
     step, learned = completed(trace, spec, shown.size)
     assert trace.start is not None
-    step, start = _with_origin(step, real, spec), trace.start
+    step, start = _with_origin(step, real, spec, equipment), trace.start
     names = read_names(step, start)
     told = [name for name in names if computable(name, equipment)]
     equipment = equipment.needed_for([*told, *(["act"] if _slow(spec) else [])])
@@ -165,11 +166,13 @@ def record_starts(
     return starts, Recording(stacked, outputs)
 
 
-def _with_origin(step: Graph, real: Adapter, spec: SystemSpec) -> Graph:
+def _with_origin(step: Graph, real: Adapter, spec: SystemSpec, equipment: Equipment) -> Graph:
     """Find out which values depend on where the system is along its cyclic coordinates."""
     if not spec.cyclic:
         return step
     rng = np.random.default_rng(0)
+    sensors = {sensor.name for sensor in learned_sensors(spec, equipment, step)}
+    learned = [name for name in step.inputs if name.partition(".")[2] in sensors]
     here: dict[str, list[Any]] = {}
     there: dict[str, list[Any]] = {}
     low, high = np.array(spec.control_low), np.array(spec.control_high)
@@ -182,8 +185,12 @@ def _with_origin(step: Graph, real: Adapter, spec: SystemSpec) -> Graph:
         far = rng.uniform(1.0, FARTHEST, len(spec.cyclic)) * rng.choice((-1, 1), len(spec.cyclic))
         shifted[list(spec.cyclic)] += far
         action = rng.uniform(low, high).astype(np.float32)
-        for place, found in ((q, here), (shifted, there)):
-            for name, value in _stepped(real, place, v, leaves, action, step).items():
+        first = _stepped(real, q, v, leaves, action, step)
+        second = _stepped(real, shifted, v, leaves, action, step)
+        # What a solver makes is predicted as it is, wherever the world lies.
+        second |= {name: first[name] for name in learned}
+        for values, found in ((first, here), (second, there)):
+            for name, value in values.items():
                 found.setdefault(name, []).append(value)
     return with_origin(
         step,

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Hashable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -145,6 +145,11 @@ class EnvCore:
         if not self._tensors:
             return space
         return Box(space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32)
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of observations in numpy: the reference environment's."""
+        return np.dtype(self.task.observation_space.dtype)
 
     @property
     def render_fps(self) -> int:

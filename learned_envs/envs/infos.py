@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ from torch import Tensor
 from learned_envs.envs.step import Columns
 
 Array = NDArray[Any]
+
+PART = re.compile(r"(?P<name>.+)\[(?P<place>\d+(,\d+)*)\]")
+"""What a number of an array is called, among infos that are numbers: "force[0]", "pose[1,2]"."""
 
 
 def gathered(stepped: Columns, first: Columns, begun: Tensor) -> Columns:
@@ -70,9 +75,47 @@ def finals(observation: Tensor, stepped: Columns, ended: Tensor, tensors: bool) 
     return {
         "final_obs": last,
         "_final_obs": masks[0],
-        "final_info": info,
+        "final_info": regrouped(info),
         "_final_info": masks[1],
     }
+
+
+@lru_cache(maxsize=256)
+def _arrays_of(names: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], tuple[int, ...]]]:
+    """Find names of numbers that are parts of an array: which array's, in order, and its shape."""
+    found: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+    for name in names:
+        if part := PART.fullmatch(name):
+            place = tuple(int(index) for index in part["place"].split(","))
+            found.setdefault(part["name"], []).append((name, place))
+    return {
+        name: (
+            tuple(each for each, _ in parts),
+            tuple(1 + max(indices) for indices in zip(*(place for _, place in parts), strict=True)),
+        )
+        for name, parts in found.items()
+    }
+
+
+def regrouped(infos: dict[str, Any]) -> dict[str, Any]:
+    """Return infos in which the parts of arrays, such as "force[0]", are arrays again.
+
+    Parts of masks, "_force[0]", are all alike, and become one.
+    """
+    arrays = _arrays_of(tuple(infos))
+    if not arrays:
+        return infos
+    parts = {each for names, _ in arrays.values() for each in names}
+    rest = {name: value for name, value in infos.items() if name not in parts}
+    for name, (names, shape) in arrays.items():
+        values = [infos[each] for each in names]
+        if name.startswith("_") and name[1:] in arrays:
+            rest[name] = values[0]
+        elif isinstance(values[0], Tensor):
+            rest[name] = torch.stack(values, -1).reshape((*values[0].shape, *shape))
+        else:
+            rest[name] = np.stack(values, -1).reshape((*np.shape(values[0]), *shape))
+    return rest
 
 
 def somebodys(infos: dict[str, Array]) -> dict[str, Array]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from learned_envs import argument
 from learned_envs.envs.core import EnvCore
-from learned_envs.envs.infos import Array
+from learned_envs.envs.infos import Array, regrouped
 from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.placing import placed
@@ -172,7 +172,8 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             self._stepper.place(state)
         task = self._core.task
         observation = task.observation(state)[0].to("cpu", torch.float64).numpy()
-        info = {name: value.item() for name, value in task.reset_info(state).items()}
+        observation = observation.astype(self._core.dtype, copy=False)
+        info = regrouped({name: value.item() for name, value in task.reset_info(state).items()})
         if self.render_mode == "human":
             self.render()
         return observation, info
@@ -192,7 +193,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         reward, terminated, truncated = (info.pop(name) for name in SIGNALS)
         if self.render_mode == "human":
             self.render()
-        return observation, reward, terminated, truncated, info
+        return observation, reward, terminated, truncated, regrouped(info)
 
     def render(self) -> Any:
         """Draw the predicted state with the reference environment's renderer.

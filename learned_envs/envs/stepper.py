@@ -80,7 +80,7 @@ class SingleStepper:
         else:
             given = row.step(self._checked(action))
         observation, values = given
-        return observation.astype(np.float64), dict(zip(row.code.names, values, strict=True))
+        return observation.astype(self._core.dtype), dict(zip(row.code.names, values, strict=True))
 
     def _checked(self, action: Any) -> Array:
         if isinstance(action, Tensor):
@@ -114,7 +114,9 @@ class SingleStepper:
         step = self._core.advance(self._state, action[None])
         self._state = step.state
         observation, host = to_host(step.observation, _columns(step))
-        return observation[0], {name: value.item() for name, value in host.items()}
+        return observation[0].astype(self._core.dtype, copy=False), {
+            name: value.item() for name, value in host.items()
+        }
 
 
 def _columns(step: EnvStep) -> Columns:

@@ -17,7 +17,7 @@ from torch import Tensor
 from learned_envs import argument, arrays
 from learned_envs.envs.batch import EpisodeBatch
 from learned_envs.envs.core import EnvCore
-from learned_envs.envs.infos import everyones, finals, gathered, somebodys, to_host
+from learned_envs.envs.infos import everyones, finals, gathered, regrouped, somebodys, to_host
 from learned_envs.envs.many import EachOfMany
 from learned_envs.envs.mujoco_names import MujocoNames
 from learned_envs.envs.options import EnvOptions
@@ -283,9 +283,9 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         if self.render_mode == "human":
             self.render()
         if self._tensors:
-            return observation.clone(), columns
+            return observation.clone(), regrouped(dict(columns))
         array, host = to_host(observation, columns)
-        return array, somebodys(host)
+        return array.astype(self._core.dtype, copy=False), regrouped(somebodys(host))
 
     def _reseed(self, seed: Any) -> bool:
         """Reseed Gymnasium's generator; return whether there was anything to reseed it from."""

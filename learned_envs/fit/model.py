@@ -110,15 +110,26 @@ def fit_model(
     simulation = Simulation(asked.task, dynamics)
     report = evaluate(simulation, held_out)
     report.plot(out / PLOT_FILE)
+    read = sensor_errors(simulation, held_out)
+    rules = entries.rules
+    if rules is not None:
+        learned = {n: read.get(n.partition(".")[2]) for n in rules.inputs if _learned(n, sensors)}
+        rules = msgspec.structs.replace(rules, learned=learned)
     entries = msgspec.structs.replace(
         entries,
         held_out=report,
         beats_hold=report.beats_hold,
-        sensor_errors=sensor_errors(simulation, held_out),
+        sensor_errors=read,
+        rules=rules,
         disagreement_threshold=disagreement_threshold(dynamics, held, config.disagreement_quantile),
     )
     save_checkpoint(out / FILE_NAME, dynamics, entries.to_dict())
     return Simulation(simulation.task, dynamics, read_card(out).plain)
+
+
+def _learned(name: str, sensors: Sequence[Sensor]) -> bool:
+    """Whether an input of rules is what a sensor reads."""
+    return name.partition(".")[2] in {sensor.name for sensor in sensors}
 
 
 def make_family(config: FitConfig) -> Family:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium.spaces import Box
 from torch import Tensor
@@ -71,7 +72,7 @@ class TracedTask(Task):
     @cached_property
     def sensors(self) -> tuple[Sensor, ...]:
         """What the rules read that does not follow from the state."""
-        return learned_sensors(self.spec, self.equipment, self.rules)
+        return learned_sensors(self.spec, self.equipment, self.rules.step, self.rules.start)
 
     @property
     def frozen(self) -> tuple[int, ...]:
@@ -109,7 +110,7 @@ class TracedTask(Task):
 
     def reset_info(self, state: State) -> dict[str, Tensor]:
         """Return the reference's `info` of a reset, (*batch) each."""
-        return _infos(self._begun(state, None))
+        return _infos(self._begun(state, None), state.q.shape[:-1])
 
     def judge(self, transition: Transition) -> Verdict:
         """Return what the reference's `step` returns."""
@@ -118,7 +119,7 @@ class TracedTask(Task):
             found["observation"],
             found["reward"],
             found["terminated"],
-            _infos(found),
+            _infos(found, transition.action.shape[:-1]),
             {name.removeprefix("memory."): x for name, x in found.items() if "memory." in name},
             found.get("truncated"),
         )
@@ -184,6 +185,7 @@ class _Machine:
         self.activation = Activation(spec, equipment) if slow else None
         asked = {name.partition(".")[2] for name in needed}
         self.control = None
+        self.controls = rules.step.nodes[rules.step.outputs["ctrl"]].size
         if slow or any(name.startswith(DRIVEN) for name in asked):
             self.control = Evaluator(rules.step, ["ctrl"])
             names = {name: shapes[name] for name in self.control.inputs}
@@ -192,7 +194,9 @@ class _Machine:
     def begun(self, state: State, readings: Readings | None) -> dict[str, Tensor]:
         """Evaluate the rules of a reset."""
         none = {s.name: state.q.new_zeros(*state.q.shape[:-1], s.size) for s in self.sensors}
-        moment = Moment(state, readings={**none, **(readings or {})})
+        # A reset leaves the controls at zero.
+        ctrl = state.q.new_zeros((*state.q.shape[:-1], self.controls))
+        moment = Moment(state, ctrl, readings={**none, **(readings or {})})
         inputs = self._memory(state)
         for quantities in self.starting:
             inputs |= quantities(moment)
@@ -243,9 +247,9 @@ class _Machine:
         }
 
 
-def learned_sensors(spec: SystemSpec, equipment: Equipment, rules: Rules) -> tuple[Sensor, ...]:
+def learned_sensors(spec: SystemSpec, equipment: Equipment, *graphs: Graph) -> tuple[Sensor, ...]:
     """Return sensors for all that rules read after a step and that does not follow from a state."""
-    read = read_names(rules.step, rules.start)
+    read = read_names(*graphs)
     known = {"qpos", "qvel", "ctrl", *(leaf.name for leaf in spec.leaves)}
     known |= {*derived_names(spec, equipment, read)}
     # What is observed is recorded with the observations.
@@ -267,5 +271,13 @@ def read_names(*graphs: Graph) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _infos(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix("info."): x for name, x in found.items() if name.startswith("info.")}
+def _infos(found: Mapping[str, Tensor], batch: tuple[int, ...]) -> dict[str, Tensor]:
+    """Return the infos as numbers, (*batch) each: those of an array have their places behind."""
+    infos: dict[str, Tensor] = {}
+    for name, x in found.items():
+        if not name.startswith("info."):
+            continue
+        name, shape = name.removeprefix("info."), x.shape[len(batch) :]
+        for place in np.ndindex(*shape):
+            infos[name + (f"[{','.join(map(str, place))}]" if place else "")] = x[..., *place]
+    return infos

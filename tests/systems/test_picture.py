@@ -24,7 +24,7 @@ from learned_envs.envs.render import Renderer
 from learned_envs.errors import RenderError
 from learned_envs.state import State
 from learned_envs.systems.picture import LONGEST, Drawing, self_contained_mjcf
-from learned_envs.systems.reference import deprecations_swallowed, spec_of
+from learned_envs.systems.reference import deprecations_swallowed, make_reference, spec_of
 from learned_envs.systems.spec import Leaf
 
 GO1 = Path(__file__).parents[2] / "examples" / "unitree_go1"
