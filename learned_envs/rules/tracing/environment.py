@@ -13,6 +13,7 @@ import mujoco
 import numpy as np
 
 from learned_envs.rules.tracing.dm_control import engine_substituted
+from learned_envs.rules.tracing.memory import Memory
 from learned_envs.rules.tracing.physics import Physics
 from learned_envs.rules.tracing.storage import LARGEST, Storage
 from learned_envs.rules.tracing.substitute import Guard
@@ -21,24 +22,24 @@ from learned_envs.rules.tracing.tracer import Tracer
 from learned_envs.rules.tracing.view import in_copy, in_physics, looks_into_c
 from learned_envs.systems.copying import copy_data
 from learned_envs.systems.locate import locate
-from learned_envs.systems.slot import ENV, Slot
-from learned_envs.systems.walk import owners, read, write
+from learned_envs.systems.slot import Slot
+from learned_envs.systems.walk import owners
 
 DEEPEST = 12
 
-Owners = list[Any]
+Owners = list[tuple[str, Any]]
 
 
 @contextlib.contextmanager
 def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
-    """Put back all that an environment's objects hold, when the block ends; give the objects.
+    """Put back all that an environment's objects hold, when the block ends; give them.
 
     Args:
         root: the environment, with its wrappers or without.
         simulated: whether they hold copies of MuJoCo's data meanwhile, and its models are put back.
     """
-    every = [owner for _, owner in owners(root, DEEPEST)]
-    shallow = [_content(owner) for owner in every]
+    every = list(owners(root, DEEPEST))
+    shallow = [_content(owner) for _, owner in every]
     values = [value for content in shallow for value in _values(content)]
     arrays = [(value, value.copy()) for value in values if _is_own_array(value)]
     data = [x for x in values if simulated and isinstance(x, mujoco.MjData)]
@@ -52,7 +53,7 @@ def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
             value = in_copy(value, original, other)
         return value
 
-    for owner in every:
+    for _, owner in every:
         _replace(owner, copied)
     # An object of a library, which is not looked into, may hold the data.
     held = None if data or not simulated else locate(root)[1]
@@ -63,7 +64,7 @@ def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
     try:
         yield every
     finally:
-        for owner, content in zip(every, shallow, strict=True):
+        for (_, owner), content in zip(every, shallow, strict=True):
             _restore(owner, content)
         for array, numbers in arrays:
             array[...] = numbers
@@ -82,8 +83,8 @@ def kept(root: Any, simulated: bool = True) -> Iterator[Owners]:
 @contextlib.contextmanager
 def substituted(
     root: Any, tracer: Tracer, physics: Physics, slots: Sequence[Slot], table: dict[int, Any]
-) -> Iterator[dict[str, int]]:
-    """Let an environment's objects hold what can be traced; give the inputs that are memory.
+) -> Iterator[Memory]:
+    """Let an environment's objects hold what can be traced; give its memory.
 
     Args:
         root: the environment.
@@ -110,30 +111,11 @@ def substituted(
                 return Traced(storages[id(value)])
             return in_physics(value, physics)
 
-        for owner in every:
+        for _, owner in every:
             _replace(owner, stand)
-        inputs = {}
-        for slot in slots:
-            if not slot.name.startswith(ENV):
-                continue
-            value = read(root, slot.path)
-            example = value.example if isinstance(value, Traced) else value
-            storage = tracer.input(f"memory.{slot.name}", np.asarray(example))
-            inputs[slot.name] = storage.node
-            for path in (slot.path, *slot.others):
-                write(root, path, Traced(storage, scalar=np.isscalar(value)))
+        memory = Memory(root, tracer, every, slots)
         with engine_substituted(root, physics):
-            yield inputs
-
-
-def remembered(root: Any, tracer: Tracer, inputs: dict[str, int]) -> dict[str, int]:
-    """Return the nodes of memory that is another after a step: slot's name -> node."""
-    outputs = {}
-    for name, before in inputs.items():
-        value = tracer.lift(read(root, name.removeprefix(ENV)))
-        if value.node != before:
-            outputs[name] = tracer.number(value)
-    return outputs
+            yield memory
 
 
 def _content(owner: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.rules.builder import GraphBuilder
@@ -53,6 +53,26 @@ def start_of_step(step: Graph) -> Graph | None:
     start = builder.graph({"observation": places[step.outputs["observation"]]})
     known = all(name.startswith(("after.", "memory.")) for name in start.inputs)
     return start if known else None
+
+
+def needed(step: Graph, known: Set[str]) -> set[str]:
+    """Return the outputs that anything depends on: what a step returns, and so what it remembers.
+
+    Args:
+        step: the graph.
+        known: outputs that are needed in any case, beside those that are no memory.
+    """
+    depends: list[set[str]] = []
+    for node in step.nodes:
+        own = {str(node.data)} if node.op == "input" else set()
+        depends.append(own.union(*(depends[arg] for arg in node.args)))
+    found = {name for name in step.outputs if not name.startswith("memory.") or name in known}
+    while True:
+        read = set().union(*(depends[step.outputs[name]] for name in found))
+        more = {name for name in step.outputs if name in read} - found
+        if not more:
+            return found
+        found |= more
 
 
 def joined(*graphs: Graph) -> Graph:

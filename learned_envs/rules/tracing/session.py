@@ -15,7 +15,8 @@ from learned_envs.rules.builder import GraphBuilder
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.tracing.contact import Pair, over_contacts
 from learned_envs.rules.tracing.cut import Cut, Method, replaced_method
-from learned_envs.rules.tracing.environment import remembered, substituted
+from learned_envs.rules.tracing.environment import substituted
+from learned_envs.rules.tracing.memory import Memory
 from learned_envs.rules.tracing.modules import replaced
 from learned_envs.rules.tracing.mujoco_function import mujoco_functions
 from learned_envs.rules.tracing.oracle import RaisedError, explored, merged
@@ -40,12 +41,14 @@ class Seen:
         stages: of which contacts were asked for.
         notes: what was taken for granted.
         ways: in which the code went.
+        changed: what the environment keeps, and the code changed, without a slot.
     """
 
     calls: set[int] = field(default_factory=set)
     stages: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     ways: int = 0
+    changed: dict[str, Slot] = field(default_factory=dict)
 
 
 class Session:
@@ -73,7 +76,7 @@ class Session:
     def step(self) -> tuple[Graph, Seen]:
         """Trace a step: all that it returns, and all that it leaves behind."""
 
-        def run(tracer: Tracer, physics: Physics, memory: Outputs) -> Outputs:
+        def run(tracer: Tracer, physics: Physics, memory: Memory) -> Outputs:
             observation, reward, terminated, truncated, info = guarded(
                 lambda: self.base.step(self._action(tracer))
             )
@@ -84,8 +87,7 @@ class Session:
                 "truncated": logical(tracer, truncated),
                 **infos(tracer, info),
             }
-            for name, node in remembered(self.base, tracer, memory).items():
-                outputs[f"memory.{name}"] = node
+            outputs |= memory.outputs()
             return outputs | physics.given | physics.left(self.slots)
 
         return self._over_all(run, "before")
@@ -93,7 +95,7 @@ class Session:
     def control(self) -> tuple[Graph, Seen]:
         """Trace a step up to its first call of physics: what it hands over."""
 
-        def run(tracer: Tracer, physics: Physics, memory: Outputs) -> Outputs:
+        def run(tracer: Tracer, physics: Physics, memory: Memory) -> Outputs:
             physics.ends = True
             with contextlib.suppress(PhysicsReached):
                 guarded(lambda: self.base.step(self._action(tracer)))
@@ -104,7 +106,7 @@ class Session:
     def shown(self) -> tuple[Graph, Seen]:
         """Trace what the environment shows of a state by `_get_obs`, and tells at a reset."""
 
-        def run(tracer: Tracer, physics: Physics, memory: Outputs) -> Outputs:
+        def run(tracer: Tracer, physics: Physics, memory: Memory) -> Outputs:
             seen = guarded(self.base._get_obs)
             info = guarded(getattr(self.base, "_get_reset_info", dict))
             return {
@@ -115,7 +117,7 @@ class Session:
         return self._over_all(run, "after")
 
     def _over_all(
-        self, run: Callable[[Tracer, Physics, Outputs], Outputs], stage: str
+        self, run: Callable[[Tracer, Physics, Memory], Outputs], stage: str
     ) -> tuple[Graph, Seen]:
         """Run code in all its ways, with all contacts that matter."""
         seen = Seen()
@@ -128,6 +130,7 @@ class Session:
                     physics = Physics(tracer, self.data, contacts, stage, self.slots)
                     with self._substituted(tracer, physics) as memory:
                         outputs = run(tracer, physics, memory)
+                        seen.changed |= memory.changed()
                     if RAISED:
                         raise RAISED[0]
                     seen.calls.add(physics.calls)
@@ -166,7 +169,7 @@ class Session:
             yield tracer
 
     @contextlib.contextmanager
-    def _substituted(self, tracer: Tracer, physics: Physics) -> Iterator[Outputs]:
+    def _substituted(self, tracer: Tracer, physics: Physics) -> Iterator[Memory]:
         """Let the environment's objects be traced, and methods that are cut be inputs."""
 
         def stand(cut: Cut) -> Callable[[Method], Method]:

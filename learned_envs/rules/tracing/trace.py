@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from learned_envs.rules.tracing.contact import Pair
 from learned_envs.rules.tracing.cut import cut_at
 from learned_envs.rules.tracing.environment import kept
 from learned_envs.rules.tracing.modules import globals_kept, library, modules_of
-from learned_envs.rules.tracing.rename import joined, start_of, start_of_step, step_of
+from learned_envs.rules.tracing.rename import joined, needed, start_of, start_of_step, step_of
 from learned_envs.rules.tracing.session import Session, real_step
 from learned_envs.systems.slot import Slot
 
@@ -39,6 +40,8 @@ class Trace:
         missing: what of a step could not be traced, and the error that says why.
         cuts: methods whose results are inputs, `after.call.METHOD`, because they could not be
             traced; with the error that says why.
+        found: slots of memory that was looked for, and is among the inputs and outputs.
+        changed: slots of all that a step changes and that had no slot before.
     """
 
     step: Graph
@@ -47,6 +50,8 @@ class Trace:
     notes: tuple[str, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
     cuts: dict[str, str] = field(default_factory=dict)
+    found: tuple[Slot, ...] = ()
+    changed: tuple[Slot, ...] = ()
 
 
 def trace_rules(
@@ -54,6 +59,7 @@ def trace_rules(
     slots: Sequence[Slot] = (),
     touching: Sequence[Pair] | None = None,
     whole: bool = True,
+    search: bool = False,
 ) -> Trace:
     """Trace the rules of an environment, and leave it as it was.
 
@@ -64,6 +70,7 @@ def trace_rules(
             tests, if None.
         whole: whether all that a step returns must be traced. If not, methods that cannot be are
             cut, and what still cannot be traced is missing.
+        search: whether memory that has no slot is looked for, in what a step reads and changes.
 
     Raises:
         UntraceableRulesError: if a line of the environment stops it; the message says which.
@@ -71,9 +78,8 @@ def trace_rules(
     base = env.unwrapped
     with kept(base):
         session = Session(base, _prepared(base), slots, touching)
-        if whole:
-            return _trace(session)
-        return _parts(session)
+        found = _trace(session) if whole else _parts(session)
+        return _with_memory(session, found, whole) if search else found
 
 
 def _trace(session: Session, why: dict[str, str] | None = None) -> Trace:
@@ -89,13 +95,38 @@ def _trace(session: Session, why: dict[str, str] | None = None) -> Trace:
             "expected as many calls in every step."
         )
     step = step_of(graph, seen.calls.pop())
-    return Trace(step, _start(session, step), seen.ways, tuple(seen.notes), {}, why or {})
+    changed = tuple(seen.changed.values())
+    start = _start(session, step)
+    return Trace(step, start, seen.ways, tuple(seen.notes), {}, why or {}, (), changed)
+
+
+def _with_memory(session: Session, first: Trace, whole: bool) -> Trace:
+    """Trace again, with what a step changes as memory, as far as anything depends on it."""
+    given = tuple(session.slots)
+    if not first.changed or first.missing:
+        return first
+    known = {f"memory.{slot.name}" for slot in given}
+    try:
+        session.slots = (*given, *first.changed)
+        read = needed(_trace(session).step, known)
+        found = tuple(slot for slot in first.changed if f"memory.{slot.name}" in read)
+        session.slots = (*given, *found)
+        again = _trace(session, first.cuts) if found else first
+    except UntraceableRulesError as error:
+        if whole:
+            raise
+        session.slots = given
+        return dataclasses.replace(first, notes=(*first.notes, str(error)))
+    return dataclasses.replace(again, found=found)
 
 
 def _start(session: Session, step: Graph | None) -> Graph | None:
     """Trace what a reset shows: by the method that steps call for it, or as a step has it."""
     try:
-        return start_of(session.shown()[0])
+        # What it keeps is as a reset leaves it.
+        with kept(session.base, simulated=False):
+            session.base.reset(seed=0)
+            return start_of(session.shown()[0])
     except (UntraceableRulesError, AttributeError):
         return None if step is None else start_of_step(step)
 

@@ -1,6 +1,7 @@
 """Environments as people write them, traced and compared with what they return."""
 
 import gymnasium as gym
+import handling_robots
 import numpy as np
 import pytest
 import robots
@@ -68,7 +69,7 @@ def test_arrays_are_filled_and_observations_are_dicts():
 
 
 def test_what_is_written_for_physics_is_an_output():
-    found = check(robots.Pushed())
+    found = check(handling_robots.Pushed())
     outputs = found.trace.step.outputs
     assert {"physics.qvel", "physics.xfrc_applied", "ctrl"} <= set(outputs)
     assert "physics.qpos" not in outputs
@@ -80,34 +81,34 @@ def test_what_a_reset_draws_of_the_model_is_memory():
         Slot("model.body_mass[1]", (), frozen=True),
         Slot("ctrl", (2,)),
     ]
-    found = check(robots.Drawn(), slots, names=("reward", "memory.ctrl", "info.nu"))
+    found = check(handling_robots.Drawn(), slots, names=("reward", "memory.ctrl", "info.nu"))
     assert {"memory.model.site_pos[0]", "memory.model.body_mass[1]"} <= set(found.trace.step.inputs)
-    assert isinstance(robots.Drawn.STANCE, np.ndarray)
+    assert isinstance(handling_robots.Drawn.STANCE, np.ndarray)
 
 
 def test_what_is_computed_anew_is_told_apart():
-    trace = trace_rules(reset(robots.Fresh()))
+    trace = trace_rules(reset(handling_robots.Fresh()))
     assert {"after.site_xpos", "fresh.site_xpos"} <= set(trace.step.inputs)
 
 
 def test_arrays_that_look_into_the_data_are_kept():
-    env = robots.Holding()
+    env = handling_robots.Holding()
     trunk = env.trunk
     found = check(env, names=("reward",))
     assert env.trunk is trunk
     assert np.shares_memory(env.speeds, env.data.qvel)
     assert {"before.xpos", "before.qvel", "after.site_xpos"} <= set(found.trace.step.inputs)
     # 150 steps, and none more for the trace.
-    assert robots.STEPS_TAKEN == 150
+    assert handling_robots.STEPS_TAKEN == 150
 
 
 def test_velocities_of_things():
     # Behind mj_forward, what is read in the data is fresh.
-    check(robots.Velocities(), names=("reward",))
+    check(handling_robots.Velocities(), names=("reward",))
 
 
 def test_states_at_which_an_environment_raises_an_error_are_left_out():
-    found = check(robots.Raising(), names=("observation",))
+    found = check(handling_robots.Raising(), names=("observation",))
     assert found.trace.ways == 1
     assert "The simulation went wrong." in " ".join(found.trace.notes)
 
@@ -117,7 +118,7 @@ def reset(env: gym.Env) -> gym.Env:
     return env
 
 
-@pytest.mark.parametrize("kind", [robots.Remembering, robots.Keeping, robots.Raising])
+@pytest.mark.parametrize("kind", [robots.Remembering, robots.Keeping, handling_robots.Raising])
 def test_an_environment_is_left_as_it_was(kind):
     runs = []
     for traced in (False, True):
