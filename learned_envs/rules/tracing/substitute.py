@@ -5,12 +5,22 @@ from __future__ import annotations
 import builtins
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from learned_envs.rules.tracing.builtin import (
+    TYPES,
+    either,
+    extreme,
+    is_instance,
+    number_type,
+    over_all,
+    refused,
+    sorting,
+)
 from learned_envs.rules.tracing.refusal import refusal
 from learned_envs.rules.tracing.storage import LARGEST, Storage
 from learned_envs.rules.tracing.traced import Traced, traced
@@ -101,11 +111,6 @@ CREATE = (
 )
 """Functions of numpy's whose arrays may be written into later."""
 
-TYPES = (
-    *("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool_"),
-    *("double", "single", "intp", "bool", "int_", "longlong"),
-)
-
 
 def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
     """Return what `replaced` takes: substitutes by the object's id, and by the built-in's name."""
@@ -143,10 +148,10 @@ def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
     numpy["random"] = stand(np.random, Guard("np.random"))
     for name in TYPES:
         if isinstance(kind := getattr(np, name, None), type):
-            numpy[name] = stand(kind, _kind(tracer, kind))
-    numpy["ndarray"] = stand(np.ndarray, _kind(tracer, np.ndarray))
+            numpy[name] = stand(kind, number_type(tracer, kind))
+    numpy["ndarray"] = stand(np.ndarray, number_type(tracer, np.ndarray))
     for kind in (np.floating, np.integer, np.number, np.generic):
-        numpy[kind.__name__] = stand(kind, _kind(tracer, kind))
+        numpy[kind.__name__] = stand(kind, number_type(tracer, kind))
     numpy["r_"] = stand(np.r_, _Joining(tracer, np.r_, np.concatenate))
     numpy["c_"] = stand(np.c_, _Joining(tracer, np.c_, np.column_stack))
     stand(np, Substitute(np, numpy))
@@ -154,24 +159,25 @@ def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
     content = {}
     for name, other in MATH.items():
         if (original := getattr(math, name, None)) is not None:
-            content[name] = stand(original, _either(tracer, original, getattr(np, other)))
+            content[name] = stand(original, either(tracer, original, getattr(np, other)))
     stand(math, Substitute(math, content))
     stand(random, Guard("random"))
     for module in (random, np.random):
         for name in dir(module):
             value = getattr(module, name)
             if not name.startswith("_") and callable(value) and name not in CLASSES:
-                stand(value, _refused(f"{module.__name__}.{name}"))
+                stand(value, refused(f"{module.__name__}.{name}"))
 
     names: dict[str, Any] = {
-        "float": _kind(tracer, float),
-        "int": _kind(tracer, int),
-        "bool": _kind(tracer, bool),
-        "isinstance": _is_instance,
-        "min": _extreme(builtins.min, np.minimum),
-        "max": _extreme(builtins.max, np.maximum),
-        "any": _over(builtins.any, np.logical_or),
-        "all": _over(builtins.all, np.logical_and),
+        "float": number_type(tracer, float),
+        "int": number_type(tracer, int),
+        "bool": number_type(tracer, bool),
+        "isinstance": is_instance,
+        "min": extreme(builtins.min, np.minimum),
+        "max": extreme(builtins.max, np.maximum),
+        "sorted": sorting(tracer),
+        "any": over_all(builtins.any, np.logical_or),
+        "all": over_all(builtins.all, np.logical_and),
     }
     return table, names
 
@@ -191,99 +197,3 @@ def constants(tracer: Tracer) -> Function:
         return Traced(storages[id(value)])
 
     return stands
-
-
-def _either(tracer: Tracer, plain: Function, numpy: Function) -> Function:
-    def substitute(*args: Any, **options: Any) -> Any:
-        if not (traced(args) or traced(options)):
-            return plain(*args, **options)
-        return tracer.call(numpy, *args, **options)
-
-    return substitute
-
-
-def _refused(name: str) -> Function:
-    def substitute(*_: Any, **__: Any) -> Any:
-        raise refusal(f"random numbers from {name} in a step", "draw them at reset and keep them")
-
-    return substitute
-
-
-def _extreme(plain: Function, pairwise: np.ufunc) -> Function:
-    def substitute(*args: Any, **options: Any) -> Any:
-        if options or (not traced(args) and not any(isinstance(x, Iterator) for x in args)):
-            return plain(*args, **options)
-        values = list(args[0]) if len(args) == 1 else list(args)
-        if not traced(values):
-            return plain(values)
-        result = values[0]
-        for value in values[1:]:
-            result = pairwise(result, value)
-        return result
-
-    return substitute
-
-
-def _over(plain: Function, pairwise: np.ufunc) -> Function:
-    def substitute(values: Any) -> Any:
-        values = list(values)
-        if not traced(values):
-            return plain(values)
-        result = values[0] != 0
-        for value in values[1:]:
-            result = pairwise(result, value)
-        # Python's truth values are added as numbers, numpy's are not.
-        return result * 1 if isinstance(result, Traced) else bool(result)
-
-    return substitute
-
-
-def _is_instance(value: Any, kinds: Any) -> bool:
-    if isinstance(value, Traced):
-        return isinstance(value, kinds) or isinstance(value.example, kinds)
-    return isinstance(value, kinds)
-
-
-def _kind(tracer: Tracer, kind: type) -> type:
-    """Return what stands for a type of numbers: it converts traced values too."""
-
-    class Meta(type(kind)):  # type: ignore[misc]
-        def __call__(cls, *args: Any, **options: Any) -> Any:
-            if not traced(args):
-                return kind(*args, **options)
-            value = tracer.lift(args[0])
-            if value.size != 1 and kind in (float, int, bool):
-                raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
-            value = tracer.cast(value, np.dtype(kind))
-            if kind is bool:
-                # Python's truth values are added as numbers, numpy's are not.
-                return value.item() * 1
-            return value.item() if kind in (float, int, bool) or not value.shape else value
-
-        def __instancecheck__(cls, value: Any) -> bool:
-            return isinstance(value.example if isinstance(value, Traced) else value, kind)
-
-        def __subclasscheck__(cls, other: type) -> bool:
-            return issubclass(other, kind)
-
-        def __eq__(cls, other: object) -> bool:
-            return other is cls or other is kind
-
-        def __hash__(cls) -> int:
-            return hash(kind)
-
-        def __getattr__(cls, name: str) -> Any:
-            return getattr(kind, name)
-
-        def __repr__(cls) -> str:
-            return repr(kind)
-
-    content = (
-        {}
-        if kind is np.ndarray or (issubclass(kind, np.generic) and kind not in _CONCRETE)
-        else {"dtype": np.dtype(kind)}
-    )
-    return Meta(kind.__name__, (), content)
-
-
-_CONCRETE = {getattr(np, name) for name in TYPES if hasattr(np, name)}

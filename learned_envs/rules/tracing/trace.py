@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.rules.graph import Graph
@@ -17,7 +18,7 @@ from learned_envs.rules.tracing.environment import kept
 from learned_envs.rules.tracing.modules import globals_kept, library, modules_of
 from learned_envs.rules.tracing.rename import joined, needed, start_of, start_of_step, step_of
 from learned_envs.rules.tracing.session import Session, real_step
-from learned_envs.systems.slot import Slot
+from learned_envs.systems.slot import Slot, kind_of
 
 STEPS_BEFORE = 2
 """Real steps before tracing, so that what is made at the first step is there."""
@@ -110,6 +111,7 @@ def _with_memory(session: Session, first: Trace, whole: bool) -> Trace:
         session.slots = (*given, *first.changed)
         read = needed(_trace(session).step, known)
         found = tuple(slot for slot in first.changed if f"memory.{slot.name}" in read)
+        _expect_numbers(session, found)
         session.slots = (*given, *found)
         again = _trace(session, first.cuts) if found else first
     except UntraceableRulesError as error:
@@ -118,6 +120,19 @@ def _with_memory(session: Session, first: Trace, whole: bool) -> Trace:
         session.slots = given
         return dataclasses.replace(first, notes=(*first.notes, str(error)))
     return dataclasses.replace(again, found=found)
+
+
+def _expect_numbers(session: Session, slots: Sequence[Slot]) -> None:
+    """Refuse memory that is not there after a reset."""
+    with kept(session.base, simulated=False):
+        session.base.reset(seed=0)
+        for slot in slots:
+            value = slot.found(session.base)
+            if np.shape(value) != slot.shape or kind_of(value) is None:
+                raise UntraceableRulesError(
+                    f"Got {slot.name}, which a step reads and changes, as {value!r} after a reset, "
+                    f"expected numbers of shape {slot.shape} as after a step. Set it in reset()."
+                )
 
 
 def _start(session: Session, step: Graph | None) -> Graph | None:

@@ -162,7 +162,9 @@ def _called(tracer: Tracer, ufunc: np.ufunc, inputs: Any) -> Any:
     # Numbers of Python's have no type that could widen the result's.
     example = ufunc(*(getattr(each, "example", each) for each in inputs))
     if name in PRIMITIVE:
-        return tracer.apply(PRIMITIVE[name], *x, example=example)
+        result = tracer.apply(PRIMITIVE[name], *x, example=example)
+        result.storage.largest = _largest(tracer, name, x)
+        return result
     if name in BITWISE and all(_is_logical(tracer, each) for each in x):
         name = BITWISE[name].replace("bitwise", "logical")
     if name in LOGICAL:
@@ -171,6 +173,23 @@ def _called(tracer: Tracer, ufunc: np.ufunc, inputs: Any) -> Any:
     if name in COMPOSED:
         return tracer.checked(tracer.lift(COMPOSED[name](*x)), example, f"np.{name}")
     raise refusal(f"np.{name}", "write it with sums, products, powers, np.exp, np.where, ...")
+
+
+def _largest(tracer: Tracer, name: str, x: list[Any]) -> int | None:
+    """Return how large a whole number from 0 on may be; None if that is not known."""
+    if name not in ("add", "multiply", "remainder") or any(each.dtype.kind == "f" for each in x):
+        return None
+    found = []
+    for each in x:
+        known = tracer.constant(each)
+        whole = known is not None and np.ndim(known) == 0 and known >= 0
+        found.append(int(known) if whole else 1 if each.dtype == bool else each.storage.largest)
+    if name == "remainder":
+        # The sign of a remainder is its divisor's.
+        return found[1] - 1 if tracer.constant(x[1]) is not None and found[1] else None
+    if None in found:
+        return None
+    return found[0] + found[1] if name == "add" else found[0] * found[1]
 
 
 def _is_logical(tracer: Tracer, x: Any) -> bool:

@@ -4,6 +4,7 @@ import pytest
 import remembering_robots
 from retold import retold
 
+from learned_envs.errors import UntraceableRulesError
 from learned_envs.rules.tracing.trace import trace_rules
 from learned_envs.systems.slot import Slot
 
@@ -29,6 +30,15 @@ def test_memory_is_found(name):
     # Actions are float32 in the environments.
     assert max(errors[each] for each in wanted) <= 1e-6
     assert max(error for each, error in errors.items() if each.startswith("memory.")) <= 1e-6
+
+
+def test_memory_that_is_not_there_after_a_reset_is_refused():
+    env = remembering_robots.Lazy()
+    env.reset(seed=0)
+    with pytest.raises(UntraceableRulesError, match=r"env\.previous.* as None after a reset"):
+        trace_rules(env, search=True)
+    told = trace_rules(env, search=True, whole=False)
+    assert "env.previous" in " ".join(told.notes)
 
 
 def test_memory_that_has_a_slot_is_not_found_again():
