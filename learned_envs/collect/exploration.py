@@ -14,6 +14,7 @@ import torch
 
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.recording import Array, Episode
+from learned_envs.errors import LearnedEnvsError
 from learned_envs.state import State
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.reference import make_reference
@@ -51,9 +52,13 @@ def _ended(task: Task, real: Adapter) -> bool:
 
 
 class PastTheEnd(gym.Wrapper[Array, Array, Array, Array]):
-    """Let an episode go on after its end, and truncate it `FALL_STEPS` later."""
+    """Let an episode go on after its end, and truncate it `FALL_STEPS` later.
+
+    It is truncated at once where the environment refuses to go on.
+    """
 
     _beyond = 0
+    _seen: Any = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -64,7 +69,15 @@ class PastTheEnd(gym.Wrapper[Array, Array, Array, Array]):
 
     def step(self, action: Array) -> tuple[Array, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step, and never terminate."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
+        try:
+            observation, reward, terminated, truncated, info = self.env.step(action)
+        except LearnedEnvsError:
+            raise
+        except Exception:
+            if not self._beyond:
+                raise
+            return self._seen, 0.0, False, True, {}
+        self._seen = observation
         self._beyond += bool(terminated or self._beyond)
         return observation, reward, False, truncated or self._beyond > FALL_STEPS, info
 

@@ -10,6 +10,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
+from learned_envs.errors import SystemSpecError
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.slot import ENV, MODEL, Slot
 from learned_envs.systems.snapshot import (
@@ -164,7 +165,11 @@ class _Search:
                 if np.array_equal(changed, moment.of_slot(slot)):
                     continue
                 before = self._plainly(moment, action)
-                after = self._step(moment, action, {slot.name: changed})
+                try:
+                    after = self._step(moment, action, {slot.name: changed})
+                except SystemSpecError:
+                    # A flag, say, that the episode is over.
+                    return True
                 # Every step counts the time, and that alone is no reason to.
                 names = before.keys() - ({slot.name} & {*PASSING})
                 if any(not _same(before[name], after[name]) for name in names):

@@ -195,7 +195,10 @@ def _frozen(real: Adapter, spec: SystemSpec) -> tuple[int, ...]:
         real.reset(seed=run)
         start = real.data.qpos.copy()
         for _ in range(WATCHED):
-            real.step(rng.uniform(spec.control_low, spec.control_high).astype(np.float32))
+            action = rng.uniform(spec.control_low, spec.control_high).astype(np.float32)
+            _, _, terminated, truncated, _ = real.step(action)
             q, v = real.data.qpos, real.data.qvel
             still = {i: j for i, j in still.items() if q[i] == start[i] and v[j] == 0}
+            if terminated or truncated:
+                break
     return tuple(still.values())

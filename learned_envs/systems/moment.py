@@ -10,6 +10,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
+from learned_envs.errors import SystemSpecError
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.spec import SystemSpec
 
@@ -62,11 +63,13 @@ class Subject(Adapter):
 
     Attributes:
         spec: what is claimed of it.
+        ended: whether the last step that was taken ended an episode.
     """
 
     def __init__(self, env: gym.Env[Any, Any], spec: SystemSpec) -> None:
         super().__init__(env, spec.leaves)
         self.spec = spec
+        self.ended = False
 
     def now(self) -> Moment:
         """Remember where the next step begins."""
@@ -84,7 +87,8 @@ class Subject(Adapter):
         """
         begin, time, warned = self.now(), self.data.time, self._warnings()
         pairs = tuple((int(contact.geom1), int(contact.geom2)) for contact in self.data.contact)
-        self.step(action, outside=True)
+        _, _, terminated, truncated, _ = self.step(action, outside=True)
+        self.ended = terminated or truncated
         if self._warnings() > warned or not np.isfinite(self.data.qvel).all():
             return None
         time = float(self.data.time - time)
@@ -147,13 +151,23 @@ class Subject(Adapter):
         low, high = np.array(self.spec.control_low), np.array(self.spec.control_high)
         for run, steps in enumerate(runs):
             self.reset(seed=seed + run)
+            self.ended = False
             if run % 2:
                 self._scatter(rng)
             for index in range(steps):
                 # Actions that stay a while move the system farther.
                 if index % 8 == 0 or run % 4 < 2:
                     action = rng.uniform(low, high).astype(np.float32)
-                if (step := self.take(action)) is None:
+                try:
+                    step = self.take(action)
+                except SystemSpecError:
+                    # Some environments refuse to be stepped after an end.
+                    if not self.ended:
+                        raise
+                    self.reset(seed=seed + run + (1 + index) * len(runs))
+                    self.ended = False
+                    continue
+                if step is None:
                     break
                 taken.append(step)
         return taken

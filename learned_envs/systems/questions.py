@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from learned_envs.errors import SystemSpecError
 from learned_envs.systems.moment import Array, Moment, Step, Subject, state_bit
 from learned_envs.systems.shapes import trees_that_meet, unseen_contacts
 from learned_envs.systems.spec import Leaf
@@ -203,7 +204,11 @@ class Questions:
         if name == "time":
             other = self.rng.uniform(0.0, LATEST, 1)
         leaves = {**step.begin.leaves, name: other}
-        return self._again(step, replace(step.begin, leaves=leaves))
+        try:
+            return self._again(step, replace(step.begin, leaves=leaves))
+        except SystemSpecError:
+            # A flag, say, that the episode is over: no step is taken then.
+            return step.outcome
 
     def _shifted(self, place: int, step: Step) -> Array:
         q = step.begin.q.copy()

@@ -88,12 +88,30 @@ class Reach(gym.Env):
         return seen, -distance, False, False, {"distance": distance}
 
 
+class Final(Reach):
+    """Ends soon, and refuses to be stepped after that."""
+
+    over = False
+
+    def reset(self, **kwargs):
+        self.over = False
+        return super().reset(**kwargs)
+
+    def step(self, action):
+        if self.over:
+            raise RuntimeError("It is over.")
+        seen, reward, _, truncated, info = super().step(action)
+        self.over = bool(self.simulator.state.qpos[0] > 0.3)
+        return seen, reward, self.over, truncated, info
+
+
 class Blind(Reach):
     """Cannot say what is observed but in a step."""
 
     _get_obs = None
 
 
+gym.register("Final-v0", entry_point=f"{__name__}:Final", max_episode_steps=50)
 gym.register("Blind-v0", entry_point=f"{__name__}:Blind", max_episode_steps=50)
 gym.register("Reach-v0", entry_point=f"{__name__}:Reach", max_episode_steps=50)
 '''

@@ -12,9 +12,11 @@ from users import users_module
 from learned_envs.collect import collection
 from learned_envs.collect.agreement import check_recording
 from learned_envs.collect.asking import ask
+from learned_envs.collect.exploration import PastTheEnd
 from learned_envs.collect.recorder import Recorder
 from learned_envs.errors import DatasetError
 from learned_envs.fit import Dataset, collect
+from learned_envs.systems.discovery import discover
 from learned_envs.systems.flat import flat
 from learned_envs.systems.reference import make_reference
 
@@ -71,11 +73,29 @@ def test_steps_with_another_memory_are_refused(data):
         check_recording(replace(recording, columns=other), data.spec, TASK, "it", same=True)
 
 
+def test_falls_end_where_an_environment_refuses_to_go_on(module):
+    episodes = []
+    env = make_reference("my_reach:Final-v0")
+    spec = discover(env).spec
+    recorder = Recorder(PastTheEnd(env), "agent:test", episodes.append, spec=spec)
+    for seed in range(3):
+        recorder.reset(seed=seed)
+        for _ in range(50):
+            *_, terminated, truncated, _ = recorder.step(np.ones(2, dtype=np.float32))
+            if terminated or truncated:
+                break
+    recorder.close()
+    assert len(episodes) == 3
+    for episode in episodes:
+        assert episode.qpos[-1, 0] > 0.3
+        assert len(episode.rewards) < 50
+
+
 def test_an_environment_that_cannot_look_begins_after_a_step(module):
     episodes = []
     spec = ask(TASK).spec
     env = make_reference("my_reach:Blind-v0")
-    recorder = Recorder(env, "agent:test", episodes.append, spec=replace(spec))
+    recorder = Recorder(env, "agent:test", episodes.append, spec=spec)
     recorder.reset(seed=0)
     goal = env.unwrapped.simulator.state.mocap_pos[0].copy()
     q = np.array([0.5, -0.5])

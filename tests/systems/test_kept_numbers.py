@@ -108,7 +108,23 @@ class Borrowed(TraitEnv):
         return super().step(self.followed)
 
 
+class Final(TraitEnv):
+    """Refuses to be stepped after an end."""
+
+    def reset_model(self):
+        self.over = False
+        return super().reset_model()
+
+    def step(self, action):
+        if self.over:
+            raise RuntimeError("It is over.")
+        seen, reward, _, truncated, info = super().step(action)
+        self.over = abs(self.data.qpos[0]) > 0.02
+        return seen, reward, self.over, truncated, info
+
+
 FOUND = {
+    Final: {"env.over": (False, False)},
     Filter: {"env.smooth": (False, True)},
     Clock: {"time": (False, False)},
     Deadline: {"time": (False, False)},
