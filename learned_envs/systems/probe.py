@@ -15,10 +15,9 @@ import gymnasium as gym
 
 from learned_envs.entry_point import load
 from learned_envs.errors import SystemSpecError
-from learned_envs.registry import DISCOVERED, TaskEntry, task_entry, task_of
+from learned_envs.registry import task_entry, task_of
 from learned_envs.systems.claims import broken_claims
 from learned_envs.systems.constants import constants_of, different
-from learned_envs.systems.discovery import Probed, discover
 from learned_envs.systems.moment import Subject
 from learned_envs.systems.questions import Questions
 from learned_envs.systems.reference import make_reference, warnings_swallowed
@@ -29,32 +28,6 @@ RUNS = (30, 30, 30, 90)
 than the environment does."""
 
 
-def probed(task: str) -> Probed:
-    """Ask the real system of a task what it is.
-
-    The spec of a task that is written by hand is held against it. Of an environment without one
-    it is found out.
-
-    Raises:
-        UnknownNameError: if there is no such task.
-        SystemSpecError: if the spec does not hold, or none can.
-    """
-    entry = task_entry(task_of(task))
-    if entry.spec == DISCOVERED:
-        with closing(make_reference(entry.name)) as env:
-            return discover(env)
-    spec: SystemSpec = load(entry.spec)(entry)
-    with closing(make_reference(task)) as env:
-        probe(env, spec)
-    return Probed(spec)
-
-
-def discovered_spec(entry: TaskEntry) -> SystemSpec:
-    """Return what acting in the real environment of a task tells of its system."""
-    with closing(make_reference(entry.name)) as env:
-        return discover(env).spec
-
-
 def probed_spec(task: str) -> SystemSpec:
     """Return the spec of a task's system, after the real one was asked whether it holds.
 
@@ -62,7 +35,11 @@ def probed_spec(task: str) -> SystemSpec:
         UnknownNameError: if there is no such task.
         SystemSpecError: if it does not hold.
     """
-    return probed(task).spec
+    entry = task_entry(task_of(task))
+    spec: SystemSpec = load(entry.spec)(entry)
+    with closing(make_reference(task)) as env:
+        probe(env, spec)
+    return spec
 
 
 def probe(env: gym.Env[Any, Any], spec: SystemSpec, seed: int = 0, *, strict: bool = True) -> None:
