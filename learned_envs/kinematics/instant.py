@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -66,29 +65,43 @@ class Instant:
             raise ParameterError("Got no act, expected activations: a quantity depends on them.")
         return self._act
 
-    @cached_property
+    @property
     def frames(self) -> Tensor:
         """World transforms of the links, (*batch, nlink, 4, 4)."""
-        return self._tree.frames(self.q, self.leaves)
+        return self[Instant._frames]
 
-    @cached_property
+    @property
     def quaternions(self) -> Tensor:
         """Quaternions of the links as matrices, (*batch, nlink, 4, 4)."""
-        return self._tree.quaternions(self.q, self.leaves)
+        return self[Instant._quaternions]
 
-    @cached_property
+    @property
     def pivots(self) -> Tensor:
         """The points at which velocities of trees are taken, (*batch, nroot, 3)."""
-        return self._tree.pivots(self.frames)
+        return self[Instant._pivots]
 
-    @cached_property
+    @property
     def screws(self) -> Tensor:
         """How each degree of freedom moves its tree's pivot, (*batch, ndof, 6)."""
-        return self._tree.screws(self.frames, self.pivots)
+        return self[Instant._screws]
 
-    @cached_property
+    @property
     def twists(self) -> Tensor:
         """Velocities (angular, linear) of the links at their trees' pivots, (*batch, nlink, 6)."""
+        return self[Instant._twists]
+
+    def _frames(self) -> Tensor:
+        return self._tree.frames(self.q, self.leaves)
+
+    def _quaternions(self) -> Tensor:
+        return self._tree.quaternions(self.q, self.leaves)
+
+    def _pivots(self) -> Tensor:
+        return self._tree.pivots(self.frames)
+
+    def _screws(self) -> Tensor:
+        return self._tree.screws(self.frames, self.pivots)
+
+    def _twists(self) -> Tensor:
         v = self.v.index_select(-1, self._tree.dof_v).unsqueeze(-1)
-        moved: Tensor = self._tree.carries @ (self.screws * v)
-        return moved
+        return self._tree.carries @ (self.screws * v)

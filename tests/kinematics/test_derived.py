@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import gymnasium as gym
 import mujoco
 import numpy as np
@@ -18,6 +20,8 @@ IDS = [
     *("InvertedDoublePendulum-v5", "InvertedPendulum-v5", "Pusher-v5", "Reacher-v5"),
     *("Swimmer-v5", "Walker2d-v5"),
 ]
+
+GO1 = Path(__file__).parents[2] / "examples" / "unitree_go1" / "go1.xml"
 
 ACTUATORS = ("actuator_length", "actuator_velocity", "actuator_force", "qfrc_actuator")
 
@@ -41,6 +45,17 @@ def test_arrays_are_mujocos_with_joints_of_every_kind_in_any_order():
     for model in (mujoco.MjModel.from_xml_string(SHAPES_XML), system()):
         found = differences(model, spec_of(model), there(OF_BODIES, model))
         assert max(found.values()) < ROUNDING, found
+
+
+def test_arrays_and_sensors_of_a_quadruped_are_mujocos():
+    model = mujoco.MjModel.from_xml_path(str(GO1))
+    equipment = describe_equipment(model)
+    sensors = [f"sensor.{model.sensor(index).name}" for index in range(model.nsensor)]
+    names = [name for name in sensors if computable(name, equipment)]
+    assert {"sensor.imu_ang_vel", "sensor.imu_lin_vel"} <= {*names}
+    assert "sensor.imu_lin_acc" not in names
+    found = differences(model, spec_of(model), [*names, *there((*OF_BODIES, *ACTUATORS), model)])
+    assert max(found.values()) < ROUNDING, found
 
 
 def test_tendons_actuators_and_sensors_are_mujocos():
