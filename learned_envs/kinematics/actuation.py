@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from learned_envs.kinematics.activation import UNLIMITED, ActivationRule, bounds
-from learned_envs.kinematics.instant import Instant
+from learned_envs.kinematics.instant import Instant, Part, quantity
 from learned_envs.kinematics.links import double, register_constants
 from learned_envs.kinematics.muscle import Muscles
 from learned_envs.kinematics.transmission import Transmission
@@ -16,7 +16,7 @@ from learned_envs.systems.equipment import Actuator, Equipment
 from learned_envs.systems.spec import SystemSpec, Vector
 
 
-class Actuation(nn.Module):
+class Actuation(Part):
     """What actuators do, given controls and activations."""
 
     enabled: Tensor
@@ -88,6 +88,7 @@ class Actuation(nn.Module):
             **_ends("tendon", [limits for _, limits in tendons]),
         )
 
+    @quantity
     def forces(self, at: Instant) -> Tensor:
         """Return the force of each actuator, (*batch, n)."""
         ctrl = at.ctrl
@@ -103,10 +104,11 @@ class Actuation(nn.Module):
             force = force * (1 + change @ self.of_tendon)
         return force.clamp(self.force_low, self.force_high) if self._clips[1] else force
 
+    @quantity
     def generalised(self, at: Instant) -> Tensor:
         """Return the total force on each degree of freedom, (*batch, nv)."""
-        moments = at[self._transmission.moments]
-        force = (moments.mT @ at[self.forces].unsqueeze(-1)).squeeze(-1)
+        moments = self._transmission.moments(at)
+        force = (moments.mT @ self.forces(at).unsqueeze(-1)).squeeze(-1)
         return force.clamp(self.joint_low, self.joint_high) if self._clips[2] else force
 
     def _inputs(self, at: Instant, ctrl: Tensor) -> Tensor:
@@ -121,7 +123,7 @@ class Actuation(nn.Module):
         return torch.where(self.stateless, ctrl, taken)
 
 
-class _Coefficient(nn.Module):
+class _Coefficient(Part):
     """A gain or a bias of each actuator: affine in length and velocity, or a muscle's."""
 
     constant: Tensor
@@ -155,29 +157,32 @@ class _Coefficient(nn.Module):
         )
         self._by_length, self._by_velocity = (bool(column.any()) for column in columns[1:])
 
+    @quantity
     def gain(self, at: Instant) -> Tensor:
         """Return the gains, (n) or (*batch, n)."""
         value = self._affine(at)
         if self._muscles:
-            length = at[self._transmission.lengths].index_select(-1, self.muscle)
-            velocity = at[self._transmission.velocities].index_select(-1, self.muscle)
+            length = self._transmission.lengths(at).index_select(-1, self.muscle)
+            velocity = self._transmission.velocities(at).index_select(-1, self.muscle)
             value = value + self._muscles.gain(length, velocity) @ self.place
         return value
 
+    @quantity
     def bias(self, at: Instant) -> Tensor:
         """Return the biases, (n) or (*batch, n)."""
         value = self._affine(at)
         if self._muscles:
-            length = at[self._transmission.lengths].index_select(-1, self.muscle)
+            length = self._transmission.lengths(at).index_select(-1, self.muscle)
             value = value + self._muscles.bias(length) @ self.place
         return value
 
+    @quantity
     def _affine(self, at: Instant) -> Tensor:
         value = self.constant
         if self._by_length:
-            value = value + at[self._transmission.lengths] * self.by_length
+            value = value + self._transmission.lengths(at) * self.by_length
         if self._by_velocity:
-            value = value + at[self._transmission.velocities] * self.by_velocity
+            value = value + self._transmission.velocities(at) * self.by_velocity
         return value
 
 

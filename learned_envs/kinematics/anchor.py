@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from learned_envs.kinematics.instant import Instant
+from learned_envs.kinematics.instant import Instant, Part, quantity
 from learned_envs.kinematics.links import double, register_constants
 from learned_envs.kinematics.mount import WORLD
 from learned_envs.kinematics.tree import Tree
 from learned_envs.systems.spec import SystemSpec
 
 
-class Anchors(nn.Module):
+class Anchors(Part):
     """Anchors and axes of all joints, each before the joint itself moves them."""
 
     link: Tensor
@@ -48,14 +48,16 @@ class Anchors(nn.Module):
             rest=double([spec.q0[joint.q] for joint in spec.joints]),
         )
 
+    @quantity
     def axes(self, at: Instant) -> Tensor:
         """Return the axes, (*batch, njnt, 3)."""
         rotation = at.frames.index_select(-3, self.axis_link)[..., :3, :3]
         return (rotation @ self.axis).squeeze(-1)
 
+    @quantity
     def anchors(self, at: Instant) -> Tensor:
         """Return the anchors, (*batch, njnt, 3) metres."""
         frames = at.frames.index_select(-3, self.link)
         anchor = (frames[..., :3, :] @ self.anchor).squeeze(-1)
         travel = (at.q.index_select(-1, self.coordinate) - self.rest).unsqueeze(-1) * self.slides
-        return anchor - travel * at[self.axes]
+        return anchor - travel * self.axes(at)

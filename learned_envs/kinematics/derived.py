@@ -110,4 +110,4 @@ class _Arrays(nn.Module):
         self, q: Tensor, v: Tensor, ctrl: Tensor | None, act: Tensor | None, leaves: Leaves
     ) -> dict[str, Tensor]:
         at = Instant(self._tree, q, v, ctrl, act, leaves)
-        return {name: at[quantity] for name, quantity in self._quantities.items()}
+        return {name: quantity(at) for name, quantity in self._quantities.items()}

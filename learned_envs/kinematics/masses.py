@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from learned_envs.errors import ParameterError
-from learned_envs.kinematics.instant import Instant
+from learned_envs.kinematics.instant import Instant, Part, quantity
 from learned_envs.kinematics.links import double, register_constants
 from learned_envs.kinematics.placed import Fixture, Placed
 from learned_envs.kinematics.table import Leaves, Table
@@ -31,7 +31,7 @@ def centers(spec: SystemSpec, tree: Tree, rows: Iterable[int]) -> Placed:
     return Placed(tree, fixtures, rows, ("body_ipos", "body_iquat"))
 
 
-class Subtrees(nn.Module):
+class Subtrees(Part):
     """Some bodies, each together with all that hangs on it."""
 
     member: Tensor
@@ -75,16 +75,18 @@ class Subtrees(nn.Module):
         share: Tensor = self.member * self._mass(leaves).mT / self._total(leaves)
         return share
 
+    @quantity
     def com(self, at: Instant) -> Tensor:
         """Return the centres of mass, (*batch, n, 3) metres."""
-        return self.weights(at.leaves) @ at[self._centers.positions]
+        return self.weights(at.leaves) @ self._centers.positions(at)
 
+    @quantity
     def velocity(self, at: Instant) -> Tensor:
         """Return the velocities of the centres of mass, (*batch, n, 3)."""
-        return self.weights(at.leaves) @ at[self._centers.velocities][1]
+        return self.weights(at.leaves) @ self._centers.velocities(at)[1]
 
 
-class AngularMomentum(nn.Module):
+class AngularMomentum(Part):
     """The angular momentum of a body and all that hangs on it, about their centre of mass."""
 
     inertia: Tensor
@@ -112,18 +114,19 @@ class AngularMomentum(nn.Module):
             inertia=double([spec.bodies[index].inertia for index in bodies]),
         )
 
+    @quantity
     def forward(self, at: Instant) -> Tensor:
         """Return the momenta, (*batch, 1, 3)."""
-        angular, linear = at[self._centers.velocities]
-        lever = at[self._centers.positions] - at[self._subtree.com]
-        rotation = at[self._centers.rotations]
+        angular, linear = self._centers.velocities(at)
+        lever = self._centers.positions(at) - self._subtree.com(at)
+        rotation = self._centers.rotations(at)
         local = (rotation.mT @ angular.unsqueeze(-1)).squeeze(-1) * self.inertia
         spin = (rotation @ local.unsqueeze(-1)).squeeze(-1)
-        moving: Tensor = torch.linalg.cross(lever, linear - at[self._subtree.velocity]) * self.mass
+        moving: Tensor = torch.linalg.cross(lever, linear - self._subtree.velocity(at)) * self.mass
         return (spin + moving).sum(-2, keepdim=True)
 
 
-class AboutRoots(nn.Module):
+class AboutRoots(Part):
     """What MuJoCo takes about the centre of mass of the tree that a body belongs to."""
 
     link: Tensor
@@ -161,27 +164,31 @@ class AboutRoots(nn.Module):
             order=torch.tensor(dofs).long(),
         )
 
+    @quantity
     def offsets(self, at: Instant) -> Tensor:
         """Return the centres of mass of the trees as seen from their pivots, (*batch, n, 3)."""
-        com: Tensor = at[self._roots.com]
+        com: Tensor = self._roots.com(at)
         return com - at.pivots.index_select(-2, self.roots)
 
+    @quantity
     def cvel(self, at: Instant) -> Tensor:
         """Return the velocities (angular, linear), (*batch, n, 6)."""
-        offset = at[self.offsets].index_select(-2, self.root)
+        offset = self.offsets(at).index_select(-2, self.root)
         return moved(at.twists.index_select(-2, self.link), offset)
 
+    @quantity
     def cdof(self, at: Instant) -> Tensor:
         """Return how the degrees of freedom move their trees, in the order of v, (*batch, n, 6)."""
-        offset = at[self.offsets].index_select(-2, self.dof_root)
+        offset = self.offsets(at).index_select(-2, self.dof_root)
         return moved(at.screws.index_select(-2, self.order), offset)
 
+    @quantity
     def cinert(self, at: Instant) -> Tensor:
         """Return the inertias, (*batch, n, 10): xx, yy, zz, xy, xz, yz, mass times arm, mass."""
-        center = at[self._roots.com].index_select(-2, self.root)
-        arm = at[self._placed.positions] - center
+        center = self._roots.com(at).index_select(-2, self.root)
+        arm = self._placed.positions(at) - center
         mass, inertia = self._mass(at.leaves), self._inertia(at.leaves)
-        rotation = at[self._placed.rotations]
+        rotation = self._placed.rotations(at)
         about = (rotation * inertia.unsqueeze(-2)) @ rotation.mT
         x, y, z = arm.unbind(-1)
         m = mass[..., 0]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learned_envs.kinematics.instant import Instant
+from learned_envs.kinematics.instant import Instant, Part, quantity
 from learned_envs.kinematics.links import register_constants
 from learned_envs.kinematics.mount import fixed_to, stacked
 from learned_envs.kinematics.pose import pose_matrix
@@ -27,7 +27,7 @@ class Fixture(NamedTuple):
     quat: Vector = (1.0, 0.0, 0.0, 0.0)
 
 
-class Placed(nn.Module):
+class Placed(Part):
     """Where some frames are that are fixed to bodies.
 
     Attributes:
@@ -84,6 +84,7 @@ class Placed(nn.Module):
         self._turned = bool(self._tables) or bool((self.local[:, :3, :3] != eye[:3, :3]).any())
         self._quat_turned = bool(self._tables) or bool((self.turn != eye).any())
 
+    @quantity
     def positions(self, at: Instant) -> Tensor:
         """Return the origins, (*batch, n, 3) metres."""
         frames = at.frames.index_select(-3, self.link)
@@ -92,16 +93,19 @@ class Placed(nn.Module):
         local = self._local(at.leaves)
         return (frames[..., :3, :] @ local[..., :, 3:]).squeeze(-1)
 
+    @quantity
     def rotations(self, at: Instant) -> Tensor:
         """Return the matrices that turn local into world coordinates, (*batch, n, 3, 3)."""
         rotation = at.frames.index_select(-3, self.link)[..., :3, :3]
         return rotation @ self._local(at.leaves)[..., :3, :3] if self._turned else rotation
 
+    @quantity
     def matrices(self, at: Instant) -> Tensor:
         """Return the rotations as MuJoCo does, (*batch, n, 9)."""
-        rotation: Tensor = at[self.rotations]
+        rotation: Tensor = self.rotations(at)
         return rotation.reshape(*rotation.shape[:-2], 9)
 
+    @quantity
     def quaternions(self, at: Instant) -> Tensor:
         """Return the quaternions, with MuJoCo's signs, (*batch, n, 4)."""
         turn = at.quaternions.index_select(-3, self.link)
@@ -112,15 +116,17 @@ class Placed(nn.Module):
             local = local @ left_product(self._tables[1](at.leaves))
         return (turn @ local[..., :1]).squeeze(-1)
 
+    @quantity
     def velocities(self, at: Instant) -> tuple[Tensor, Tensor]:
         """Return angular and linear velocities, world axes, (*batch, n, 3) each."""
         twist = at.twists.index_select(-2, self.link)
         angular, linear = twist[..., :3], twist[..., 3:]
-        return angular, linear + torch.linalg.cross(angular, at[self.levers])
+        return angular, linear + torch.linalg.cross(angular, self.levers(at))
 
+    @quantity
     def levers(self, at: Instant) -> Tensor:
         """Return the origins as seen from the pivots of their trees, (*batch, n, 3)."""
-        position: Tensor = at[self.positions]
+        position: Tensor = self.positions(at)
         return position - at.pivots.index_select(-2, self.root)
 
     def _local(self, leaves: Leaves) -> Tensor:

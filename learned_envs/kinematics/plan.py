@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from learned_envs.kinematics.actuation import Actuation
 from learned_envs.kinematics.anchor import Anchors
-from learned_envs.kinematics.instant import Instant
+from learned_envs.kinematics.instant import Instant, Part, quantity
 from learned_envs.kinematics.links import register_constants
 from learned_envs.kinematics.masses import AboutRoots, Subtrees, centers
 from learned_envs.kinematics.mount import WORLD
@@ -200,7 +200,7 @@ class Plan:
         return self.once((value, count), lambda: Spread(value, rows, count, still))
 
 
-class Spread(nn.Module):
+class Spread(Part):
     """An array of which some rows are computed; the others are nan, or the world's zeros."""
 
     order: Tensor
@@ -214,9 +214,10 @@ class Spread(nn.Module):
             order[WORLD] = len(rows) + 1
         register_constants(self, order=order)
 
+    @quantity
     def forward(self, at: Instant) -> Tensor:
         """Return the array, (*batch, count, size)."""
-        value: Tensor = at[self._value]
+        value: Tensor = self._value(at)
         shape = (*value.shape[:-2], 1, value.shape[-1])
         others = [value.new_full(shape, number) for number in (float("nan"), 0.0)]
         return torch.cat([value, *others], -2).index_select(-2, self.order)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from learned_envs.kinematics.instant import Instant
+from learned_envs.kinematics.instant import Instant, Part, quantity
 from learned_envs.kinematics.links import register_constants
 from learned_envs.kinematics.placed import Placed
 from learned_envs.kinematics.tree import Tree
@@ -18,7 +18,7 @@ SHORTEST = 1e-15
 """Metres. MuJoCo gives a shorter part of a tendon no direction of its own."""
 
 
-class Pushes(nn.Module):
+class Pushes(Part):
     """What forces and torques at frames do to each degree of freedom."""
 
     def __init__(self, tree: Tree) -> None:
@@ -42,7 +42,7 @@ class Pushes(nn.Module):
             torque: (*batch, n, 3), world axes.
             besides: other n frames; what moves both of a pair is left out.
         """
-        moment = torch.linalg.cross(at[placed.levers], force)
+        moment = torch.linalg.cross(placed.levers(at), force)
         moment = moment if torque is None else moment + torque
         wrench = torch.cat([moment, force], -1)
         moves = self._tree.carries.index_select(0, placed.link)
@@ -51,39 +51,44 @@ class Pushes(nn.Module):
         return (wrench @ at.screws.mT * moves) @ self._tree.onto_v
 
 
-class Routes(nn.Module):
+class Routes(Part):
     """Straight lines between pairs of sites."""
 
     def __init__(self, first: Placed, second: Placed, pushes: Pushes) -> None:
         super().__init__()
         self._first, self._second, self._pushes = first, second, pushes
 
+    @quantity
     def _gap(self, at: Instant) -> Tensor:
-        return at[self._second.positions] - at[self._first.positions]
+        return self._second.positions(at) - self._first.positions(at)
 
+    @quantity
     def lengths(self, at: Instant) -> Tensor:
         """Return the lengths, (*batch, n) metres."""
-        return at[self._gap].square().sum(-1).sqrt()
+        return self._gap(at).square().sum(-1).sqrt()
 
+    @quantity
     def directions(self, at: Instant) -> Tensor:
         """Return the unit vectors from the first site to the second, (*batch, n, 3)."""
-        length = at[self.lengths].unsqueeze(-1)
-        return at[self._gap] / length.clamp(min=SHORTEST)
+        length = self.lengths(at).unsqueeze(-1)
+        return self._gap(at) / length.clamp(min=SHORTEST)
 
+    @quantity
     def velocities(self, at: Instant) -> Tensor:
         """Return how fast the lengths grow, (*batch, n) m/s."""
-        apart = at[self._second.velocities][1] - at[self._first.velocities][1]
-        return (apart * at[self.directions]).sum(-1)
+        apart = self._second.velocities(at)[1] - self._first.velocities(at)[1]
+        return (apart * self.directions(at)).sum(-1)
 
+    @quantity
     def moments(self, at: Instant) -> Tensor:
         """Return how the lengths grow with each degree of freedom, (*batch, n, nv)."""
-        force = at[self.directions]
+        force = self.directions(at)
         second: Tensor = self._pushes(at, self._second, force)
         first: Tensor = self._pushes(at, self._first, force)
         return second - first
 
 
-class Tendons(nn.Module):
+class Tendons(Part):
     """Some tendons: sums of joints, and paths through sites."""
 
     by_q: Tensor
@@ -114,20 +119,23 @@ class Tendons(nn.Module):
                 by_v[row, joint.v] += coefficient
         register_constants(self, by_q=by_q, by_v=by_v, share=share)
 
+    @quantity
     def lengths(self, at: Instant) -> Tensor:
         """Return the lengths, (*batch, n)."""
         length = at.q @ self.by_q.mT
-        return length if self.routes is None else length + at[self.routes.lengths] @ self.share.mT
+        return length if self.routes is None else length + self.routes.lengths(at) @ self.share.mT
 
+    @quantity
     def velocities(self, at: Instant) -> Tensor:
         """Return how fast the lengths grow, (*batch, n)."""
         velocity = at.v @ self.by_v.mT
         if self.routes is None:
             return velocity
-        return velocity + at[self.routes.velocities] @ self.share.mT
+        return velocity + self.routes.velocities(at) @ self.share.mT
 
+    @quantity
     def moments(self, at: Instant) -> Tensor:
         """Return how the lengths grow with each degree of freedom, (n, nv) or (*batch, n, nv)."""
         if self.routes is None:
             return self.by_v
-        return self.by_v + self.share @ at[self.routes.moments]
+        return self.by_v + self.share @ self.routes.moments(at)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from learned_envs.kinematics.instant import Instant
+from learned_envs.kinematics.instant import Instant, Part, quantity
 from learned_envs.kinematics.links import double, register_constants
 from learned_envs.kinematics.placed import Placed
 from learned_envs.kinematics.tendon import Pushes, Tendons
@@ -15,7 +15,7 @@ from learned_envs.systems.equipment import Actuator
 from learned_envs.systems.spec import SystemSpec
 
 
-class Transmission(nn.Module):
+class Transmission(Part):
     """What actuators act on, each scaled by its gear."""
 
     by_q: Tensor
@@ -59,36 +59,39 @@ class Transmission(nn.Module):
         by_site[places["site"], range(len(places["site"]))] = 1.0
         register_constants(self, by_q=by_q, by_v=by_v, by_tendon=by_tendon, by_site=by_site)
 
+    @quantity
     def lengths(self, at: Instant) -> Tensor:
         """Return the lengths, (*batch, n)."""
         length = at.q @ self.by_q.mT
         if self.tendons:
-            length = length + at[self.tendons.lengths] @ self.by_tendon.mT
+            length = length + self.tendons.lengths(at) @ self.by_tendon.mT
         if self.sites:
-            length = length + at[self.sites.lengths] @ self.by_site.mT
+            length = length + self.sites.lengths(at) @ self.by_site.mT
         return length
 
+    @quantity
     def velocities(self, at: Instant) -> Tensor:
         """Return how fast the lengths grow, (*batch, n)."""
         velocity = at.v @ self.by_v.mT
         if self.tendons:
-            velocity = velocity + at[self.tendons.velocities] @ self.by_tendon.mT
+            velocity = velocity + self.tendons.velocities(at) @ self.by_tendon.mT
         if self.sites:
-            moved = (at[self.sites.moments] @ at.v.unsqueeze(-1)).squeeze(-1)
+            moved = (self.sites.moments(at) @ at.v.unsqueeze(-1)).squeeze(-1)
             velocity = velocity + moved @ self.by_site.mT
         return velocity
 
+    @quantity
     def moments(self, at: Instant) -> Tensor:
         """Return what a unit of each force does to v, (n, nv) or (*batch, n, nv)."""
         moment = self.by_v
         if self.tendons:
-            moment = moment + self.by_tendon @ at[self.tendons.moments]
+            moment = moment + self.by_tendon @ self.tendons.moments(at)
         if self.sites:
-            moment = moment + self.by_site @ at[self.sites.moments]
+            moment = moment + self.by_site @ self.sites.moments(at)
         return moment
 
 
-class SiteTransmission(nn.Module):
+class SiteTransmission(Part):
     """Actuators that push and turn sites; some push them as seen from another site."""
 
     push: Tensor
@@ -118,18 +121,20 @@ class SiteTransmission(nn.Module):
             referred=double([[float(actuator.reference >= 0)] for actuator in actuators]),
         )
 
+    @quantity
     def lengths(self, at: Instant) -> Tensor:
         """Return the lengths, (*batch, n): 0 for those without a reference."""
         if not self._refers:
             return at.q.new_zeros(*at.q.shape[:-1], len(self.push))
-        gap = at[self._sites.positions] - at[self._references.positions]
-        rotation = at[self._references.rotations]
+        gap = self._sites.positions(at) - self._references.positions(at)
+        rotation = self._references.rotations(at)
         local = (rotation.mT @ gap.unsqueeze(-1)).squeeze(-1)
         return (local * self.push * self.referred).sum(-1)
 
+    @quantity
     def moments(self, at: Instant) -> Tensor:
         """Return what a unit of each force does to v, (*batch, n, nv)."""
-        rotation = at[self._references.rotations]
+        rotation = self._references.rotations(at)
         force = (rotation @ self.push.unsqueeze(-1)).squeeze(-1)
         torque = (rotation @ self.turn.unsqueeze(-1)).squeeze(-1)
         alone: Tensor = self._pushes(at, self._sites, force, torque)
