@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from learned_envs.errors import ParameterError
 from learned_envs.kinematics.links import double, register_constants
 from learned_envs.kinematics.muscle import SMALLEST, muscle_rate
+from learned_envs.kinematics.table import DrawnConstants
 from learned_envs.kinematics.typed import Typed
 from learned_envs.systems.equipment import Actuator, Equipment
 from learned_envs.systems.spec import SystemSpec, Vector
@@ -27,8 +28,10 @@ class Activation:
 
         Raises:
             ParameterError: if an actuator's activation follows another rule than MuJoCo's
-                integrators, filters and muscles.
+                integrators, filters and muscles, or one that resets draw.
         """
+        drawn = DrawnConstants(leaf.name for leaf in spec.leaves)
+        drawn.refuse("actuator_dynprm", "actuator_ctrlrange", "actuator_actrange")
         self._rule = Typed(ActivationRule(equipment, spec.timestep, spec.frame_skip))
         self._steps = spec.frame_skip
 

@@ -41,6 +41,14 @@ POSES = {
 """Arrays of poses: whose, and the method of `Placed` that gives them."""
 
 
+CONSTANTS = (
+    *("actuator_gainprm", "actuator_biasprm", "actuator_dynprm", "actuator_ctrlrange"),
+    *("actuator_forcerange", "actuator_actrange", "actuator_lengthrange", "actuator_acc0"),
+    *("jnt_actfrcrange", "tendon_actfrcrange"),
+)
+"""Arrays that forces depend on, and that have to be the same at all resets."""
+
+
 class Plan:
     """Makes quantities for one system. What several need is made once.
 
@@ -128,6 +136,7 @@ class Plan:
     def tendons(self, rows: Iterable[int]) -> Tendons:
         """Return tendons by index."""
         rows = tuple(rows)
+        self.tree.drawn.refuse("wrap_prm")
         chosen = [tendon for row in rows if (tendon := self.equipment.tendons[row])]
         parts = [part for tendon in chosen for part in tendon.path]
 
@@ -151,6 +160,7 @@ class Plan:
 
     def transmission(self) -> Transmission:
         """Return what all actuators act on."""
+        self.tree.drawn.refuse("actuator_gear")
 
         def make() -> Transmission:
             actuators = self.actuators()
@@ -173,6 +183,7 @@ class Plan:
 
     def actuation(self) -> Actuation:
         """Return what all actuators do."""
+        self.tree.drawn.refuse(*CONSTANTS)
         return self.once(
             "actuation",
             lambda: Actuation(self.spec, self.equipment, self.actuators(), self.transmission()),

@@ -35,6 +35,7 @@ def reading(plan: Plan, name: str) -> Quantity:
         return plan.once(name, lambda: Joined([reading(plan, each) for each in names]))
     known = {sensor.label(index): sensor for index, sensor in enumerate(sensors) if sensor}
     sensor = known[name]
+    plan.tree.drawn.refuse("sensor_cutoff")
 
     def make() -> nn.Module:
         value = _reading(plan, sensor)
@@ -52,6 +53,8 @@ def _reading(plan: Plan, sensor: MjcfSensor) -> nn.Module:
             reference = plan.placed(sensor.reference_of, [sensor.reference])
         return FrameReading(kind, frame, reference)
     if kind in computable.AT_SITES:
+        if kind == "magnetometer":
+            plan.tree.drawn.refuse("opt.magnetic")
         return SiteReading(kind, plan.placed("site", [index]), plan.equipment.magnetic)
     if kind in computable.OF_SUBTREES:
         subtrees = plan.subtrees([index])

@@ -16,7 +16,7 @@ from learned_envs.kinematics.links import double, register_constants
 Leaves = Mapping[str, Tensor]
 """What belongs to the state beside q and v: (*batch, size) each, by name."""
 
-_NAME = re.compile(r"model\.(\w+)(?:\[([\d, ]+)\])?")
+_NAME = re.compile(r"model\.([\w.]+)(?:\[([\d, ]+)\])?")
 
 
 class Drawn(NamedTuple):

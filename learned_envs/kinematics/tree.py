@@ -84,14 +84,10 @@ class Tree(nn.Module):
             spec: the system.
             equipment: says which bodies are moved from outside.
             leaves: names of the state's leaves, which may give poses and constants.
-
-        Raises:
-            ParameterError: if leaves give constants that have to be constant.
         """
         super().__init__()
         self._spec, self._equipment, self._leaves = spec, equipment, {*leaves}
         self.drawn = DrawnConstants(self._leaves)
-        self.drawn.refuse("qpos0", "jnt_axis", "jnt_pos")
         placed = (self.drawn.rows(name, len(spec.bodies)) for name in ("body_pos", "body_quat"))
         self._placed: set[int] = set().union(*placed)
         self._links = [_Link(Mount(WORLD))]
@@ -101,7 +97,11 @@ class Tree(nn.Module):
         self.link_of: dict[int, int] = {}
 
     def mount(self, body: int) -> Mount:
-        """Return how a body hangs on the tree, which grows by what is needed."""
+        """Return how a body hangs on the tree, which grows by what is needed.
+
+        Raises:
+            ParameterError: if resets draw a constant of its joints.
+        """
         if body not in self._mounts:
             parent = self.mount(self._spec.bodies[body].parent)
             self._mounts[body] = self._grow(body, parent)
@@ -128,6 +128,7 @@ class Tree(nn.Module):
         for joint in self._spec.joints:
             if joint.body != body:
                 continue
+            self.drawn.refuse("qpos0", "jnt_axis", "jnt_pos")
             free = joint.kind == "free"
             link = _Link(Mount(WORLD), FreePose(joint)) if free else _Link(mount, joint)
             mount = self._add(link)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import gymnasium as gym
@@ -203,10 +204,28 @@ def test_constants_that_resets_draw_are_leaves():
             )
 
 
-def test_constants_that_must_be_constant_are_named():
-    model, spec = load("Ant-v5")
-    with pytest.raises(ParameterError, match=r"model\.jnt_axis\[2\]"):
-        Derived(spec, describe_equipment(model), ["xpos"], ["model.jnt_axis[2]"])
+@pytest.mark.parametrize(
+    ("leaf", "name"),
+    [
+        ("model.jnt_axis[2]", "xpos"),
+        ("model.qpos0", "cvel"),
+        ("model.wrap_prm[0]", "ten_length"),
+        ("model.actuator_gear[1, 0]", "actuator_length"),
+        ("model.actuator_gainprm[0]", "qfrc_actuator"),
+        ("model.opt.magnetic", "sensordata"),
+    ],
+)
+def test_constants_that_must_be_constant_are_named(leaf, name):
+    model = everything()
+    with pytest.raises(ParameterError, match=re.escape(leaf)):
+        Derived(spec_of(model), describe_equipment(model), [name], [leaf])
+
+
+def test_constants_that_nothing_depends_on_may_be_drawn():
+    model = everything()
+    leaves = ["model.actuator_gear[1, 0]", "model.geom_friction[2]", "model.opt.gravity"]
+    derived = Derived(spec_of(model), describe_equipment(model), ["xpos"], leaves)
+    assert derived(*states(model, 1))["xpos"].isfinite().all()
 
 
 def test_what_the_solver_makes_is_not_computable():
