@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from math import prod
 from typing import NamedTuple
 
 import torch
@@ -16,7 +15,7 @@ from learned_envs.kinematics.links import double, register_constants
 Leaves = Mapping[str, Tensor]
 """What belongs to the state beside q and v: (*batch, size) each, by name."""
 
-_NAME = re.compile(r"model\.([\w.]+)(?:\[([\d, ]+)\])?")
+_NAME = re.compile(r"model\.(?P<array>[\w.]+)(?:\[(?P<first>\d+)(?::(?P<last>\d+))?\])?")
 
 
 class Drawn(NamedTuple):
@@ -24,23 +23,42 @@ class Drawn(NamedTuple):
 
     Attributes:
         leaf: its name, such as "model.body_pos[5]".
-        place: of the part in the array, as many numbers as are given; none for all of it.
+        first: its first row.
+        last: the row behind its last; None for all rows from the first on.
     """
 
     leaf: str
-    place: tuple[int, ...]
+    first: int = 0
+    last: int | None = None
+
+    def rows(self, count: int) -> range:
+        """Return its rows, in an array of so many."""
+        return range(count)[self.first : self.last]
 
 
 class DrawnConstants:
     """Which constants of the model are leaves of the state."""
 
     def __init__(self, leaves: Iterable[str]) -> None:
-        """Read the names of leaves: "model.ARRAY", "model.ARRAY[5]" or "model.ARRAY[5, 0]"."""
+        """Read the names of leaves: "model.ARRAY", "model.ARRAY[5]" or "model.ARRAY[5:8]".
+
+        Raises:
+            ParameterError: if a name that begins with "model." is none of these.
+        """
         self._drawn: dict[str, list[Drawn]] = {}
         for leaf in leaves:
-            if found := _NAME.fullmatch(leaf):
-                index = tuple(map(int, found[2].split(","))) if found[2] else ()
-                self._drawn.setdefault(found[1], []).append(Drawn(leaf, index))
+            found = _NAME.fullmatch(leaf)
+            if found is None:
+                if leaf.startswith("model."):
+                    raise ParameterError(
+                        f"Got the leaf {leaf!r}, expected model.ARRAY, model.ARRAY[5] or "
+                        "model.ARRAY[5:8]."
+                    )
+                continue
+            first = int(found["first"] or 0)
+            last = first + 1 if found["first"] else None
+            last = int(found["last"]) if found["last"] else last
+            self._drawn.setdefault(found["array"], []).append(Drawn(leaf, first, last))
 
     def of(self, array: str) -> list[Drawn]:
         """Return the leaves that give a part of an array."""
@@ -50,7 +68,7 @@ class DrawnConstants:
         """Return the rows of an array, of so many, that leaves give a part of."""
         rows: set[int] = set()
         for drawn in self.of(array):
-            rows.update(drawn.place[:1] or range(count))
+            rows.update(drawn.rows(count))
         return rows
 
     def refuse(self, *arrays: str) -> None:
@@ -96,11 +114,12 @@ class Table(nn.Module):
         self._leaves: list[str] = []
         count = table.numel()
         for part in drawn.of(array):
-            if not {*(part.place[:1] or rows)} & {*rows}:
+            own = part.rows(len(table))
+            if not {*own} & {*rows}:
                 continue
-            covered = place[part.place]
-            size = prod(covered.shape)
-            place[part.place] = torch.arange(count, count + size).reshape(covered.shape)
+            covered = place[own.start : own.stop]
+            size = covered.numel()
+            place[own.start : own.stop] = torch.arange(count, count + size).reshape(covered.shape)
             self._leaves.append(part.leaf)
             count += size
         register_constants(self, values=table[list(rows)], order=place[list(rows)].flatten())

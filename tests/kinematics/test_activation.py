@@ -10,6 +10,7 @@ from gymnasium.spaces import Box
 from learned_envs.codegen.numpy_code import NumpyFunction
 from learned_envs.errors import ParameterError
 from learned_envs.kinematics.activation import Activation
+from learned_envs.kinematics.derived import Derived
 from learned_envs.systems.describe_equipment import describe_equipment
 from learned_envs.systems.reference import describe
 from learned_envs.systems.spec import SystemSpec
@@ -129,6 +130,23 @@ def test_code_can_be_made_of_it():
     (found,) = program.run(act[0].numpy(), ctrl[0].numpy())
     # Some roundings of float32.
     np.testing.assert_allclose(found, activation(act, ctrl)[0], rtol=0, atol=1e-6)
+
+
+def test_forces_after_a_step_are_of_the_activations_a_step_of_the_solver_before():
+    model, spec = system()
+    equipment = describe_equipment(model)
+    act, ctrl = drawn(model, 1)
+    data = mujoco.MjData(model)
+    data.act[:], data.ctrl[:] = act[0], ctrl[0]
+    mujoco.mj_step(model, data, STEPS)
+    at = torch.zeros(1, model.nq).double()
+    earlier = Activation(spec, equipment)(act, ctrl, STEPS - 1)
+    forces = Derived(spec, equipment, ["actuator_force"])(at, at, ctrl, earlier)
+    # Muscles' forces depend on where the joints are.
+    others = [index for index, each in enumerate(equipment.actuators) if each.gain == "fixed"]
+    ours = forces["actuator_force"][0, others]
+    # Float64 rounding.
+    np.testing.assert_allclose(ours, data.actuator_force[others], rtol=0, atol=1e-13)
 
 
 def test_gradients_are_finite():

@@ -169,10 +169,15 @@ def test_constants_that_resets_draw_are_leaves():
     model = system()
     drawn = {
         **{"body_pos": 3, "body_quat": 1, "body_ipos": 2, "body_mass": 1, "body_inertia": 4},
-        **{"geom_pos": 2, "geom_quat": 3, "site_pos": 2, "site_quat": 4},
+        **{"geom_pos": 2, "geom_quat": 3, "site_pos": slice(1, 4), "site_quat": 4},
     }
     names = there(OF_BODIES, model)
-    leaves = [f"model.{name}[{row}]" for name, row in drawn.items()]
+    leaves = [
+        f"model.{name}[{row.start}:{row.stop}]"
+        if isinstance(row, slice)
+        else f"model.{name}[{row}]"
+        for name, row in drawn.items()
+    ]
     whole = "model.body_subtreemass"
     derived = Derived(spec_of(model), describe_equipment(model), names, [*leaves, whole])
     q, v = states(model, 2)
@@ -210,7 +215,7 @@ def test_constants_that_resets_draw_are_leaves():
         ("model.jnt_axis[2]", "xpos"),
         ("model.qpos0", "cvel"),
         ("model.wrap_prm[0]", "ten_length"),
-        ("model.actuator_gear[1, 0]", "actuator_length"),
+        ("model.actuator_gear[1]", "actuator_length"),
         ("model.actuator_gainprm[0]", "qfrc_actuator"),
         ("model.opt.magnetic", "sensordata"),
     ],
@@ -221,9 +226,15 @@ def test_constants_that_must_be_constant_are_named(leaf, name):
         Derived(spec_of(model), describe_equipment(model), [name], [leaf])
 
 
+def test_names_of_drawn_constants_that_mean_nothing_are_refused():
+    model, spec = load("Ant-v5")
+    with pytest.raises(ParameterError, match="body_pos"):
+        Derived(spec, describe_equipment(model), ["xpos"], ["model.body_pos[2, 1]"])
+
+
 def test_constants_that_nothing_depends_on_may_be_drawn():
     model = everything()
-    leaves = ["model.actuator_gear[1, 0]", "model.geom_friction[2]", "model.opt.gravity"]
+    leaves = ["model.actuator_gear[1]", "model.geom_friction[2]", "model.opt.gravity"]
     derived = Derived(spec_of(model), describe_equipment(model), ["xpos"], leaves)
     assert derived(*states(model, 1))["xpos"].isfinite().all()
 
