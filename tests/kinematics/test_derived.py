@@ -6,10 +6,12 @@ import mujoco
 import numpy as np
 import pytest
 import torch
+from marks import needs_compiler
 from mechanisms import SHAPES_XML, load, spec_of, states
 from mounted import ACTUATORS as MOTORS
 from mounted import SENSORS, array, differences, everything, system, tendons
 
+from learned_envs.codegen.cpp import CppBatch
 from learned_envs.codegen.numpy_code import NumpyFunction
 from learned_envs.errors import ParameterError
 from learned_envs.kinematics.computable import OF_BODIES, computable
@@ -145,6 +147,24 @@ def test_code_can_be_made_of_everything():
         # Some hundred roundings of float32 on numbers of size 10.
         expected = expected.numpy().reshape(result.shape)
         np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
+
+
+@needs_compiler
+def test_compiled_code_gives_the_same():
+    model, spec = load("Ant-v5")
+    asked = {"xpos": (2,), "cvel": None, "cinert": None, "qfrc_actuator": None}
+    derived = Derived(spec, describe_equipment(model).needed_for(asked), asked)
+
+    def arrays(*state: torch.Tensor) -> list[torch.Tensor]:
+        return list(derived(*state).values())
+
+    q, v = (tensor.float() for tensor in states(model, 40))
+    state = q, v, torch.linspace(-1, 1, 40 * model.nu).reshape(40, -1)
+    program = CppBatch([arrays], [part[:1] for part in state])
+    for ours, theirs in zip(program.run(state), arrays(*state), strict=True):
+        # Some hundred roundings of float32 on numbers of size 10.
+        close = {"rtol": 1e-4, "atol": 1e-4, "equal_nan": True}
+        torch.testing.assert_close(ours.reshape(theirs.shape), theirs, **close)
 
 
 def test_poses_given_from_outside_are_leaves():
