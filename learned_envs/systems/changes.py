@@ -170,8 +170,9 @@ class _Search:
                 except SystemSpecError:
                     # A flag, say, that the episode is over.
                     return True
-                # Every step counts the time, and that alone is no reason to.
-                names = before.keys() - ({slot.name} & {*PASSING})
+                # Every step counts the time, and that alone is no reason to. A reset sets it.
+                passing = {slot.name, "shown"} if slot.name in PASSING else set()
+                names = before.keys() - passing
                 if any(not _same(before[name], after[name]) for name in names):
                     return True
         return False
@@ -186,6 +187,22 @@ class _Search:
 
     def _step(self, moment: Snapshot, action: Any, change: Mapping[str, Array]) -> dict[str, Array]:
         """Take a step again, with some slots changed; return all that came of it, by name."""
+        self._set(moment, change)
+        # A step may overwrite what a reset shows.
+        if (shown := self.real.observe()) is not None:
+            self._set(moment, change)
+        observation, reward, terminated, truncated, _ = self.real.step(action)
+        came = {slot.name: slot.get(self.env) for slot in self.slots}
+        return came | {
+            "shown": np.zeros(0) if shown is None else shown,
+            "q": self.real.data.qpos.copy(),
+            "v": self.real.data.qvel.copy(),
+            "observation": observation,
+            "reward": np.array([reward, terminated, truncated], dtype=np.float64),
+        }
+
+    def _set(self, moment: Snapshot, change: Mapping[str, Array]) -> None:
+        """Go back to a moment, with some slots changed."""
         mujoco.mj_setState(self.real.model, self.real.data, moment.whole, WHOLE)
         for slot in self.slots:
             slot.set(self.env, change.get(slot.name, moment.of_slot(slot)))
@@ -193,14 +210,6 @@ class _Search:
         mujoco.mj_forward(self.real.model, self.real.data)
         self.real.data.qacc_warmstart[:] = warm
         self.base.np_random = np.random.default_rng(self.seed)
-        observation, reward, terminated, truncated, _ = self.real.step(action)
-        came = {slot.name: slot.get(self.env) for slot in self.slots}
-        return came | {
-            "q": self.real.data.qpos.copy(),
-            "v": self.real.data.qvel.copy(),
-            "observation": observation,
-            "reward": np.array([reward, terminated, truncated], dtype=np.float64),
-        }
 
 
 def _parts(slots: list[Slot], every: list[Mapping[str, Value | str]]) -> Iterator[Slot]:
