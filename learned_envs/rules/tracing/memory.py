@@ -79,6 +79,13 @@ class Memory:
             slots[ENV + first] = Slot(ENV + first, np.shape(example), kind, False, tuple(others))
         return slots
 
+    def now(self) -> dict[str, Any]:
+        """Return what is kept at this moment: nodes of traced values, and other numbers."""
+        return {
+            path: value.node if isinstance(value, Traced) else (value, None)
+            for path, value in self._numbers()
+        }
+
     def _differs(self, value: Any, node: int | None, now: Any) -> bool:
         if not isinstance(now, NUMBER) or np.shape(value) != np.shape(now):
             return False

@@ -14,6 +14,10 @@ MOST_WAYS = 64
 """In which a step may go. Every way is run, so that more take long and make large graphs."""
 
 
+class TooManyWaysError(UntraceableRulesError):
+    """Code can go more ways than can be run."""
+
+
 class RaisedError(Exception):
     """The environment itself raised an error on a way."""
 
@@ -41,10 +45,10 @@ class Oracle:
     def __init__(self) -> None:
         self.begin([])
 
-    def begin(self, script: list[bool]) -> None:
+    def begin(self, script: list[bool], known: dict[int, bool] | None = None) -> None:
         """Start another way: the first answers are given, others are true."""
         self.script, self.way = script, Way()
-        self._known: dict[int, bool] = {}
+        self.known: dict[int, bool] = dict(known or {})
 
     def ask(self, builder: GraphBuilder, node: int) -> bool:
         """Return whether a condition, of shape (), holds on this way."""
@@ -65,8 +69,8 @@ class Oracle:
 
     def _answer(self, builder: GraphBuilder, node: int) -> bool | None:
         """Return what earlier answers say of a condition; None if they do not."""
-        if node in self._known:
-            return self._known[node]
+        if node in self.known:
+            return self.known[node]
         here = builder[node]
         if here.op == "constant":
             return bool(here.data)
@@ -84,7 +88,7 @@ class Oracle:
         return None
 
     def _learn(self, builder: GraphBuilder, node: int, answer: bool) -> None:
-        self._known[node] = answer
+        self.known[node] = answer
         here = builder[node]
         if here.op in ("view", "bitwise_not") and builder[here.args[0]].size == 1:
             self._learn(builder, here.args[0], answer is not (here.op == "bitwise_not"))
@@ -104,10 +108,31 @@ def explored(oracle: Oracle, run: Callable[[], Any]) -> list[Way]:
     Raises:
         UntraceableRulesError: if there are more than `MOST_WAYS`, or if all of them raise.
     """
+    ways = _ways(oracle, run, {})
+    if all(way.error for way in ways):
+        raise ways[0].error or AssertionError
+    return ways
+
+
+def apart(oracle: Oracle, run: Callable[[], Any]) -> list[Way]:
+    """Run a part of code once for every way that it can go, on the way that all of it goes.
+
+    Args:
+        oracle: which the code asks.
+        run: the part, which does nothing but return a result.
+    """
+    outer = oracle.script, oracle.way, oracle.known
+    try:
+        return _ways(oracle, run, outer[2])
+    finally:
+        oracle.script, oracle.way, oracle.known = outer
+
+
+def _ways(oracle: Oracle, run: Callable[[], Any], known: dict[int, bool]) -> list[Way]:
     ways: list[Way] = []
     script: list[bool] = []
     while True:
-        oracle.begin(script)
+        oracle.begin(script, known)
         way = oracle.way
         try:
             way.outputs = run()
@@ -122,8 +147,6 @@ def explored(oracle: Oracle, run: Callable[[], Any]) -> list[Way]:
         script = [*answers[:-1], False]
         if len(ways) == MOST_WAYS:
             raise _too_many(ways)
-    if all(way.error for way in ways):
-        raise ways[0].error or AssertionError
     return ways
 
 
@@ -159,7 +182,7 @@ def _too_many(ways: list[Way]) -> UntraceableRulesError:
     places = dict.fromkeys(place for way in ways for place in way.places)
     told = "\n".join(f"  {place}: {code}" for place, code in list(places)[:12])
     more = f"\n  and {len(places) - 12} more" if len(places) > 12 else ""
-    return UntraceableRulesError(
+    return TooManyWaysError(
         f"Got a step that can go more than {MOST_WAYS} ways, by these conditions:\n{told}{more}\n"
         "To have it traced, write them with np.where, or as products with (condition)."
     )

@@ -182,6 +182,16 @@ class Physics:
                 nodes[f"memory.{name}"] = storage.node
         return nodes
 
+    def now(self) -> tuple[int, str, dict[str, int]]:
+        """Return what a part of a step must leave as it is: calls, stage, and what was written."""
+        nodes = {}
+        for name in GIVEN & set(self.storages):
+            storage = self.storages[name]
+            read = self.tracer.input(f"{self._prefix(name)}.{name}", storage.example)
+            if storage.node != read.node:
+                nodes[name] = storage.node
+        return self.calls, self.stage, nodes
+
     def _give(self) -> None:
         """Remember what the step wrote for physics."""
         self.given["ctrl"] = self.storage("ctrl").node

@@ -21,6 +21,7 @@ from learned_envs.rules.tracing.modules import replaced
 from learned_envs.rules.tracing.mujoco_function import mujoco_functions
 from learned_envs.rules.tracing.oracle import RaisedError, explored, merged
 from learned_envs.rules.tracing.output import Outputs, choose, flat, infos, logical, number
+from learned_envs.rules.tracing.part import NotApartError, put_together
 from learned_envs.rules.tracing.physics import Physics, PhysicsReached
 from learned_envs.rules.tracing.refusal import RAISED, refusal, where
 from learned_envs.rules.tracing.scipy_rotation import rotation_substitutes
@@ -71,6 +72,7 @@ class Session:
         self.base, self.modules, self.slots, self.touching = base, modules, slots, touching
         self.data = locate(base)[1]
         self.cuts: list[Cut] = []
+        self.apart: list[str] = []
         self._table: dict[int, Any] = {}
 
     def step(self) -> tuple[Graph, Seen]:
@@ -190,9 +192,11 @@ class Session:
             for cut in self.cuts:
                 owner = read(self.base, cut.path) if cut.path else self.base
                 stack.enter_context(replaced_method(owner, cut.attribute, stand(cut)))
-            yield stack.enter_context(
+            memory = stack.enter_context(
                 substituted(self.base, tracer, physics, self.slots, self._table)
             )
+            stack.enter_context(put_together(self.base, self.apart, tracer, physics, memory))
+            yield memory
 
     def _action(self, tracer: Tracer) -> Traced:
         space = self.base.action_space
@@ -211,7 +215,7 @@ def guarded(run: Callable[[], Any]) -> Any:
     """Run code of the environment; what it raises itself is `RaisedError`."""
     try:
         return run()
-    except UntraceableRulesError:
+    except (UntraceableRulesError, NotApartError, RaisedError):
         raise
     except Exception as error:
         # numpy says in its own words what was refused where it asked for a number.

@@ -16,8 +16,10 @@ from learned_envs.rules.tracing.contact import Pair
 from learned_envs.rules.tracing.cut import cut_at
 from learned_envs.rules.tracing.environment import kept
 from learned_envs.rules.tracing.modules import globals_kept, library, modules_of
+from learned_envs.rules.tracing.oracle import TooManyWaysError
+from learned_envs.rules.tracing.part import NotApartError, method_names
 from learned_envs.rules.tracing.rename import joined, needed, start_of, start_of_step, step_of
-from learned_envs.rules.tracing.session import Session, real_step
+from learned_envs.rules.tracing.session import Seen, Session, real_step
 from learned_envs.systems.slot import Slot, kind_of
 
 STEPS_BEFORE = 2
@@ -85,7 +87,7 @@ def trace_rules(
 
 def _trace(session: Session, why: dict[str, str] | None = None) -> Trace:
     """Trace a whole step."""
-    graph, seen = session.step()
+    graph, seen = _in_parts(session)
     if seen.calls == {0}:
         raise UntraceableRulesError(
             "Got a step that calls no physics, expected one that calls mujoco.mj_step."
@@ -99,6 +101,20 @@ def _trace(session: Session, why: dict[str, str] | None = None) -> Trace:
     changed = tuple(seen.changed.values())
     start = _start(session, step)
     return Trace(step, start, seen.ways, tuple(seen.notes), {}, why or {}, (), changed)
+
+
+def _in_parts(session: Session) -> tuple[Graph, Seen]:
+    """Trace a step: if it goes too many ways, with those of its methods put together."""
+    try:
+        return session.step()
+    except TooManyWaysError as error:
+        session.apart = sorted(method_names(session.base))
+        while session.apart:
+            try:
+                return session.step()
+            except NotApartError as method:
+                session.apart.remove(method.name)
+        raise error
 
 
 def _with_memory(session: Session, first: Trace, whole: bool) -> Trace:
