@@ -35,12 +35,14 @@ class Moment(NamedTuple):
         state: q (*batch, nq), v (*batch, nv) and the spec's leaves.
         ctrl: (*batch, nu) the controls; None if nothing asks for them.
         before: (*batch, nv) the velocity before the step that led there; None if none did.
+        acted: (*batch, na) the activations that forces of that step were of; None if none did.
         readings: of learned sensors, (*batch, size) by name.
     """
 
     state: State
     ctrl: Tensor | None = None
     before: Tensor | None = None
+    acted: Tensor | None = None
     readings: Mapping[str, Tensor] = {}
 
 
@@ -92,10 +94,11 @@ class Quantities:
         if moment.ctrl is not None:
             known["ctrl"] = moment.ctrl
         if self._derived is not None:
-            q, v = state.q, state.v
+            q, v, act = state.q, state.v, state.memory.get("act")
             if self.when != "fresh" and moment.before is not None:
                 q, v = lagged(spec, self.equipment, q, v, moment.before)
-            known |= self._derived(q, v, moment.ctrl, state.memory.get("act"), state.memory)
+                act = act if moment.acted is None else moment.acted
+            known |= self._derived(q, v, moment.ctrl, act, state.memory)
         batch = state.q.shape[:-1]
         return {
             f"{self.when}.{name}": known[name].reshape((*batch, *shape))

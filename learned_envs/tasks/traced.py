@@ -16,6 +16,7 @@ from torch import Tensor
 from learned_envs.defaults import usual_defaults
 from learned_envs.entry_point import load
 from learned_envs.kinematics.activation import Activation
+from learned_envs.kinematics.lag import lags
 from learned_envs.rules.evaluator import Evaluator
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.rules import Rules, flat_space
@@ -28,6 +29,9 @@ from learned_envs.tasks.task import Readings, Task, Transition, Verdict
 
 DRIVEN = ("ctrl", "actuator_force", "qfrc_actuator", "sensor.")
 """How names of arrays begin that may depend on the controls."""
+
+PLACED = ("mocap_", "model.", "xfrc_applied", "qfrc_applied")
+"""How names of leaves begin that are MuJoCo's, and that a step may write before physics."""
 
 RETRACED = "learned_envs.collect.asking:retraced"
 """What traces the rules again with other parameters. It needs the real environment."""
@@ -182,14 +186,20 @@ class _Machine:
         }
         self.memory = [n for n in self.shapes if f"memory.{n}" in shapes]
         slow = "act" in self.shapes
+        self.lags = lags(equipment)
         self.activation = Activation(spec, equipment) if slow else None
         asked = {name.partition(".")[2] for name in needed}
-        self.control = None
         self.controls = rules.step.nodes[rules.step.outputs["ctrl"]].size
+        given = [f"memory.{name}" for name in self.shapes if name.startswith(PLACED)]
+        given = [name for name in given if name in rules.step.outputs]
         if slow or any(name.startswith(DRIVEN) for name in asked):
-            self.control = Evaluator(rules.step, ["ctrl"])
-            names = {name: shapes[name] for name in self.control.inputs}
-            self.controlling = Quantities.of(spec, equipment, names)
+            given.append("ctrl")
+        # What a step hands to physics: what comes of it depends on that.
+        self.giving = Evaluator(rules.step, given) if given else None
+        self.dt = spec.dt
+        if self.giving is not None:
+            names = {name: shapes[name] for name in self.giving.inputs}
+            self.read_first = Quantities.of(spec, equipment, names)
 
     def begun(self, state: State, readings: Readings | None) -> dict[str, Tensor]:
         """Evaluate the rules of a reset."""
@@ -207,21 +217,29 @@ class _Machine:
         before, after = transition.state, transition.next_state
         action = transition.action.reshape(*before.q.shape[:-1], *self.acted)
         base = {"action": action, **self._memory(before)}
-        ctrl = None
-        if self.control is not None:
-            inputs = dict(base)
-            for quantities in self.controlling:
-                inputs |= quantities(Moment(before))
-            ctrl = self.control(inputs)["ctrl"]
         leaves: dict[str, Tensor] = {}
+        if self.giving is not None:
+            inputs = dict(base)
+            for quantities in self.read_first:
+                inputs |= quantities(Moment(before))
+            leaves = {
+                name.removeprefix("memory."): x.reshape((*before.q.shape[:-1], -1))
+                for name, x in self.giving(inputs).items()
+            }
+        ctrl = leaves.pop("ctrl", None)
+        acted = None
         if self.activation is not None and ctrl is not None:
-            leaves["act"] = self.activation(before.memory["act"], ctrl)
-            after = after.remember(**leaves)
+            act = before.memory["act"]
+            leaves["act"] = self.activation(act, ctrl)
+            acted = self.activation(act, ctrl, self.spec.frame_skip - 1) if self.lags else None
+        if "time" in self.shapes:
+            leaves["time"] = before.memory["time"] + self.dt
+        after = after.remember(**leaves)
 
         def read(quantities: list[Quantities], first: State, second: State) -> dict[str, Tensor]:
             found = dict(base)
             moments = {"before": Moment(first, ctrl, first.v)}
-            reached = Moment(second, ctrl, first.v, transition.readings)
+            reached = Moment(second, ctrl, first.v, acted, transition.readings)
             for each in quantities:
                 found |= each(moments.get(each.when, reached))
             return found
