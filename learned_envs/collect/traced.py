@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from learned_envs.card_entries import Entries, Reference
+from learned_envs.collect.compared import EXACT, compared
 from learned_envs.collect.learned import completed
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.kinematics.computable import computable
 from learned_envs.registry import TaskEntry
-from learned_envs.rules.check import compare, predicted
+from learned_envs.rules.check import predicted
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.origin import with_origin
 from learned_envs.rules.quantity import Watch
@@ -38,9 +39,6 @@ STARTS = 4096
 
 COMPARED = 10_000
 """Steps of the real environment that its rules are compared with."""
-
-EXACT = 1e-5
-"""Difference up to which rules count as exact: actions, and some observations, are float32."""
 
 ORIGIN_SAMPLES, FARTHEST = 24, 100.0
 """States that are shifted to see what depends on where the world is, and by how many metres."""
@@ -77,8 +75,9 @@ def traced_rules(
             what the environment does.
     """
     trace = trace_rules(env, Adapter(env, probed.spec.leaves).slots, whole=False)
-    read = {**trace.step.inputs, **(trace.start.inputs if trace.start is not None else {})}
-    kept = (x for x in probed.spec.leaves if x.seen or f"memory.{x.name}" in read)
+    graphs = (trace.step, *([] if trace.start is None else [trace.start]))
+    read = {name.partition(".")[2] for graph in graphs for name in graph.inputs}
+    kept = (leaf for leaf in probed.spec.leaves if leaf.seen or leaf.name in read)
     spec = dataclasses.replace(probed.spec, leaves=tuple(kept))
     found = traced_task(env, spec, entry, probed, trace)
     rules = found.rules
@@ -117,13 +116,15 @@ def traced_task(
     shown = space_data(real.base.observation_space)
     step, learned = completed(trace, spec, shown.size)
     assert trace.start is not None
+    _expect_told(trace.start)
+    recording = record_steps(env, [*step.inputs], steps, slots=real.slots)
+    step, checked, left_out = compared(step, recording, spec, entry.reference_id, probed.unheld)
     step, start = _with_origin(step, real, spec, equipment), trace.start
     names = read_names(step, start)
     told = [name for name in names if computable(name, equipment)]
     equipment = equipment.needed_for([*told, *(["act"] if _slow(spec) else [])])
     starts, seen = record_starts(real, spec, start)
     _expect_starts(entry, start, seen)
-    recording = record_steps(env, [*step.inputs], steps, slots=real.slots)
     actions = space_data(real.base.action_space)
     assert isinstance(actions, Numbers)
     rules = Rules(
@@ -131,10 +132,10 @@ def traced_task(
         start=start,
         observation_space=shown,
         action_space=actions,
-        checked=compare(step, recording),
+        checked=checked,
         frozen=probed.frozen,
         ways=trace.ways,
-        notes=(*trace.notes, *learned),
+        notes=(*trace.notes, *learned, *left_out),
     )
     return TracedTask(spec=spec, rules=rules, equipment=equipment, starts=starts, name=entry.name)
 
@@ -234,6 +235,16 @@ def _expect_starts(entry: TaskEntry, start: Graph, seen: Recording) -> None:
             f"state: column {column} differs by {worst[column]:.2g}. Let reset and step show what "
             "_get_obs() returns, and keep what it needs in attributes.",
             "",
+        )
+
+
+def _expect_told(start: Graph) -> None:
+    """Check that what a reset shows needs no more than the state."""
+    if calls := sorted(name for name in start.inputs if name.startswith((CALL, STEP))):
+        name = calls[0].removeprefix(CALL).removeprefix(STEP)
+        raise UntraceableRulesError(
+            f"What a reset shows is computed by {name}(), which cannot be traced. Let _get_obs() "
+            "compute with numpy's functions."
         )
 
 

@@ -63,6 +63,29 @@ def compare(graph: Graph, recording: Recording) -> Comparison:
     )
 
 
+def apart(checked: Comparison, recording: Recording, tolerance: float) -> dict[str, float]:
+    """Return what differs by more than rounding does: output -> largest difference, or how often.
+
+    Args:
+        checked: what `compare` returned.
+        recording: that the rules were compared with.
+        tolerance: of numbers of the size 1; of larger ones it is as many times larger.
+    """
+    errors = {
+        "observation": max(checked.observation, default=0.0),
+        "reward": checked.reward,
+        **{f"info.{name}": error for name, error in checked.infos.items()},
+        **{f"memory.{name}": error for name, error in checked.memory.items()},
+    }
+    found = {}
+    for name, error in errors.items():
+        theirs = np.abs(recording.outputs[name])
+        if error > tolerance * (1.0 + theirs[np.isfinite(theirs)].max(initial=0.0)):
+            found[name] = error
+    times = {"terminated": checked.terminated, "truncated": checked.truncated}
+    return found | {name: float(count) for name, count in times.items() if count}
+
+
 def _largest(ours: Array, theirs: Array) -> Any:
     """Return the largest difference of each column, (columns,)."""
     size = len(ours)
