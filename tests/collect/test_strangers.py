@@ -1,0 +1,95 @@
+"""Environments as strangers write them: right, or refused by name, and never silently wrong."""
+
+import pytest
+from judged import errors
+
+from learned_envs.collect import traced
+from learned_envs.collect.asking import ask
+from learned_envs.errors import ParameterError, RebuiltDataWarning
+from learned_envs.tasks.traced import TracedTask
+
+NEAR = 2e-5
+"""What float32 actions and observations leave of a difference."""
+
+RIGHT = [
+    *("control:PdOnce", "control:DeltaActions", "control:LowPass", "control:Stacked"),
+    *("control:GaitOfTime", "control:Quat", "seeing:GoalOfMocap", "seeing:GoalEnv"),
+    *("seeing:Touch", "seeing:Terms", "drawing:Masses", "drawing:Pushes", "drawing:Moves"),
+    *("machines:Muscles", "machines:Matrix"),
+]
+RIGHT_TOO = [
+    *("control:Delayed", "control:Rolled", "control:Pushed", "control:GaitOfCounter"),
+    *("control:Integral", "control:OldStyle", "control:Scaled", "seeing:GoalOfModel"),
+    *("seeing:Float32", "seeing:Sensors", "seeing:Accelerates", "seeing:ContactLoop"),
+    *("seeing:ContactArray", "seeing:External", "seeing:Rotations", "seeing:EarlyReturn"),
+    *("drawing:Worlds", "drawing:Gains", "drawing:Wind", "drawing:Curriculum"),
+    *("drawing:ResetsBySeedless", "drawing:ReadsFile", "machines:Joined", "machines:Unlimited"),
+]
+HOSTED = {
+    "drawing:Clock": "reward by .* and not in variables of a module or a class, files or clocks",
+    "drawing:GlobalCounter": "reward by .*terminated in .* steps",
+    "drawing:ClassVariable": "reward by",
+    "drawing:Restarts": "observation by",
+    "drawing:NoisySight": r"_get_obs\(\), which cannot be traced",
+    "drawing:Resamples": "observation by .*memory.env.command by",
+}
+REFUSED = {
+    "control:Repeats": "now more and now fewer solver steps",
+    "drawing:NoisyForce": "draws noise",
+    "drawing:Global": "what Python code remembers",
+    "machines:Ball": "mjJNT_BALL",
+    "machines:Unbounded": "actions from -inf to inf",
+    "machines:ThreeOfDiscrete": r"actions of Discrete\(3\)",
+    "machines:ManyOfDiscrete": "actions of MultiDiscrete",
+    "machines:Pixels": "is pictures",
+    "machines:NoMujoco": "keeps no mujoco.MjData",
+    "machines:ResetFails": r"machines.py:\d+, raise KeyError",
+    "machines:StepFails": r"machines.py:\d+, return self.data.qpos / self.missing",
+}
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Record less, so that many environments can be asked."""
+    monkeypatch.setattr(traced.record_starts, "__defaults__", (64,))
+    monkeypatch.setattr(traced.traced_task, "__defaults__", (None, None, 1000))
+
+
+def name(short):
+    return f"strangers.{short}-v0"
+
+
+def every(quick, slow):
+    return [*quick, *(pytest.param(x, marks=pytest.mark.slow) for x in slow)]
+
+
+@pytest.mark.parametrize("short_name", every(RIGHT, RIGHT_TOO))
+def test_rules_are_what_the_environment_does(short_name):
+    asked = ask(name(short_name))
+    assert isinstance(asked.task, TracedTask)
+    assert asked.task.rules.checked.exact(NEAR)
+    wrong = {output: error for output, error in errors(asked).items() if not error <= NEAR}
+    assert not wrong
+
+
+@pytest.mark.parametrize("short_name", every([*HOSTED][:3], [*HOSTED][3:]))
+def test_what_is_no_function_of_the_state_is_hosted(short_name):
+    with pytest.warns(RebuiltDataWarning, match=HOSTED[short_name]):
+        asked = ask(name(short_name))
+    assert not isinstance(asked.task, TracedTask)
+
+
+@pytest.mark.parametrize("short_name", REFUSED)
+def test_what_no_model_can_be_made_of_is_refused_by_name(short_name):
+    with pytest.raises(ParameterError, match=REFUSED[short_name]):
+        ask(name(short_name))
+
+
+def test_an_info_that_is_not_of_the_state_is_left_out():
+    rules = ask(name("seeing:Terms")).task.rules
+    assert "info.total" not in rules.step.outputs
+    assert any("info total is left out" in note for note in rules.notes)
+
+
+def test_what_is_handed_to_physics_alone_is_no_sensor():
+    assert not ask(name("drawing:Pushes")).task.sensors
