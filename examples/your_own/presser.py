@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import gymnasium as gym
-import mujoco
 import numpy as np
 from gymnasium.envs.mujoco import MujocoEnv
 from gymnasium.spaces import Box
@@ -20,13 +19,16 @@ class PresserEnv(MujocoEnv, EzPickle):
     ends if the elbow sinks to the table.
     """
 
-    metadata = {"render_modes": ["human", "rgb_array", "depth_array"], "render_fps": 50}
+    metadata = {  # noqa: RUF012
+        "render_modes": ["human", "rgb_array", "depth_array"],
+        "render_fps": 50,
+    }
 
     def __init__(
         self,
         press_reward: float = 1.0,
         tolerance: float = 0.05,
-        lowest_elbow: float = 0.06,
+        lowest_elbow: float = 0.1,
         **kwargs,
     ) -> None:
         EzPickle.__init__(self, press_reward, tolerance, lowest_elbow, **kwargs)
@@ -41,6 +43,7 @@ class PresserEnv(MujocoEnv, EzPickle):
         )
 
     def step(self, action):
+        """Let the arm follow the action for a fiftieth of a second."""
         before = self._command.copy()
         self._command = 0.6 * self._command + 0.4 * np.asarray(action)
         self.do_simulation(self._command, self.frame_skip)
@@ -48,7 +51,7 @@ class PresserEnv(MujocoEnv, EzPickle):
         gap = self._gap()
         distance = np.linalg.norm(gap)
         pressing = self._touches("tip", "table") and abs(gap[0]) < self._tolerance
-        reward = np.exp(-5.0 * distance)
+        reward = np.exp(-10.0 * distance)
         if pressing:
             reward += self._press_reward
         reward -= 0.02 * np.sum(np.square(action)) + 0.1 * np.sum(np.square(self._command - before))
@@ -61,6 +64,7 @@ class PresserEnv(MujocoEnv, EzPickle):
         return self._observation(), reward, terminated, False, info
 
     def reset_model(self):
+        """Draw a spot and a posture."""
         self._spot = self.np_random.uniform(0.25, 0.5)
         self._command = np.zeros(3)
         arm = np.array([-0.6, 1.2, 0.4]) + self.np_random.uniform(-0.15, 0.15, size=3)
