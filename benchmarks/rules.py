@@ -19,7 +19,8 @@ from pathlib import Path
 import msgspec
 import tyro
 
-from learned_envs.collect.traced import EXACT, reference_of, traced_rules
+from learned_envs.collect.compared import EXACT
+from learned_envs.collect.traced import reference_of, traced_rules
 from learned_envs.errors import LearnedEnvsError
 from learned_envs.registry import task_entry, task_of
 from learned_envs.rules.tracing.trace import trace_rules
