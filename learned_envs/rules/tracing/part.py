@@ -19,36 +19,47 @@ from learned_envs.rules.tracing.oracle import apart, merged
 from learned_envs.rules.tracing.physics import Physics
 from learned_envs.rules.tracing.traced import Traced
 from learned_envs.rules.tracing.tracer import Tracer
+from learned_envs.systems.walk import owners, read
+
+Place = tuple[str, str]
+"""Path of an object, and the name of its method."""
+
+NEVER = {"step", "reset", "reset_model", "render", "close"}
 
 
 class NotApartError(Exception):
     """A method does more than it returns, or returns what cannot be put together."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self.place = place
 
 
-def method_names(base: Any) -> set[str]:
-    """Return the methods and properties of an environment that may be traced by themselves."""
-    names = set()
-    for kind in type(base).__mro__:
-        if not library(kind.__module__) and not kind.__module__.startswith("gymnasium"):
-            names |= {
-                name
+def methods_of(base: Any) -> list[Place]:
+    """Return the methods and properties that may be traced by themselves.
+
+    They are those of the environment and of what it keeps, where no library wrote them.
+    """
+    found = []
+    for path, owner in owners(base):
+        for kind in type(owner).__mro__:
+            if library(kind.__module__) or kind.__module__.startswith("gymnasium"):
+                continue
+            found += [
+                (path, name)
                 for name, value in vars(kind).items()
                 if isinstance(value, FunctionType | property) and not name.startswith("__")
-            }
-    return names - {"step", "reset", "reset_model", "render", "close"}
+            ]
+    return sorted({place for place in found if place[1] not in NEVER})
 
 
 @contextlib.contextmanager
 def put_together(
-    base: Any, names: Sequence[str], tracer: Tracer, physics: Physics, memory: Memory
+    base: Any, places: Sequence[Place], tracer: Tracer, physics: Physics, memory: Memory
 ) -> Iterator[None]:
     """Let methods of an environment return all of their ways at once, until the block ends."""
 
-    def wrap(name: str) -> Callable[[Method], Method]:
+    def wrap(place: Place) -> Callable[[Method], Method]:
         def wrapped(original: Method) -> Method:
             def method(*args: Any, **options: Any) -> Any:
                 before = memory.now(), physics.now()
@@ -56,36 +67,38 @@ def put_together(
                 def run() -> Any:
                     result = original(*args, **options)
                     if (memory.now(), physics.now()) != before:
-                        raise NotApartError(name)
+                        raise NotApartError(place)
                     return result
 
                 ways = apart(tracer.oracle, run)
-                return merged(tracer.builder, ways, lambda *three: _chosen(tracer, name, *three))
+                return merged(tracer.builder, ways, lambda *three: _chosen(tracer, place, *three))
 
             return method
 
         return wrapped
 
     with contextlib.ExitStack() as stack:
-        for name in names:
-            stack.enter_context(replaced_method(base, name, wrap(name)))
+        for place in places:
+            path, name = place
+            owner = read(base, path) if path else base
+            stack.enter_context(replaced_method(owner, name, wrap(place)))
         yield
 
 
-def _chosen(tracer: Tracer, name: str, condition: int, yes: Any, no: Any) -> Any:
+def _chosen(tracer: Tracer, place: Place, condition: int, yes: Any, no: Any) -> Any:
     """Return one of two results, by a condition."""
     if isinstance(yes, dict) and isinstance(no, dict) and yes.keys() == no.keys():
-        return {key: _chosen(tracer, name, condition, yes[key], no[key]) for key in yes}
+        return {key: _chosen(tracer, place, condition, yes[key], no[key]) for key in yes}
     if isinstance(yes, list | tuple) and type(yes) is type(no) and len(yes) == len(no):
-        parts = [_chosen(tracer, name, condition, *pair) for pair in zip(yes, no, strict=True)]
+        parts = [_chosen(tracer, place, condition, *pair) for pair in zip(yes, no, strict=True)]
         return type(yes)(*parts) if hasattr(yes, "_fields") else type(yes)(parts)
     numbers = (Traced, bool, int, float, np.ndarray, np.generic)
     if not isinstance(yes, numbers) or not isinstance(no, numbers):
         if yes is no or (isinstance(yes, str) and yes == no):
             return yes
-        raise NotApartError(name)
+        raise NotApartError(place)
     if np.shape(yes) != np.shape(no):
-        raise NotApartError(name)
+        raise NotApartError(place)
     if isinstance(yes, bool) and isinstance(no, bool):
         node = tracer.builder.where(condition, tracer.logical(yes), tracer.logical(no))
         # Python's truth values are added as numbers, numpy's are not.

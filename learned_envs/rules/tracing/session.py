@@ -21,7 +21,7 @@ from learned_envs.rules.tracing.modules import replaced
 from learned_envs.rules.tracing.mujoco_function import mujoco_functions
 from learned_envs.rules.tracing.oracle import RaisedError, explored, merged
 from learned_envs.rules.tracing.output import Outputs, choose, flat, infos, logical, number
-from learned_envs.rules.tracing.part import NotApartError, put_together
+from learned_envs.rules.tracing.part import NotApartError, Place, put_together
 from learned_envs.rules.tracing.physics import Physics, PhysicsReached
 from learned_envs.rules.tracing.refusal import RAISED, refusal, where
 from learned_envs.rules.tracing.scipy_rotation import rotation_substitutes
@@ -72,7 +72,7 @@ class Session:
         self.base, self.modules, self.slots, self.touching = base, modules, slots, touching
         self.data = locate(base)[1]
         self.cuts: list[Cut] = []
-        self.apart: list[str] = []
+        self.apart: list[Place] = []
         self._table: dict[int, Any] = {}
 
     def step(self) -> tuple[Graph, Seen]:

@@ -17,7 +17,7 @@ from learned_envs.rules.tracing.cut import cut_at
 from learned_envs.rules.tracing.environment import kept
 from learned_envs.rules.tracing.modules import globals_kept, library, modules_of
 from learned_envs.rules.tracing.oracle import TooManyWaysError
-from learned_envs.rules.tracing.part import NotApartError, method_names
+from learned_envs.rules.tracing.part import NotApartError, methods_of
 from learned_envs.rules.tracing.rename import joined, needed, start_of, start_of_step, step_of
 from learned_envs.rules.tracing.session import Seen, Session, real_step
 from learned_envs.systems.slot import Slot, kind_of
@@ -108,12 +108,12 @@ def _in_parts(session: Session) -> tuple[Graph, Seen]:
     try:
         return session.step()
     except TooManyWaysError as error:
-        session.apart = sorted(method_names(session.base))
+        session.apart = methods_of(session.base)
         while session.apart:
             try:
                 return session.step()
             except NotApartError as method:
-                session.apart.remove(method.name)
+                session.apart.remove(method.place)
         raise error
 
 

@@ -4,11 +4,27 @@ import numpy as np
 from robots import Robot
 
 
+class Joints:
+    """Costs of joints, which another object knows."""
+
+    def __init__(self, robot):
+        self.robot = robot
+
+    def hip(self):
+        if self.robot.data.qpos[3] > 0.5:
+            return -1.0
+        return -0.2 if self.robot.data.qpos[3] > 0.2 else 0.0
+
+    def knee(self):
+        return -1.0 if self.robot.data.qpos[4] > 0.5 else 0
+
+
 class Terms(Robot):
     """Has terms of two or three ways each, which together are 3,000."""
 
     def begin(self):
         self.count = 0
+        self.joints = Joints(self)
 
     def speed(self):
         speed = self.data.qvel[0]
@@ -18,14 +34,6 @@ class Terms(Robot):
 
     def upright(self):
         return 0.3 if abs(self.data.qpos[2]) < 0.2 else 0.0
-
-    def hip(self):
-        if self.data.qpos[3] > 0.5:
-            return -1.0
-        return -0.2 if self.data.qpos[3] > 0.2 else 0.0
-
-    def knee(self):
-        return -1.0 if self.data.qpos[4] > 0.5 else 0
 
     def ball(self):
         if self.data.qpos[5] > 0.5:
@@ -49,6 +57,7 @@ class Terms(Robot):
     def step(self, action):
         self.physics(action)
         paid, won = self.ball()
-        reward = paid + self.speed() + self.upright() + self.hip() + self.knee() + self.foot()
+        reward = paid + self.speed() + self.upright() + self.foot()
+        reward += self.joints.hip() + self.joints.knee()
         reward += self.tick() - 5 * self.fallen
         return self._get_obs(), reward, self.fallen or won, False, {"won": won}
