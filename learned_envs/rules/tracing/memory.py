@@ -79,12 +79,9 @@ class Memory:
             slots[ENV + first] = Slot(ENV + first, np.shape(example), kind, False, tuple(others))
         return slots
 
-    def now(self) -> dict[str, Any]:
-        """Return what is kept at this moment: nodes of traced values, and other numbers."""
-        return {
-            path: value.node if isinstance(value, Traced) else (value, None)
-            for path, value in self._numbers()
-        }
+    def now(self) -> list[Any]:
+        """Return what is kept at this moment, to be compared with what is kept at another."""
+        return [fingerprint(_content(path, owner)) for path, owner in self._owners]
 
     def _differs(self, value: Any, node: int | None, now: Any) -> bool:
         if not isinstance(now, NUMBER) or np.shape(value) != np.shape(now):
@@ -101,12 +98,39 @@ class Memory:
     def _numbers(self) -> Iterator[tuple[str, Any]]:
         """Yield path and value of all numbers and traced arrays."""
         for path, owner in self._owners:
-            content: Any
-            if isinstance(owner, dict):
-                content = [(f"{path}[{key!r}]", x) for key, x in owner.items()]
-            elif isinstance(owner, list | tuple | deque):
-                content = [(f"{path}[{place}]", x) for place, x in enumerate(owner)][:LONGEST]
-            else:
-                kept = getattr(owner, "__dict__", {}).items()
-                content = [(f"{path}.{key}" if path else key, x) for key, x in kept]
-            yield from ((name, x) for name, x in content if isinstance(x, NUMBER))
+            yield from ((name, x) for name, x in _content(path, owner) if isinstance(x, NUMBER))
+
+
+def fingerprint(value: Any) -> Any:
+    """Return what is equal for a value that is the same, in lists and dicts too."""
+    if isinstance(value, Traced):
+        return "traced", value.node
+    if isinstance(value, list | tuple | deque):
+        return [fingerprint(part) for part in value]
+    if isinstance(value, dict):
+        return {key: fingerprint(part) for key, part in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    return value if isinstance(value, NUMBER | str) else _Same(value)
+
+
+class _Same:
+    """Equal for the same object, which it keeps from being forgotten."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other._value is self._value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _content(path: str, owner: Any) -> list[tuple[str, Any]]:
+    """Return path and value of what lies in an object."""
+    if isinstance(owner, dict):
+        return [(f"{path}[{key!r}]", x) for key, x in owner.items()]
+    if isinstance(owner, list | tuple | deque):
+        return [(f"{path}[{place}]", x) for place, x in enumerate(owner)][:LONGEST]
+    kept = getattr(owner, "__dict__", {}).items()
+    return [(f"{path}.{key}" if path else key, x) for key, x in kept]

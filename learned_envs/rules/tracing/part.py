@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from learned_envs.rules.tracing.cut import Method, replaced_method
-from learned_envs.rules.tracing.memory import Memory
+from learned_envs.rules.tracing.memory import Memory, fingerprint
 from learned_envs.rules.tracing.modules import library
 from learned_envs.rules.tracing.oracle import apart, merged
 from learned_envs.rules.tracing.physics import Physics
@@ -62,11 +62,15 @@ def put_together(
     def wrap(place: Place) -> Callable[[Method], Method]:
         def wrapped(original: Method) -> Method:
             def method(*args: Any, **options: Any) -> Any:
-                before = memory.now(), physics.now()
+                def now() -> Any:
+                    given = [list(args[1:]), options]
+                    return memory.now(), physics.now(), fingerprint(given)
+
+                before = now()
 
                 def run() -> Any:
                     result = original(*args, **options)
-                    if (memory.now(), physics.now()) != before:
+                    if now() != before:
                         raise NotApartError(place)
                     return result
 

@@ -46,6 +46,13 @@ class Terms(Robot):
                 return 1.0 if self.data.qvel[1] < 0 else 0.5
         return 0.0
 
+    def fill(self, terms, info):
+        if self.data.qpos[0] > 0.1:
+            terms[0] = 1.0
+            info["right"] = True
+        else:
+            info["right"] = False
+
     def tick(self):
         self.count += 1
         return 1.0 if self.count % 3 == 0 else 0.0
@@ -59,5 +66,7 @@ class Terms(Robot):
         paid, won = self.ball()
         reward = paid + self.speed() + self.upright() + self.foot()
         reward += self.joints.hip() + self.joints.knee()
-        reward += self.tick() - 5 * self.fallen
-        return self._get_obs(), reward, self.fallen or won, False, {"won": won}
+        terms, info = np.zeros(2), {"won": won}
+        self.fill(terms, info)
+        reward += self.tick() - 5 * self.fallen + terms.sum()
+        return self._get_obs(), reward, self.fallen or won, False, info
