@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import msgspec
@@ -139,7 +140,8 @@ class Fit:
     @property
     def interrupted(self) -> str:
         """What to tell a user who pressed Ctrl-C."""
-        return f"Go on with: learned-envs fit {self.task} --out {self.folder} --resume"
+        task, out = quote(self.name), quote(str(self.folder))
+        return f"Go on with: learned-envs fit {task} --out {out} --resume"
 
 
 def task_with(task: str, env_kwargs: tuple[tuple[str, ...], ...]) -> str:
@@ -150,16 +152,16 @@ def task_with(task: str, env_kwargs: tuple[tuple[str, ...], ...]) -> str:
         ParameterError: if there is no such environment, or the task is one of our own.
     """
     given = read_keywords(tuple(text for texts in env_kwargs for text in texts))
-    own = None if task in registry.TASKS else ReferenceName.read(task)
-    if own is not None:
-        return registry.task_of(str(own.with_kwargs(given)))
     task = registry.task_of(task)
-    if given:
+    if not given:
+        return task
+    own = None if task in registry.TASKS else ReferenceName.read(task)
+    if own is None:
         raise ParameterError(
             f"Got --env-kwargs for {task}, whose environment is made as it is. Name the "
             f"environment instead: {registry.reference_id(task)}."
         )
-    return task
+    return registry.task_of(str(own.with_kwargs(given)))
 
 
 def learners_of(task: str, asked: int) -> int:

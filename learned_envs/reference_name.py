@@ -139,7 +139,8 @@ def _value(text: str) -> Any:
 
 def _read_query(query: str, text: str) -> dict[str, Any]:
     try:
-        return {name: _value(value) for name, value in parse_qsl(query, strict_parsing=True)}
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        return {name: _value(value) for name, value in pairs}
     except ValueError as error:
         raise ParameterError(
             f"Got {text!r}, whose keyword arguments cannot be read ({error}). Expected a name such "
