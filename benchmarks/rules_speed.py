@@ -50,14 +50,18 @@ def model_of(asked: Asked, shipped: Simulation | None) -> Ensemble:
     sensors, count = asked.task.sensors, len(asked.starts) if asked.starts is not None else 0
     torch.manual_seed(0)
     family: Any = registry.family_class(registry.DEFAULT_FAMILY)()
-    made = Ensemble(family, asked.spec, 3, sensors, count)
+    spec = asked.spec
+    if shipped is not None and isinstance(shipped.dynamics, Ensemble):
+        family, spec = shipped.dynamics.family, shipped.dynamics.spec
+    made = Ensemble(family, spec, 3, sensors, count)
     if made.starts is not None and asked.starts is not None:
         made.starts.copy_(asked.starts)
-    if shipped is not None and isinstance(shipped.dynamics, Ensemble):
+    if shipped is not None:
         known = shipped.dynamics.state_dict()
-        if {s.name for s in sensors} == {s.name for s in shipped.dynamics.sensors}:
-            made.load_state_dict({**made.state_dict(), **known})
-            return made
+        # A head may have other sensors.
+        own = {name: x for name, x in made.state_dict().items() if name.startswith("head")}
+        made.load_state_dict({**made.state_dict(), **known, **own})
+        return made
     state = asked.task.initial_state(2000)
     v = torch.randn(2000, asked.spec.nv)
     reached = State(made.kinematics.advance(state.q, asked.spec.dt * v), 1.1 * v, state.memory)
@@ -82,7 +86,8 @@ def in_batches(simulation: Simulation, batch: int) -> Callable[[], None]:
 
 def alone(checkpoint: Path | str, id: str) -> Callable[[], None]:
     """Return what steps a single environment a hundred times."""
-    env = gym.make(id, checkpoint=checkpoint).unwrapped
+    # Untrained members would disagree about everything.
+    env = gym.make(id, checkpoint=checkpoint, max_disagreement=None).unwrapped
     env.reset(seed=0)
     action = env.action_space.sample()
 
@@ -128,9 +133,7 @@ def row(name: str, options: Options, folder: Path) -> tuple[str, ...]:
             for compile in (False, True)
         )
         return (*cells, "", "", "", f"{options.batch / fast:,.0f} ({slow / fast:.1f})")
-    written = (
-        replace(shipped, dynamics=traced.dynamics) if asked.spec == shipped.task.spec else shipped
-    )
+    written = shipped
     shares = []
     for compile in (False, True):
         pair = [

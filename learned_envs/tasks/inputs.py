@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from learned_envs.kinematics.computable import computable
 from learned_envs.kinematics.derived import Derived
 from learned_envs.kinematics.lag import lagged
+from learned_envs.rules.graph import Graph
 from learned_envs.state import State
 from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.spec import SystemSpec
@@ -61,31 +62,44 @@ class Quantities:
         equipment: what is mounted on it.
         when: "before", "after" or "fresh".
         shapes: of what is read then, without the batch, by MuJoCo's name.
+        rows: which rows of these arrays are read; all of those that are not named.
     """
 
     spec: SystemSpec
     equipment: Equipment
     when: str
     shapes: Mapping[str, tuple[int, ...]]
+    rows: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     _derived: Derived | None = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         names = derived_names(self.spec, self.equipment, self.shapes)
         leaves = [leaf.name for leaf in self.spec.leaves]
-        derived = Derived(self.spec, self.equipment, names, leaves) if names else None
+        rows = {name: self.rows.get(name) for name in names}
+        derived = Derived(self.spec, self.equipment, rows, leaves) if names else None
         object.__setattr__(self, "_derived", derived)
 
     @classmethod
     def of(
-        cls, spec: SystemSpec, equipment: Equipment, inputs: Mapping[str, tuple[int, ...]]
+        cls, spec: SystemSpec, equipment: Equipment, graph: Graph, names: Iterable[str]
     ) -> list[Quantities]:
-        """Sort the inputs of a graph by when they are read."""
-        moments: dict[str, dict[str, tuple[int, ...]]] = {}
-        for name, shape in inputs.items():
+        """Sort some inputs of a graph by when they are read."""
+        shapes, rows = graph.inputs, rows_read(graph)
+        moments: dict[str, list[str]] = {}
+        for name in names:
             when, dot, array = name.partition(".")
             if dot and when != "memory":
-                moments.setdefault(when, {})[array] = shape
-        return [cls(spec, equipment, when, shapes) for when, shapes in moments.items()]
+                moments.setdefault(when, []).append(array)
+        return [
+            cls(
+                spec,
+                equipment,
+                when,
+                {array: shapes[f"{when}.{array}"] for array in arrays},
+                {array: rows[f"{when}.{array}"] for array in arrays if f"{when}.{array}" in rows},
+            )
+            for when, arrays in moments.items()
+        ]
 
     def __call__(self, moment: Moment) -> dict[str, Tensor]:
         """Return what is read, (*batch, *shape) by the name of the input."""
@@ -104,6 +118,25 @@ class Quantities:
             f"{self.when}.{name}": known[name].reshape((*batch, *shape))
             for name, shape in self.shapes.items()
         }
+
+
+def rows_read(graph: Graph) -> dict[str, tuple[int, ...]]:
+    """Return which rows of its inputs a graph reads, of those of which it reads rows alone."""
+    read: dict[int, set[int] | None] = {}
+    for node in graph.nodes:
+        for arg in node.args:
+            taken: Any = node.data if node.op == "take" else (0, ())
+            dim, indices = taken
+            whole = node.op != "take" or dim != -len(graph.nodes[arg].shape)
+            known = read.setdefault(arg, set())
+            read[arg] = None if whole or known is None else known.union(indices)
+    for place in graph.outputs.values():
+        read[place] = None
+    return {
+        str(node.data): tuple(sorted(rows))
+        for place, node in enumerate(graph.nodes)
+        if node.op == "input" and (rows := read.get(place)) is not None
+    }
 
 
 def shifted(spec: SystemSpec) -> Callable[[State, State, Tensor], tuple[Tensor, Tensor]]:

@@ -172,12 +172,12 @@ class _Machine:
         self.step = Evaluator(rules.step, told)
         self.start = Evaluator(rules.start)
         shapes = rules.step.inputs
-        needed = {name: shapes[name] for name in self.step.inputs}
-        self.quantities = Quantities.of(spec, equipment, needed)
+        needed = sorted(self.step.inputs)
+        self.quantities = Quantities.of(spec, equipment, rules.step, needed)
         self.absolute = Quantities.of(
-            spec, equipment, {name: shapes[name] for name in self.step.absolute_inputs}
+            spec, equipment, rules.step, sorted(self.step.absolute_inputs)
         )
-        self.starting = Quantities.of(spec, equipment, rules.start.inputs)
+        self.starting = Quantities.of(spec, equipment, rules.start, rules.start.inputs)
         self.shift = shifted(spec) if spec.cyclic else None
         self.acted = shapes.get("action", (spec.nu,))
         # One number has the shape ().
@@ -198,8 +198,7 @@ class _Machine:
         self.giving = Evaluator(rules.step, given) if given else None
         self.dt = spec.dt
         if self.giving is not None:
-            names = {name: shapes[name] for name in self.giving.inputs}
-            self.read_first = Quantities.of(spec, equipment, names)
+            self.read_first = Quantities.of(spec, equipment, rules.step, sorted(self.giving.inputs))
 
     def begun(self, state: State, readings: Readings | None) -> dict[str, Tensor]:
         """Evaluate the rules of a reset."""
