@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import json
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,12 +97,19 @@ class ReferenceName:
         try:
             if module:
                 importlib.import_module(module)
-            return gym.spec(name)
         except ModuleNotFoundError as error:
             raise ParameterError(
                 f"{self.reference_id} needs the module {error.name!r}, which is not installed "
                 "here. Install it, or run where it lies."
             ) from error
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise ParameterError(
+                f"The module {module!r} cannot be imported: {last.filename}:{last.lineno} raises "
+                f"{type(error).__name__}: {error}. Mend it there."
+            ) from error
+        try:
+            return gym.spec(name)
         except gym.error.Error as error:
             where = f"the module {module!r}" if module else "no imported module"
             raise ParameterError(

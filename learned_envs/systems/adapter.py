@@ -118,13 +118,26 @@ class Adapter:
             What `step` of Gymnasium's environments returns, the observation flat (n,).
 
         Raises:
-            SystemSpecError: if its code fails.
+            SystemSpecError: if its code fails, or returns something else.
         """
         env = self.env if outside else self.base
         space = env.action_space
         given = np.reshape(action, space.shape) if isinstance(space, Box) else action
         with told(self.name, "step"):
-            observation, reward, terminated, truncated, info = env.step(given)
+            returned = env.step(given)
+        if not isinstance(returned, tuple) or len(returned) != len(RETURNED):
+            got = len(returned) if isinstance(returned, tuple) else type(returned).__name__
+            raise SystemSpecError(
+                f"step of {self.name} returns {got}, expected {len(RETURNED)} values: "
+                f"{', '.join(RETURNED)}. Return these."
+            )
+        observation, reward, terminated, truncated, info = returned
+        for name, value in zip(RETURNED[1:4], returned[1:4], strict=True):
+            if np.ndim(value):
+                raise SystemSpecError(
+                    f"step of {self.name} returns a {name} of shape {np.shape(value)}, expected "
+                    "one number. Return what lies in the array."
+                )
         seen = flat(env.observation_space, observation)
         return seen, float(reward), bool(terminated), bool(truncated), info
 
@@ -154,6 +167,10 @@ class Adapter:
             return None
         with told(self.name, "_get_obs"):
             return flat(self.base.observation_space, look())
+
+
+RETURNED = ("observation", "reward", "terminated", "truncated", "info")
+"""What a step of Gymnasium's environments returns."""
 
 
 @contextmanager
