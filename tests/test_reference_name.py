@@ -148,7 +148,7 @@ def test_a_task_that_is_registered_takes_no_arguments() -> None:
 
 
 def test_the_words_to_go_on_with_name_the_same_fit() -> None:
-    words = "fit Ant-v5 --env-kwargs frame_skip=4 --out here".split()
+    words = ["fit", "Ant-v5", "--env-kwargs", "frame_skip=4", "--out", "here"]
     typed = parse(words)
     again = parse(shlex.split(typed.interrupted.partition("learned-envs ")[2]))
     assert again.resume

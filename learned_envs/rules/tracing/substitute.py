@@ -97,7 +97,6 @@ MATH = {
     **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "fabs": "abs"},
     **{"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "pow": "power"},
     **{"radians": "radians", "degrees": "degrees", "prod": "prod", "fsum": "sum", "exp2": "exp2"},
-    "isclose": "isclose",
 }
 """Name in `math` -> numpy's."""
 
@@ -160,6 +159,7 @@ def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
     for name, other in MATH.items():
         if (original := getattr(math, name, None)) is not None:
             content[name] = stand(original, either(tracer, original, getattr(np, other)))
+    content["isclose"] = stand(math.isclose, either(tracer, math.isclose, _near))
     stand(math, Substitute(math, content))
     stand(random, Guard("random"))
     for module in (random, np.random):
@@ -197,3 +197,9 @@ def constants(tracer: Tracer) -> Function:
         return Traced(storages[id(value)])
 
     return stands
+
+
+def _near(x: Any, y: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> Any:
+    """Compare as `math.isclose` does, whose tolerances are not numpy's."""
+    size = np.maximum(np.abs(x), np.abs(y))
+    return np.abs(x - y) <= np.maximum(rel_tol * size, abs_tol)
