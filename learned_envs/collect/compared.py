@@ -8,7 +8,7 @@ import numpy as np
 
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.rules.builder import GraphBuilder
-from learned_envs.rules.check import apart, compare
+from learned_envs.rules.check import apart, compare, predicted
 from learned_envs.rules.comparison import Comparison
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.recording import Recording
@@ -35,7 +35,7 @@ def compared(
 
     Args:
         step: the rules.
-        recording: of the environment, with what they read.
+        recording: of the environment, with what they read, and `after.ctrl`.
         spec: the system, with the leaves that something depends on.
         name: of the environment.
         unheld: what it keeps that cannot be part of a state, by its path, with the reason.
@@ -46,7 +46,10 @@ def compared(
     Raises:
         UntraceableRulesError: if anything but an info differs by more than rounding does.
     """
-    step = _without(step, [output for output in step.outputs if output.startswith(FORCED)])
+    unneeded = [output for output in step.outputs if output.startswith(FORCED)]
+    if _controls_between(step, recording):
+        unneeded.append("ctrl")
+    step = _without(step, unneeded)
     checked, notes = compare(step, recording), []
     if wrong := [x for x in apart(checked, recording, EXACT) if x.startswith("info.")]:
         step = _without(step, wrong)
@@ -67,9 +70,23 @@ def _without(step: Graph, names: Collection[str]) -> Graph:
     return builder.graph({n: places[x] for n, x in step.outputs.items() if n not in names})
 
 
+def _controls_between(step: Graph, recording: Recording) -> bool:
+    """Whether a step changes the controls between two calls of physics.
+
+    Then forces follow from more than the controls that it begins with.
+    """
+    last = recording.inputs["after.ctrl"]
+    found = predicted(step, Recording(recording.inputs, {"reward": last, "ctrl": last}))
+    return "ctrl" in found and bool(
+        (np.abs(found["ctrl"] - last) > EXACT * (1 + np.abs(last))).any()
+    )
+
+
 def _unmoved(step: Graph, spec: SystemSpec, recording: Recording) -> dict[str, float]:
     """Return by how much leaves change that no rule changes."""
-    told = {name.removeprefix("memory.") for name in step.outputs} | {"act", "time"}
+    told = {name.removeprefix("memory.") for name in step.outputs} | {"time"}
+    if "ctrl" in told:
+        told.add("act")
     names = [f"memory.{leaf.name}" for leaf in spec.leaves if leaf.name not in told]
     moved = {
         name: float(np.abs(recording.outputs[name] - recording.inputs[name]).max(initial=0.0))

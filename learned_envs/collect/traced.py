@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -39,6 +40,9 @@ STARTS = 4096
 
 COMPARED = 10_000
 """Steps of the real environment that its rules are compared with."""
+
+MOUNTED = ("ten_", "actuator_", "qfrc_actuator")
+"""How names of arrays of tendons and actuators begin."""
 
 ORIGIN_SAMPLES, FARTHEST = 24, 100.0
 """States that are shifted to see what depends on where the world is, and by how many metres."""
@@ -117,11 +121,16 @@ def traced_task(
     step, learned = completed(trace, spec, shown.size)
     assert trace.start is not None
     _expect_told(trace.start)
-    recording = record_steps(env, [*step.inputs], steps, slots=real.slots)
+    recording = record_steps(env, [*step.inputs, "after.ctrl"], steps, slots=real.slots)
     step, checked, left_out = compared(step, recording, spec, entry.reference_id, probed.unheld)
+    if "ctrl" not in step.outputs:
+        # What actuators do is not known from the state then, and learned.
+        unknown = (None,) * len(equipment.actuators)
+        equipment = msgspec.structs.replace(equipment, actuators=unknown)
     step, start = _with_origin(step, real, spec, equipment), trace.start
     names = read_names(step, start)
-    told = [name for name in names if computable(name, equipment)]
+    # Arrays of all tendons or actuators need to know of those, too, that are not computed.
+    told = [n for n in names if n.startswith(MOUNTED) or computable(n, equipment)]
     equipment = equipment.needed_for([*told, *(["act"] if _slow(spec) else [])])
     starts, seen = record_starts(real, spec, start)
     _expect_starts(entry, start, seen)

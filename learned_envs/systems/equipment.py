@@ -218,6 +218,6 @@ class Equipment(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def _only(parts: tuple[T, ...], kept: set[int]) -> tuple[T | None, ...]:
-    """Return parts with None for those that are not kept; nothing if none is."""
+    """Return parts with None for those that are not kept; nothing if none is asked for."""
     found = [part if index in kept else None for index, part in enumerate(parts)]
-    return tuple(found) if any(found) else ()
+    return tuple(found) if kept else ()

@@ -189,10 +189,12 @@ class _Machine:
         self.lags = lags(equipment)
         self.activation = Activation(spec, equipment) if slow else None
         asked = {name.partition(".")[2] for name in needed}
-        self.controls = rules.step.nodes[rules.step.outputs["ctrl"]].size
+        control = rules.step.outputs.get("ctrl")
+        self.controls = 0 if control is None else rules.step.nodes[control].size
         given = [f"memory.{name}" for name in self.shapes if name.startswith(PLACED)]
         given = [name for name in given if name in rules.step.outputs]
-        if slow or any(name.startswith(DRIVEN) for name in asked):
+        driven = slow or any(name.startswith(DRIVEN) for name in asked)
+        if driven and "ctrl" in rules.step.outputs:
             given.append("ctrl")
         # What a step hands to physics: what comes of it depends on that.
         self.giving = Evaluator(rules.step, given) if given else None
