@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from learned_envs.errors import UntraceableRulesError
 from learned_envs.kinematics.computable import computable
 from learned_envs.registry import TaskEntry
 from learned_envs.rules.check import predicted
+from learned_envs.rules.dependence import dependence
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.origin import with_origin
 from learned_envs.rules.quantity import Watch
@@ -32,7 +33,7 @@ from learned_envs.systems.describe_equipment import describe_equipment
 from learned_envs.systems.discovery import Probed
 from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.picture import self_contained_mjcf
-from learned_envs.systems.spec import SystemSpec
+from learned_envs.systems.spec import Leaf, SystemSpec
 from learned_envs.tasks.traced import TracedTask, learned_sensors, read_names
 
 STARTS = 4096
@@ -78,10 +79,12 @@ def traced_rules(
         UntraceableRulesError: if a line of its code cannot be traced, or what was traced is not
             what the environment does.
     """
-    trace = trace_rules(env, Adapter(env, probed.spec.leaves).slots, whole=False)
+    slots = Adapter(env, probed.spec.leaves).slots
+    trace = trace_rules(env, slots, whole=False, search=True)
+    leaves = (*probed.spec.leaves, *_found(trace))
     graphs = (trace.step, *([] if trace.start is None else [trace.start]))
     read = {name.partition(".")[2] for graph in graphs for name in graph.inputs}
-    kept = (leaf for leaf in probed.spec.leaves if leaf.seen or leaf.name in read)
+    kept = (leaf for leaf in leaves if leaf.seen or leaf.name in read)
     spec = dataclasses.replace(probed.spec, leaves=tuple(kept))
     found = traced_task(env, spec, entry, probed, trace)
     rules = found.rules
@@ -92,6 +95,14 @@ def traced_rules(
         notes=probed.notes or None,
     )
     return TracedRules(found, entries)
+
+
+def _found(trace: Trace) -> Iterator[Leaf]:
+    """Give the leaves that only tracing found: what is handed to physics may depend on them."""
+    physics = [x for n, x in dependence(trace.step).items() if n.startswith(("ctrl", "physics."))]
+    moving = {name for each in physics for numbers in each for name in numbers}
+    for slot in trace.found:
+        yield msgspec.structs.replace(slot.leaf, seen=f"memory.{slot.name}" in moving)
 
 
 def traced_task(
