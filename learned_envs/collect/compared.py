@@ -13,6 +13,7 @@ from learned_envs.rules.comparison import Comparison
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.recording import Recording
 from learned_envs.rules.tracing.rename import copied
+from learned_envs.schema import LARGEST
 from learned_envs.systems.spec import SystemSpec
 
 EXACT = 1e-5
@@ -98,14 +99,21 @@ def _unmoved(step: Graph, spec: SystemSpec, recording: Recording) -> dict[str, f
 def _disagreement(
     name: str, differing: Mapping[str, float], steps: int, unheld: Mapping[str, str]
 ) -> UntraceableRulesError:
-    told = [
-        f"{output} in {error:g} steps" if output in ENDS else f"{output} by {error:.2g}"
-        for output, error in differing.items()
-    ]
+    told = [_worded(output, error) for output, error in differing.items()]
     kept = "".join(f" {path} {why}." for path, why in [*unheld.items()][:NAMED])
     return UntraceableRulesError(
         f"The rules of {name} depend on more than the state and the action: in "
         f"{steps:,} steps, what was traced differs from what it returned: {', '.join(told)}.{kept} "
         "Keep what they need in numbers or arrays that are attributes of the environment "
         "from reset on, and not in variables of a module or a class, files or clocks."
+    )
+
+
+def _worded(output: str, error: float) -> str:
+    if output in ENDS:
+        return f"{output} in {error:g} steps"
+    return (
+        f"{output}, one of the two being no number"
+        if error >= LARGEST
+        else f"{output} by {error:.2g}"
     )

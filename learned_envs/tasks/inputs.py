@@ -28,6 +28,9 @@ STATE = ("qpos", "qvel")
 GIVEN = ("ctrl", "act")
 """Arrays that the rules compute themselves."""
 
+PLACED = ("mocap_", "model.", "xfrc_applied", "qfrc_applied")
+"""How names of leaves begin that are MuJoCo's, and that a step may write before physics."""
+
 
 class Moment(NamedTuple):
     """When the rules read: a state, and what goes with it.

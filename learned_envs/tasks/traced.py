@@ -24,14 +24,11 @@ from learned_envs.state import State
 from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
-from learned_envs.tasks.inputs import Moment, Quantities, derived_names, shifted
+from learned_envs.tasks.inputs import PLACED, Moment, Quantities, derived_names, shifted
 from learned_envs.tasks.task import Readings, Task, Transition, Verdict
 
 DRIVEN = ("ctrl", "actuator_force", "qfrc_actuator", "sensor.")
 """How names of arrays begin that may depend on the controls."""
-
-PLACED = ("mocap_", "model.", "xfrc_applied", "qfrc_applied")
-"""How names of leaves begin that are MuJoCo's, and that a step may write before physics."""
 
 RETRACED = "learned_envs.collect.asking:retraced"
 """What traces the rules again with other parameters. It needs the real environment."""
@@ -189,8 +186,8 @@ class _Machine:
         self.lags = lags(equipment)
         self.activation = Activation(spec, equipment) if slow else None
         asked = {name.partition(".")[2] for name in needed}
-        control = rules.step.outputs.get("ctrl")
-        self.controls = 0 if control is None else rules.step.nodes[control].size
+        handed = rules.step.outputs.get("ctrl")
+        self.controls = 0 if handed is None else rules.step.nodes[handed].size
         given = [f"memory.{name}" for name in self.shapes if name.startswith(PLACED)]
         given = [name for name in given if name in rules.step.outputs]
         driven = slow or any(name.startswith(DRIVEN) for name in asked)

@@ -183,6 +183,14 @@ class Rounds(Held):
             return 2.0
         if math.isclose(x, 0.0, abs_tol=0.05) or x < -2:
             return math.exp(-(x**2))
+        return math.copysign(0.5, x)
+
+
+class Tries(Held):
+    """Counts on an error that arrays do not raise."""
+
+    def pay(self, action):
+        x = float(self.data.qpos[0])
         try:
             return math.sqrt(x)
         except ValueError:
