@@ -50,10 +50,10 @@ def compared(
     unneeded = [output for output in step.outputs if output.startswith(FORCED)]
     if _controls_between(step, recording):
         unneeded.append("ctrl")
-    step = _without(step, unneeded)
+    step = without(step, unneeded)
     checked, notes = compare(step, recording), []
     if wrong := [x for x in apart(checked, recording, EXACT) if x.startswith("info.")]:
-        step = _without(step, wrong)
+        step = without(step, wrong)
         checked = compare(step, recording)
         infos = ", ".join(x.removeprefix("info.") for x in wrong)
         notes.append(
@@ -64,11 +64,11 @@ def compared(
     return step, checked, notes
 
 
-def _without(step: Graph, names: Collection[str]) -> Graph:
-    """Return rules without some outputs, and without what only these read."""
+def without(graph: Graph, names: Collection[str]) -> Graph:
+    """Return a graph without some outputs, and without what only these read."""
     builder = GraphBuilder()
-    places = copied(builder, step, str)
-    return builder.graph({n: places[x] for n, x in step.outputs.items() if n not in names})
+    places = copied(builder, graph, str)
+    return builder.graph({n: places[x] for n, x in graph.outputs.items() if n not in names})
 
 
 def _controls_between(step: Graph, recording: Recording) -> bool:

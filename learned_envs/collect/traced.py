@@ -10,21 +10,19 @@ from typing import Any
 import gymnasium as gym
 import msgspec
 import numpy as np
-import torch
-from torch import Tensor
 
 from learned_envs.card_entries import Entries, Reference
-from learned_envs.collect.compared import EXACT, compared
+from learned_envs.collect.compared import compared
 from learned_envs.collect.learned import completed
+from learned_envs.collect.starts import record_starts, tellable, told_at_reset
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.kinematics.computable import computable
 from learned_envs.registry import TaskEntry
-from learned_envs.rules.check import predicted
 from learned_envs.rules.dependence import dependence
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.origin import with_origin
 from learned_envs.rules.quantity import Watch
-from learned_envs.rules.recording import CALL, STEP, Recording, record_steps
+from learned_envs.rules.recording import CALL, STEP, record_steps
 from learned_envs.rules.rules import Rules
 from learned_envs.rules.space import Numbers, space_data
 from learned_envs.rules.tracing.trace import Trace, trace_rules
@@ -35,9 +33,6 @@ from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.picture import self_contained_mjcf
 from learned_envs.systems.spec import Leaf, SystemSpec
 from learned_envs.tasks.traced import TracedTask, learned_sensors, read_names
-
-STARTS = 4096
-"""Resets that are recorded."""
 
 COMPARED = 10_000
 """Steps of the real environment that its rules are compared with."""
@@ -131,20 +126,21 @@ def traced_task(
     shown = space_data(real.base.observation_space)
     step, learned = completed(trace, spec, shown.size)
     assert trace.start is not None
-    _expect_told(trace.start)
+    start = tellable(trace.start, spec, equipment)
+    _expect_told(start)
     recording = record_steps(env, [*step.inputs, "after.ctrl"], steps, slots=real.slots)
     step, checked, left_out = compared(step, recording, spec, entry.reference_id, probed.unheld)
     if "ctrl" not in step.outputs:
         # What actuators do is not known from the state then, and learned.
         unknown = (None,) * len(equipment.actuators)
         equipment = msgspec.structs.replace(equipment, actuators=unknown)
-    step, start = _with_origin(step, real, spec, equipment), trace.start
+    starts, seen = record_starts(real, spec, start)
+    start, untold = told_at_reset(start, seen, entry.reference_id)
+    step = _with_origin(step, real, spec, equipment)
     names = read_names(step, start)
     # Arrays of all tendons or actuators need to know of those, too, that are not computed.
     told = [n for n in names if n.startswith(MOUNTED) or computable(n, equipment)]
     equipment = equipment.needed_for([*told, *(["act"] if _slow(spec) else [])])
-    starts, seen = record_starts(real, spec, start)
-    _expect_starts(entry, start, seen)
     actions = space_data(real.base.action_space)
     assert isinstance(actions, Numbers)
     rules = Rules(
@@ -155,36 +151,9 @@ def traced_task(
         checked=checked,
         frozen=probed.frozen,
         ways=trace.ways,
-        notes=(*trace.notes, *learned, *left_out),
+        notes=(*trace.notes, *learned, *left_out, *untold),
     )
     return TracedTask(spec=spec, rules=rules, equipment=equipment, starts=starts, name=entry.name)
-
-
-def record_starts(
-    real: Adapter, spec: SystemSpec, start: Graph, count: int = STARTS
-) -> tuple[Tensor, Recording]:
-    """Reset a real environment many times, and record where episodes begin.
-
-    Returns:
-        (count, nq + nv + leaves) float32; and what the rules of a reset read, and what it showed.
-    """
-    rows = []
-    inputs: dict[str, list[Any]] = {}
-    shown = []
-    for seed in range(count):
-        shown.append(real.reset(seed=seed))
-        leaves = real.leaves()
-        rows.append(np.concatenate([real.data.qpos, real.data.qvel, *leaves.values()]))
-        watch = Watch(real.data, [*start.inputs])
-        watch.copy("after")
-        shapes = {leaf.name: leaf.shape for leaf in spec.leaves}
-        own = {f"memory.{name}": leaf.reshape(shapes[name]) for name, leaf in leaves.items()}
-        for name, value in {**watch.values, **own}.items():
-            inputs.setdefault(name, []).append(value)
-    stacked = {name: np.stack(values) for name, values in inputs.items()}
-    outputs = {"observation": np.stack(shown), "reward": np.zeros(count)}
-    starts = torch.tensor(np.stack(rows), dtype=torch.float32)
-    return starts, Recording(stacked, outputs)
 
 
 def _with_origin(step: Graph, real: Adapter, spec: SystemSpec, equipment: Equipment) -> Graph:
@@ -242,20 +211,6 @@ def _stepped(
     with watch.step():
         real.step(action)
     return {"action": action.astype(np.float64), **memory, **told, **watch.values}
-
-
-def _expect_starts(entry: TaskEntry, start: Graph, seen: Recording) -> None:
-    """Check that the rules of a reset are those of the real environment."""
-    away = np.abs(predicted(start, seen)["observation"] - seen.outputs["observation"])
-    worst = away.max(0)
-    if not (worst <= EXACT * (1 + np.abs(seen.outputs["observation"]).max(0))).all():
-        column = int(np.nan_to_num(worst, nan=np.inf).argmax())
-        raise UntraceableRulesError(
-            f"What a reset of {entry.reference_id} shows is not what its _get_obs() says of the "
-            f"state: column {column} differs by {worst[column]:.2g}. Let reset and step show what "
-            "_get_obs() returns, and keep what it needs in attributes.",
-            "",
-        )
 
 
 def _expect_told(start: Graph) -> None:

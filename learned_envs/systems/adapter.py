@@ -103,9 +103,13 @@ class Adapter:
         Raises:
             SystemSpecError: if its code fails.
         """
+        return self.begin(seed)[0]
+
+    def begin(self, seed: int | None = None) -> tuple[Array, Any]:
+        """Reset the environment; return its info too."""
         with told(self.name, "reset"):
-            observation, _ = self.env.reset(seed=seed)
-        return flat(self.env.observation_space, observation)
+            observation, info = self.env.reset(seed=seed)
+        return flat(self.env.observation_space, observation), info
 
     def step(self, action: Array, *, outside: bool = False) -> tuple[Array, float, bool, bool, Any]:
         """Step the environment.

@@ -8,6 +8,9 @@ from learned_envs.errors import UntraceableRulesError
 from learned_envs.rules.builder import GraphBuilder
 from learned_envs.rules.graph import Graph
 
+SHOWN = ("observation", "info.")
+"""How outputs begin that a reset may return too."""
+
 
 def step_of(graph: Graph, calls: int) -> Graph:
     """Return the graph of a step in which physics was called so often.
@@ -37,9 +40,9 @@ def start_of(shown: Graph) -> Graph:
 
 
 def start_of_step(step: Graph) -> Graph | None:
-    """Return what a step shows, as a graph of the state that it led to.
+    """Return what a step shows and tells, as a graph of the state that it led to.
 
-    None if it also depends on the action, or on what was before.
+    What also depends on the action, or on what was before, is left out. None if nothing is left.
     """
     builder = GraphBuilder()
     memory = {name: node for name, node in step.outputs.items() if name.startswith("memory.")}
@@ -50,9 +53,13 @@ def start_of_step(step: Graph) -> Graph | None:
         return f"before.{name}" if name in memory else name.replace("fresh.", "after.", 1)
 
     places = copied(builder, step, named, kept)
-    start = builder.graph({"observation": places[step.outputs["observation"]]})
-    known = all(name.startswith(("after.", "memory.")) for name in start.inputs)
-    return start if known else None
+    shown = {name: places[node] for name, node in step.outputs.items() if name.startswith(SHOWN)}
+    known = {
+        name: node
+        for name, node in shown.items()
+        if all(x.startswith(("after.", "memory.")) for x in builder.graph({name: node}).inputs)
+    }
+    return builder.graph(known) if known else None
 
 
 def needed(step: Graph, known: Set[str]) -> set[str]:

@@ -37,7 +37,8 @@ class Trace:
 
     Attributes:
         step: the graph of a step, with the outputs that could be traced.
-        start: the graph of what a reset returns for a state; None if it cannot be told.
+        start: the graph of what a reset returns for a state, and of infos that it may return; None
+            if what it shows cannot be told.
         ways: in how many ways a step can go.
         notes: what was taken for granted, a sentence each.
         missing: what of a step could not be traced, and the error that says why.
@@ -152,14 +153,20 @@ def _expect_numbers(session: Session, slots: Sequence[Slot]) -> None:
 
 
 def _start(session: Session, step: Graph | None) -> Graph | None:
-    """Trace what a reset shows: by the method that steps call for it, or as a step has it."""
+    """Trace what a reset returns: by the methods that steps call for it, or as a step has it.
+
+    Infos of a step are among it, whether or not a reset returns them.
+    """
+    as_stepped = None if step is None else start_of_step(step)
     try:
         # What it keeps is as a reset leaves it.
         with kept(session.base, simulated=False):
             session.base.reset(seed=0)
-            return start_of(session.shown()[0])
+            shown = start_of(session.shown()[0])
     except (UntraceableRulesError, AttributeError):
-        return None if step is None else start_of_step(step)
+        known = as_stepped is not None and "observation" in as_stepped.outputs
+        return as_stepped if known else None
+    return shown if as_stepped is None else joined(as_stepped, shown)
 
 
 def _parts(session: Session) -> Trace:
