@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from learned_envs.fit.observer import Observer
     from learned_envs.fit.round import Round
     from learned_envs.fit.training import Progress
+    from learned_envs.rules.rules import Rules
 
 Advance = Callable[[int, str], None]
 """(done so far, a note to show beside the bar)."""
@@ -165,16 +166,31 @@ def key_figures(card: Card) -> str:
 def card_table(card: Card, path: Path) -> Table:
     """Lay out a card and the file that it stands in, a row a name and a value."""
     table = table_of("", "", show_header=False, box=None)
+    own = card.reference is not None
     for name, value in [
         ("file", path),
-        ("environment", registry.env_id(card.task) if card.rules is None else registry.ANY),
-        ("modelled on", card.spec.reference_id),
+        ("environment", registry.ANY if own else registry.env_id(card.task)),
+        ("modelled on", card.task if own else card.spec.reference_id),
+        *([("rules", rules_told(card.rules))] if own else []),
+        *([("notes", " ".join(card.notes))] if card.notes else []),
         ("family", f"{card.family}, {card.members} members"),
         ("options", pairs(card.config)),
         *[(name.replace("_", " "), v) for name, v in card.plain.items() if name in SHOWN],
     ]:
         table.add_row(name, pairs(value) if isinstance(value, Mapping) else str(value))
     return table
+
+
+def rules_told(rules: Rules | None) -> str:
+    """Say whose rules an environment has, and what they had to be learned of."""
+    if rules is None:
+        return "hosted: those of the environment's own code, which rules='hosted' needs"
+    how = rules.how()
+    learned = [name for name, each in how.items() if "learned" in each]
+    told = f"exact but for {', '.join(learned)}, which are learned" if learned else "exact"
+    errors = ", ".join(f"{name} {error:.2g}" for name, error in rules.learned.items() if error)
+    squared = f" (mean squared errors, of a variance of 1: {errors})" if errors else ""
+    return " ".join([f"{told}{squared}.", *rules.notes])
 
 
 def tasks_table() -> Table:
