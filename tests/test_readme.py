@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode
 
 from learned_envs import registry
 from learned_envs.cli import parse
+from learned_envs.envs.making import make_vector
 from learned_envs.envs.single import LearnedEnv
 from learned_envs.envs.vector import LearnedVectorEnv
 
@@ -36,8 +37,9 @@ SMALLER = {
     "reset(1024)": "reset(8)",
     "horizon=200": "horizon=5",
     "CEM(horizon=30)": "CEM(horizon=3)",
+    '"runs/mine"': '"Hopper"',
 }
-"""Numbers that would take minutes, and what is run in their place."""
+"""What would take minutes, and what is run in its place."""
 
 PLACEHOLDERS = {"TASK": "Hopper", "FAMILY": "second_order", "N": "2"}
 
@@ -108,7 +110,8 @@ def test_its_options_are_those_of_the_environments() -> None:
         }
         for face in (LearnedVectorEnv, LearnedEnv)
     )
-    assert told == vector
+    rules = inspect.signature(make_vector).parameters["rules"].default
+    assert told == {**vector, "rules": rules}
     assert single.items() <= vector.items()
 
 

@@ -102,9 +102,15 @@ class Retaken:
         """Share of the steps that may end elsewhere."""
         return RARE if self.exact else OFTEN
 
-    def differs(self, recorded: Array, taken: Array) -> Array:
-        """Return where recorded numbers (n, ...) are others than those `taken`, bool."""
-        tolerance = self._close * np.std(recorded, axis=0) + 1e-5 * (1 + np.abs(taken))
+    def differs(self, recorded: Array, taken: Array, least: float = 0.0) -> Array:
+        """Return where recorded numbers (n, ...) are others than those `taken`, bool.
+
+        Args:
+            recorded: numbers.
+            taken: what steps gave that were taken again.
+            least: spreads of the numbers that they may differ by at least.
+        """
+        tolerance = max(self._close, least) * np.std(recorded, axis=0) + 1e-5 * (1 + np.abs(taken))
         return np.asarray(~(np.abs(recorded - taken) <= tolerance))
 
     @property
