@@ -122,7 +122,7 @@ def test_what_no_model_can_be_made_of_is_refused_by_name(short_name):
 
 
 def test_an_info_that_is_not_of_the_state_is_left_out():
-    rules = ask(name("seeing:Terms")).task.rules
+    rules = ask(name("drawing:GlobalInfo")).task.rules
     assert "info.total" not in rules.step.outputs
     assert any("info total is left out" in note for note in rules.notes)
 

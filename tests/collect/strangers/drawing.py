@@ -140,6 +140,16 @@ class GlobalCounter(Held):
         return self._get_obs(), 1.0 / STEPS_TAKEN, STEPS_TAKEN > 40, False, {}
 
 
+class GlobalInfo(Held):
+    """Tells of a number in a module's variable, and does nothing with it."""
+
+    def step(self, action):
+        global STEPS_TAKEN
+        STEPS_TAKEN += 1
+        self.advance(action)
+        return self._get_obs(), 1.0, False, False, {"total": STEPS_TAKEN}
+
+
 class ClassVariable(Held):
     """Keeps a number in its class."""
 
