@@ -24,11 +24,11 @@ from learned_envs.card import (
     write_card,
 )
 from learned_envs.defaults import usual_defaults
+from learned_envs.device import find_device
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.dynamics.network import shapes_alone
 from learned_envs.errors import (
     CheckpointError,
-    DeviceError,
     LearnedEnvsError,
     UnknownNameError,
 )
@@ -53,7 +53,7 @@ BOUNDS = ("low", "high")
 """The tensors that may be infinite end in one of these: a range that has no end."""
 
 SHOWN = 5
-"""The most names of tensors that a message lists."""
+"""Names of tensors that a message lists."""
 
 
 def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any]) -> None:
@@ -120,7 +120,7 @@ def load_checkpoint(
 ) -> tuple[Ensemble, dict[str, Any]]:
     """Read a model, ready to predict, and its card as plain data.
 
-    See [`open_checkpoint`][learned_envs.checkpoint.open_checkpoint] for arguments and errors.
+    See [`open_checkpoint`][learned_envs.checkpoint.open_checkpoint].
 
     Examples:
         >>> dynamics, card = load_checkpoint("InvertedPendulum")
@@ -269,25 +269,6 @@ def _try_task(path: Path, task: Task, dynamics: Ensemble) -> None:
     except Exception as error:
         name = type(task).__name__
         raise broken(path, f"its card's system is none that {name} knows ({error})") from error
-
-
-def find_device(name: str | torch.device | None) -> torch.device:
-    """Return the device called `name`. For None it is the GPU if there is one, else the CPU.
-
-    Raises:
-        DeviceError: if this machine has no such device.
-    """
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device).tolist()
-    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-        raise DeviceError(
-            f"Device {str(name)[:80]!r} is not available here ({str(error).splitlines()[0]}). "
-            "Use device='cpu'."
-        ) from error
-    return device
 
 
 def non_finite(tensors: Mapping[str, torch.Tensor]) -> list[str]:

@@ -67,7 +67,8 @@ class Fit:
         config: FitConfig | None = self._settings(task)
         from learned_envs.card import read_card
         from learned_envs.evaluation.report import Report
-        from learned_envs.fit.run import expect_same, fit, stored_settings
+        from learned_envs.fit.run import fit
+        from learned_envs.fit.settings import expect_same, stored_settings
         from learned_envs.sb3 import learn_outside
 
         if self.resume:

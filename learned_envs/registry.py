@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,47 +23,13 @@ from learned_envs import argument
 from learned_envs.entry_point import entry_point_of, load
 from learned_envs.errors import ParameterError, UnknownNameError
 from learned_envs.reference_name import BARE, ReferenceName
+from learned_envs.task_entry import DESCRIBED, DISCOVERED, TRACED, TaskEntry
 
 if TYPE_CHECKING:
     from learned_envs.dynamics.dynamics import Family
     from learned_envs.tasks.task import Task
 
 DEFAULT_FAMILY = "second_order"
-
-DESCRIBED = "learned_envs.systems.reference:describe_reference"
-"""What makes the spec of most systems: it makes the reference environment and asks it."""
-
-DISCOVERED = "learned_envs.collect.asking:asked_spec"
-"""What makes the spec of the system of an environment that has no entry: it acts in it."""
-
-TRACED = "learned_envs.tasks.traced:TracedTask"
-"""The task of an environment that has no entry."""
-
-CHECKED = "learned_envs.collect.agreement:check_recording"
-"""What holds a recording against the real environment of a task. It stands above the room that
-keeps recordings, which asks for it by this name."""
-
-
-@dataclass(frozen=True)
-class TaskEntry:
-    """What is known of a task before anything of it is imported.
-
-    Attributes:
-        name: of the task.
-        entry_point: "module:Class", a `Task`.
-        reference_id: the Gymnasium id of the real environment.
-        kwargs: keyword arguments that `gym.make` makes it with.
-        spec: "module:callable", which returns the `SystemSpec` of an entry.
-        driven: whether the system has actuators, so that an agent can learn to use them.
-    """
-
-    name: str
-    entry_point: str
-    reference_id: str
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    spec: str = DESCRIBED
-    driven: bool = True
-
 
 LEARNED = "learned_envs.envs.making:make_single"
 """What makes learned environments."""

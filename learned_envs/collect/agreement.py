@@ -24,10 +24,11 @@ from learned_envs.data.recording import Array, Recording
 from learned_envs.data.source import ImportedDataset, Source
 from learned_envs.data.system import expect_system
 from learned_envs.errors import DatasetError, LearnedEnvsError, SystemSpecError
-from learned_envs.registry import DISCOVERED, task_entry
+from learned_envs.registry import task_entry
 from learned_envs.systems.moment import Subject
 from learned_envs.systems.reference import warnings_swallowed
 from learned_envs.systems.spec import SystemSpec
+from learned_envs.task_entry import DISCOVERED
 
 SAMPLE = 128
 """Steps that are taken again, of all actors together."""

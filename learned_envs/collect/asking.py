@@ -19,12 +19,13 @@ from learned_envs.card_entries import Entries, Reference
 from learned_envs.collect.traced import reference_of, traced_rules, traced_task
 from learned_envs.entry_point import load
 from learned_envs.errors import ParameterError, RebuiltDataWarning, UntraceableRulesError
-from learned_envs.registry import TRACED, TaskEntry, task_class, task_entry, task_of
+from learned_envs.registry import task_class, task_entry, task_of
 from learned_envs.systems.difference import differences
 from learned_envs.systems.discovery import Probed, discover
 from learned_envs.systems.probe import probed_spec
 from learned_envs.systems.reference import describe, make_reference
 from learned_envs.systems.spec import SystemSpec
+from learned_envs.task_entry import TRACED, TaskEntry
 from learned_envs.tasks.motion import Motion
 from learned_envs.tasks.task import Task
 from learned_envs.tasks.traced import TracedTask

@@ -34,9 +34,10 @@ from learned_envs.data.shard import read_shard
 from learned_envs.data.source import expect
 from learned_envs.data.system import expect_system
 from learned_envs.errors import DatasetError, OutputError, ParameterError
-from learned_envs.registry import TRACED, TaskEntry, register_task, task_entry, task_of
+from learned_envs.registry import register_task, task_entry, task_of
 from learned_envs.systems.reference import make_reference, registered
 from learned_envs.systems.spec import SystemSpec
+from learned_envs.task_entry import TRACED, TaskEntry
 from learned_envs.workers import run_in_order, usable_cores
 
 __all__ = ["Driver", "Policy", "Recorder", "collect"]

@@ -13,7 +13,7 @@ import numpy as np
 from learned_envs.collect.tap import wrappers_of
 from learned_envs.entry_point import load
 from learned_envs.errors import ParameterError, SystemSpecError
-from learned_envs.registry import DISCOVERED, task_entry
+from learned_envs.registry import task_entry
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.constants import constants_of, different
 from learned_envs.systems.locate import locate, simulates
@@ -22,6 +22,7 @@ from learned_envs.systems.probe import probe
 from learned_envs.systems.questions import SAME
 from learned_envs.systems.reference import deprecations_swallowed, make_reference
 from learned_envs.systems.spec import SystemSpec
+from learned_envs.task_entry import DISCOVERED
 
 RESETS = 3
 """Resets that are asked for constants that they draw."""

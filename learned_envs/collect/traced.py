@@ -17,7 +17,6 @@ from learned_envs.collect.learned import completed
 from learned_envs.collect.starts import record_starts, tellable, told_at_reset
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.kinematics.computable import computable
-from learned_envs.registry import TaskEntry
 from learned_envs.rules.dependence import dependence
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.origin import with_origin
@@ -32,6 +31,7 @@ from learned_envs.systems.discovery import Probed
 from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.picture import self_contained_mjcf
 from learned_envs.systems.spec import Leaf, SystemSpec
+from learned_envs.task_entry import TaskEntry
 from learned_envs.tasks.traced import TracedTask, learned_sensors, read_names
 
 COMPARED = 10_000

@@ -33,8 +33,8 @@ from learned_envs.data.source import MakeSpec, expect
 from learned_envs.entry_point import load
 from learned_envs.errors import DatasetError, OutputError, ParameterError
 from learned_envs.files import UNFINISHED
-from learned_envs.registry import CHECKED
 from learned_envs.systems.spec import SystemSpec
+from learned_envs.task_entry import CHECKED
 
 __all__ = ["MANIFEST", "Dataset"]
 

@@ -14,8 +14,8 @@ from learned_envs import argument
 from learned_envs.data.recording import Recording
 from learned_envs.entry_point import load
 from learned_envs.errors import DatasetError
-from learned_envs.registry import CHECKED
 from learned_envs.systems.spec import SystemSpec
+from learned_envs.task_entry import CHECKED
 
 FORMATS = ("learned_envs.data.minari", "learned_envs.data.dataset")
 """Modules of the formats that `open_dataset` reads, one for each, in the order in which they are

@@ -7,9 +7,6 @@ comes out.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Hashable
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -71,7 +68,7 @@ class EnvCore:
         self.options, self.mode = options, options.mode
         self.function = StepFunction.of(simulation, options)
         self.device = simulation.device
-        self.share = Share(self._key(simulation))
+        self.share = Share(self.function.key(options))
         self.advance = BatchStep(
             self.function,
             compile=options.compile,
@@ -83,24 +80,9 @@ class EnvCore:
         self._simulation = simulation
         self._like = simulation.dynamics.q_low
         self._starts = options.starts_in(simulation)
-        self._limit = options.limit if options.max_episode_steps is not None else self.own_limit
-
-    def _key(self, simulation: Simulation) -> Hashable:
-        """Return what tells derived code from that of other environments.
-
-        The card has the digest of the weights, which are never changed here.
-        """
-        card = json.dumps(simulation.card, sort_keys=True, default=str)
-        task, step, options = simulation.task, self.function, self.options
-        how = (options.device, options.compile, options.precision, options.ensemble)
-        return (
-            hashlib.sha256(card.encode()).hexdigest(),
-            type(simulation.dynamics),
-            registry.family_class(simulation.card["family"]),
-            (type(task), repr(task.parameters)),
-            tuple(map(str, how)),
-            (step.max_disagreement, step.penalty, step.disagreement, step.exact),
-        )
+        limit, reference = options.max_episode_steps, self.card.reference
+        own = None if reference is None else reference.episode_steps
+        self._limit = own if limit is None else options.limit
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the weights and the options; derived code is made anew where they are loaded."""
@@ -126,12 +108,6 @@ class EnvCore:
     def card(self) -> Card:
         """What the checkpoint says of itself."""
         return Card.of(dict(self._simulation.card))
-
-    @property
-    def own_limit(self) -> int | None:
-        """Steps of an episode that the checkpoint names; None if it names none."""
-        reference = self.card.reference
-        return None if reference is None else reference.episode_steps
 
     @property
     def members(self) -> int:

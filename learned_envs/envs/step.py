@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from learned_envs import registry
 from learned_envs.card import Card
 from learned_envs.envs.options import EnvOptions
 from learned_envs.simulation import Simulation
@@ -75,6 +79,23 @@ class StepFunction:
         each = several and (options.disagreement_in_info or penalty > 0)
         needed = several and (each or limit is not None)
         return cls(simulation, simulation.steps[needed], limit, penalty, needed, each)
+
+    def key(self, options: EnvOptions) -> Hashable:
+        """Return what tells derived code from that of other environments.
+
+        The card has the digest of the weights, which are never changed here.
+        """
+        simulation = self.simulation
+        card = json.dumps(simulation.card, sort_keys=True, default=str)
+        how = (options.device, options.compile, options.precision, options.ensemble)
+        return (
+            hashlib.sha256(card.encode()).hexdigest(),
+            type(simulation.dynamics),
+            registry.family_class(simulation.card["family"]),
+            (type(simulation.task), repr(simulation.task.parameters)),
+            tuple(map(str, how)),
+            (self.max_disagreement, self.penalty, self.disagreement, self.exact),
+        )
 
     def __call__(self, state: State, action: Tensor) -> EnvStep:
         """Advance a batch by one step; the action is (batch, nu)."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import torch
 
 from learned_envs import argument, registry
@@ -26,6 +23,13 @@ from learned_envs.fit.folder import CONFIG_FILE, DATA_FOLDER
 from learned_envs.fit.model import check_model, fit_model, make_family
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.rounds import Improve, Rounds
+from learned_envs.fit.settings import (
+    anchored,
+    expect_same,
+    expect_same_code,
+    read_settings,
+    stored_settings,
+)
 from learned_envs.simulation import Simulation
 
 
@@ -76,13 +80,13 @@ def fit(
     task, out, observer = registry.task_of(task), argument.path("out", out), observer or Observer()
     device = find_device(device)
     if resume:
-        begun = _stored(task, out)
-        _expect_same_code(begun.code, task, out)
+        begun = read_settings(task, out)
+        expect_same_code(begun.code, task, out)
         if config is not None:
             expect_same(config, begun.config, out)
         config = begun.config
     else:
-        config = _anchored(wanted)
+        config = anchored(wanted)
     # What can be wrong is found before the folder is made, so that a second try finds none.
     family = make_family(config)
     start = registry.env_id(task) if config.start == "shipped" else config.start
@@ -194,15 +198,6 @@ def _improver(algorithm: str, asked: str, resume: bool) -> Callable[[str, Rounds
     return found
 
 
-def _anchored(config: FitConfig) -> FitConfig:
-    """Make the paths absolute, so that a fit can be resumed from another directory."""
-
-    def absolute(path: str | None) -> str | None:
-        return str(Path(path).resolve()) if path is not None and Path(path).exists() else path
-
-    return replace(config, data=absolute(config.data), start=absolute(config.start))
-
-
 def _check_start(start: str, task: str, config: FitConfig) -> None:
     """Check that the model asked for is the one that a fit starts from."""
     card = read_card(start, task)
@@ -212,77 +207,6 @@ def _check_start(start: str, task: str, config: FitConfig) -> None:
             f"{card.family} with options of its own. Name that family and no options, or start "
             "from none."
         )
-
-
-def expect_same(asked: FitConfig, stored: FitConfig, out: Path) -> None:
-    """Check that settings are those that a fit was begun with.
-
-    Raises:
-        ParameterError: if not; it names each that differs.
-    """
-    ours, theirs = (_flat(asdict(config)) for config in (_anchored(asked), stored))
-    differing = [
-        f"{name}={ours.get(name)!r} (begun with {theirs.get(name)!r})"
-        for name in {**theirs, **ours}
-        if ours.get(name) != theirs.get(name)
-    ]
-    if differing:
-        raise ParameterError(
-            f"Got other settings than those of the fit in {out}: {', '.join(differing)}. A resumed "
-            "fit goes on with its own: leave them out. To train its model further with others, "
-            f"fit into another folder with --from {out}."
-        )
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return settings that lie in one another side by side, lists as tuples."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, "option " if name == "options" else "")
-        else:
-            shown = "rounds" if name == "count" else name
-            flat[prefix + shown] = tuple(value) if isinstance(value, list) else value
-    return flat
-
-
-def _expect_same_code(begun: Mapping[str, str], task: str, out: Path) -> None:
-    """Check that the code of a task's environment is what it was when a fit began."""
-    now = code_of(task)
-    if changed := [name for name in {**begun, **now} if begun.get(name) != now.get(name)]:
-        raise ParameterError(
-            f"{task} has changed since the fit in {out} was begun: {', '.join(changed)}. What it "
-            "recorded is of the old one. Undo the change, or fit into another folder."
-        )
-
-
-def stored_settings(task: str, out: Path) -> FitConfig:
-    """Read the settings of the fit in a folder; see `_stored`."""
-    return _stored(task, out).config
-
-
-def _stored(task: str, out: Path) -> FitFile:
-    """Read what the folder of a fit keeps of how it was begun.
-
-    Raises:
-        CheckpointError: if there are none, if they are broken, or if they are of another task.
-    """
-    try:
-        stored = FitFile.from_json((out / CONFIG_FILE).read_bytes())
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"There is nothing to resume in {out}: it holds no {CONFIG_FILE}. Fit without --resume."
-        ) from None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise CheckpointError(
-            f"{out / CONFIG_FILE} is not the settings of a fit ({error}). Delete the folder and "
-            "fit again."
-        ) from error
-    if stored.task != task:
-        raise CheckpointError(
-            f"{out} holds a fit of {stored.task}, expected one of {task}. Give another --out."
-        )
-    return stored
 
 
 def _make_folder(task: str, out: Path, config: FitConfig) -> None:

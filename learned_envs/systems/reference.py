@@ -20,12 +20,13 @@ from learned_envs.errors import (
     ParameterError,
     SystemSpecError,
 )
-from learned_envs.registry import TaskEntry, task_entry, task_of
+from learned_envs.registry import task_entry, task_of
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.flat import flattened
 from learned_envs.systems.locate import locate
 from learned_envs.systems.spec import Body, Geom, Joint, Leaf, SystemSpec, Vector
 from learned_envs.systems.symmetry import held_joints
+from learned_envs.task_entry import TaskEntry
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from learned_envs.state import State
-from learned_envs.tasks.task import NoisyStartTask, Readings, Transition
+from learned_envs.tasks.start import NoisyStartTask
+from learned_envs.tasks.task import Readings, Transition
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from learned_envs.state import State
 from learned_envs.tasks.forward import ForwardTask
-from learned_envs.tasks.task import Readings, Transition, never, normal_speed_start
+from learned_envs.tasks.start import normal_speed_start
+from learned_envs.tasks.task import Readings, Transition, never
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from learned_envs.state import State
 from learned_envs.systems.sensor import Sensor
-from learned_envs.tasks.task import NoisyStartTask, Readings, Transition, normal_speed_start
+from learned_envs.tasks.start import NoisyStartTask, normal_speed_start
+from learned_envs.tasks.task import Readings, Transition
 
 FORCE = Sensor("qfrc_constraint of the cart", place=8)
 """The force of the rail's ends on the cart, newtons. The observation clips it to +-10."""

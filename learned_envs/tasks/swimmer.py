@@ -9,7 +9,8 @@ from torch import Tensor
 
 from learned_envs.state import State
 from learned_envs.tasks.forward import ForwardTask
-from learned_envs.tasks.task import Readings, Transition, never, uniform_start
+from learned_envs.tasks.start import uniform_start
+from learned_envs.tasks.task import Readings, Transition, never
 
 
 @dataclass(frozen=True, kw_only=True)

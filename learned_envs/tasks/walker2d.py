@@ -8,7 +8,8 @@ from torch import Tensor
 
 from learned_envs.state import State
 from learned_envs.tasks.forward import UprightTask
-from learned_envs.tasks.task import uniform_start, within
+from learned_envs.tasks.start import uniform_start
+from learned_envs.tasks.task import within
 
 
 @dataclass(frozen=True, kw_only=True)
