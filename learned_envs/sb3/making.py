@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode
+from stable_baselines3.common import env_util
+from stable_baselines3.common.vec_env import VecEnv
 
 from learned_envs import argument, registry
 from learned_envs.errors import OutputError, ParameterError
@@ -27,11 +30,13 @@ def make_vec_env(
     vec_env_kwargs: Mapping[str, Any] | None = None,
     monitor_kwargs: Mapping[str, Any] | None = None,
     wrapper_kwargs: Mapping[str, Any] | None = None,
-) -> LearnedVecMonitor:
+) -> VecEnv:
     """Make learned environments for SB3, with the monitor that its logs need.
 
     The arguments are those of SB3's function of this name. The environments are one batch, and not
-    one object each in a `DummyVecEnv`. So nothing can be wrapped around each of them.
+    one object each in a `DummyVecEnv`. So nothing can be wrapped around each of them. With
+    `env_kwargs={"rules": "hosted"}` they are no batch, and SB3's own function makes them; pictures
+    need a `render_mode` then.
 
     >>> envs = make_vec_env("LearnedSim-Hopper-v0", n_envs=4, seed=0)
     >>> envs.reset().shape
@@ -63,6 +68,21 @@ def make_vec_env(
     """
     given = _keywords("env_kwargs", env_kwargs)
     monitored = _keywords("monitor_kwargs", monitor_kwargs)
+    if given.get("rules") == "hosted" and isinstance(env_id, str):
+        return env_util.make_vec_env(
+            # A process that SB3 starts knows no ids of ours, but makes what a spec says.
+            partial(gym.make, gym.spec(registry.learned_id(env_id))),
+            argument.count("n_envs", n_envs),
+            argument.seed("seed", seed),
+            start_index,
+            None if monitor_dir is None else str(monitor_dir),
+            wrapper_class,
+            given,
+            vec_env_cls,
+            None if vec_env_kwargs is None else dict(vec_env_kwargs),
+            monitored,
+            None if wrapper_kwargs is None else dict(wrapper_kwargs),
+        )
     refused = [
         *_refused(env_id, wrapper_class, vec_env_cls, vec_env_kwargs, wrapper_kwargs),
         *_refused_settings(given, monitored),

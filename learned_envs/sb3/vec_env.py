@@ -171,6 +171,12 @@ class LearnedVecEnv(VecEnv):
 class LearnedVecMonitor(VecMonitor):
     """SB3's monitor of a batch of learned environments, which can be pickled and copied."""
 
+    def reset(self) -> Any:
+        """Begin all episodes; what is known of their starts is in `reset_infos`, as without it."""
+        observation = super().reset()
+        self.reset_infos = self.venv.reset_infos
+        return observation
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what cannot be pickled: what SB3 keeps of the class, and the open file.
 
@@ -193,5 +199,11 @@ def _rows(infos: Mapping[str, Any], indices: Array) -> list[dict[str, Any]]:
     names = [name for name in infos if f"_{name}" in infos and infos[f"_{name}"][first]]
     if not names:
         return [{} for _ in indices]
-    columns = (infos[name][indices].tolist() for name in names)
+    columns = (_each(infos[name][indices]) for name in names)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _each(column: Array) -> list[Any]:
+    """Return what each environment has: a plain number, or an array."""
+    each: list[Any] = column.tolist() if column.ndim == 1 else list(column)
+    return each
