@@ -5,6 +5,8 @@ A model is trained in float32, so what is finite must be finite in that precisio
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from learned_envs.data.outliers import find_outliers
@@ -45,12 +47,20 @@ def check_episode(episode: Episode, spec: SystemSpec, where: str) -> None:
     _check_rows(episode, spec, where, steps + 1, steps, width)
 
 
-def check_trainable(recording: Recording, spec: SystemSpec, where: str) -> None:
+def check_trainable(
+    recording: Recording, spec: SystemSpec, where: str, observed: Collection[int] | None = None
+) -> None:
     """Check that the numbers of a recording are fit to train a model on, in float32.
+
+    Args:
+        recording: the episodes.
+        spec: the system.
+        where: how messages name the recording.
+        observed: columns of the observations that a model learns; None for all.
 
     Raises:
         DatasetError: if a column loses all its variation in float32, or if a few values of it lie
-            so far out that they set its scale; `where` is how the message names the recording.
+            so far out that they set its scale.
     """
     columns = {"qpos": recording.qpos, "qvel": recording.qvel, **recording.columns}
     quaternions = {j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)}
@@ -60,7 +70,7 @@ def check_trainable(recording: Recording, spec: SystemSpec, where: str) -> None:
         exempt = {*spec.cyclic, *quaternions} if name == "qpos" else set()
         for index in sorted(set(range(array.shape[1])) - exempt):
             _check_precision(array[:, index], f"{where}: {name}[{index}]")
-    for outlier in find_outliers(recording, spec):
+    for outlier in find_outliers(recording, spec, observed):
         index = int(np.searchsorted(recording.offsets, outlier.row, side="right")) - 1
         raise DatasetError(
             f"{where}: {outlier.column} is {outlier.value:.6g} at step "

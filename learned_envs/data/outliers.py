@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,7 +59,40 @@ class Outlier:
     share: float
 
 
-def find_outliers(recording: Recording, spec: SystemSpec) -> list[Outlier]:
+def without_peaks(recording: Recording, names: Collection[str]) -> tuple[Recording, list[str]]:
+    """Clip what a solver made, such as forces of contacts, to where most of it lies.
+
+    A few of its peaks would set the scale that all the rest is learned by. They are real: bodies
+    that a start puts into each other are pushed apart by forces a thousand times the usual ones.
+
+    Args:
+        recording: the episodes.
+        names: of the columns.
+
+    Returns:
+        The episodes, and a note for each column that was clipped.
+    """
+    columns, notes = dict(recording.columns), []
+    for name in names:
+        values = columns[name]
+        order = np.argsort(np.abs(values - np.median(values, axis=0)), axis=0, kind="stable")
+        core = np.take_along_axis(values, order, 0)[: -max(1, int(TAIL * len(values)))]
+        if len(core) < LEAST_CORE:
+            continue
+        reach = FAR * np.maximum(core.std(0), LEAST_SPREAD)
+        low, high = core.mean(0) - reach, core.mean(0) + reach
+        columns[name] = np.clip(values, low, high)
+        if count := int((columns[name] != values).any(1).sum()):
+            notes.append(
+                f"{name} is clipped to {FAR:g} spreads where it is learned, in {count:,} of "
+                f"{len(values):,} states."
+            )
+    return replace(recording, columns=columns), notes
+
+
+def find_outliers(
+    recording: Recording, spec: SystemSpec, observed: Collection[int] | None = None
+) -> list[Outlier]:
     """Find values that rule their column, and that are not real.
 
     A few values that make up much of a column's variance set the scale by which a model sees it.
@@ -71,6 +105,7 @@ def find_outliers(recording: Recording, spec: SystemSpec) -> list[Outlier]:
     Args:
         recording: the episodes.
         spec: the system, whose joints are slides, hinges and free joints.
+        observed: columns of the observations to look at; None for all.
 
     Returns:
         One for each column that has outliers, the furthest out. Components of quaternions are
@@ -89,7 +124,9 @@ def find_outliers(recording: Recording, spec: SystemSpec) -> list[Outlier]:
         denied[rows] &= np.abs(moved - told) > UNEXPLAINED * spec.dt * np.abs(v[rows])
     found = [_ruling(f"qvel[{i}]", v[:, i], denied[:, i]) for i in range(spec.nv)]
     for name, array in {"observations": recording.observations, **recording.columns}.items():
-        found += [_ruling(f"{name}[{i}]", array[:, i]) for i in range(array.shape[1])]
+        every = range(array.shape[1])
+        chosen = every if observed is None or name != "observations" else sorted(observed)
+        found += [_ruling(f"{name}[{i}]", array[:, i]) for i in chosen]
     episode = np.repeat(np.arange(len(recording)), recording.lengths + 1)
     for place, index in _lines(spec):
         distance = np.abs(q[:, place] - np.median(q[:, place]))

@@ -15,6 +15,7 @@ from learned_envs.card import Data, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.asking import ask
 from learned_envs.data.check import check_trainable
+from learned_envs.data.outliers import without_peaks
 from learned_envs.data.source import Source
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics.dynamics import Family
@@ -70,11 +71,15 @@ def fit_model(
         CheckpointError: if `start` cannot be read, or what is to be resumed is broken.
     """
     training = config.training
-    whole = dataset.load()
-    check_trainable(whole, dataset.spec, str(dataset.path))
-    recording, held_out = whole.split(training.held_out, training.seed)
     asked = ask(task, dataset.spec)
     sensors = asked.task.sensors
+    made = [sensor.name for sensor in sensors if sensor.place is None]
+    whole, clipped = without_peaks(dataset.load(), made)
+    # Traced rules compute what is observed, and a model learns no more than their sensors.
+    learned = {column for sensor in sensors for column in sensor.columns}
+    traced = asked.entries.rules is not None
+    check_trainable(whole, dataset.spec, str(dataset.path), learned if traced else None)
+    recording, held_out = whole.split(training.held_out, training.seed)
     torch.manual_seed(training.seed)
     if start is None:
         family = make_family(config)
@@ -88,6 +93,7 @@ def fit_model(
     entries = msgspec.structs.replace(
         asked.entries,
         task=task,
+        notes=(*(asked.entries.notes or ()), *clipped) or None,
         seed=training.seed,
         start=None if start is None else read_card(start).sha256,
         real_steps=dataset.steps,
