@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,7 +60,7 @@ class Outlier:
     share: float
 
 
-def without_peaks(recording: Recording, names: Collection[str]) -> tuple[Recording, list[str]]:
+def without_peaks(recording: Recording, names: AbstractSet[str]) -> tuple[Recording, list[str]]:
     """Clip what a solver made, such as forces of contacts, to where most of it lies.
 
     A few of its peaks would set the scale that all the rest is learned by. They are real: bodies
@@ -73,7 +74,8 @@ def without_peaks(recording: Recording, names: Collection[str]) -> tuple[Recordi
         The episodes, and a note for each column that was clipped.
     """
     columns, notes = dict(recording.columns), []
-    for name in names:
+    # What lacks a column is refused where that is read.
+    for name in names & columns.keys():
         values = columns[name]
         order = np.argsort(np.abs(values - np.median(values, axis=0)), axis=0, kind="stable")
         core = np.take_along_axis(values, order, 0)[: -max(1, int(TAIL * len(values)))]

@@ -73,12 +73,12 @@ def fit_model(
     training = config.training
     asked = ask(task, dataset.spec)
     sensors = asked.task.sensors
-    made = [sensor.name for sensor in sensors if sensor.place is None]
+    made = {sensor.name for sensor in sensors if sensor.place is None}
     whole, clipped = without_peaks(dataset.load(), made)
     # Traced rules compute what is observed, and a model learns no more than their sensors.
-    learned = {column for sensor in sensors for column in sensor.columns}
+    observed = {column for sensor in sensors for column in sensor.columns}
     traced = asked.entries.rules is not None
-    check_trainable(whole, dataset.spec, str(dataset.path), learned if traced else None)
+    check_trainable(whole, dataset.spec, str(dataset.path), observed if traced else None)
     recording, held_out = whole.split(training.held_out, training.seed)
     torch.manual_seed(training.seed)
     if start is None:
