@@ -181,7 +181,8 @@ class _Machine:
         self.shapes = {
             leaf.name: (leaf.size,) if leaf.shape is None else leaf.shape for leaf in spec.leaves
         }
-        self.memory = [n for n in self.shapes if f"memory.{n}" in shapes]
+        read = shapes.keys() | rules.start.inputs.keys()
+        self.memory = [n for n in self.shapes if f"memory.{n}" in read]
         slow = "act" in self.shapes
         self.lags = lags(equipment)
         self.activation = Activation(spec, equipment) if slow else None

@@ -96,6 +96,10 @@ def test_rules_are_what_the_environment_does(short_name):
     asked = ask(name(short_name))
     assert isinstance(asked.task, TracedTask)
     assert asked.task.rules.checked.exact(NEAR)
+    assert not any(sensor.name.startswith(("call.", "step.")) for sensor in asked.task.sensors)
+    start = asked.task.initial_state(2)
+    none = {s.name: start.q.new_zeros(2, s.size) for s in asked.task.sensors}
+    assert asked.task.observation(start, none).isfinite().all()
     wrong = {output: error for output, error in errors(asked).items() if not error <= NEAR}
     assert not wrong
 
