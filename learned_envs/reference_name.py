@@ -111,10 +111,14 @@ class ReferenceName:
         try:
             return gym.spec(name)
         except gym.error.Error as error:
-            where = f"the module {module!r}" if module else "no imported module"
+            if module:
+                raise ParameterError(
+                    f"There is no environment {name!r}: the module {module!r} does not register "
+                    f"it ({error}). Give an id that it registers."
+                ) from error
             raise ParameterError(
-                f"There is no environment {name!r}: {where} registers it ({error}). Give the "
-                "module that does before the id, as in my_robot:MyRobot-v0."
+                f"There is no environment {name!r}: no imported module registers it ({error}). "
+                "Give the module that does before the id, as in my_robot:MyRobot-v0."
             ) from error
 
 

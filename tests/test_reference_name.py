@@ -105,7 +105,7 @@ def test_two_environments_have_two_ids_and_folders() -> None:
     [
         ("no_such_module:A-v0", ParameterError, "the module 'no_such_module', which is not"),
         ("no_such_package.robots:A-v0", ParameterError, "'no_such_package'"),
-        ("math:NoRobot-v0", ParameterError, "'NoRobot-v0': the module 'math' registers it"),
+        ("math:NoRobot-v0", ParameterError, "'NoRobot-v0': the module 'math' does not register it"),
         ("NoRobot-v0", ParameterError, "my_robot:MyRobot-v0"),
         ("no/robot.xml", ParameterError, "no file no/robot.xml"),
         ("MyRobot", UnknownNameError, "MyRobot"),

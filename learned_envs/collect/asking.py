@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import inspect
 import warnings
 from collections.abc import Mapping
 from contextlib import closing
@@ -12,12 +10,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import gymnasium as gym
 from torch import Tensor
 
 from learned_envs.card_entries import Entries, Reference
+from learned_envs.collect.own_code import sources_of
 from learned_envs.collect.traced import reference_of, traced_rules, traced_task
-from learned_envs.entry_point import load
 from learned_envs.errors import ParameterError, RebuiltDataWarning, UntraceableRulesError
 from learned_envs.registry import task_class, task_entry, task_of
 from learned_envs.systems.difference import differences
@@ -71,31 +68,9 @@ def ask(task: str, spec: SystemSpec | None = None) -> Asked:
     return Asked(spec, task_class(task).create(spec, {}))
 
 
-def code_of(task: str) -> dict[str, str]:
-    """Return digests of what makes a traced task's environment: its modules and its arguments.
-
-    The environment of a registered task is no part of the task, and has none.
-    """
-    entry = task_entry(task)
-    if entry.entry_point != TRACED:
-        return {}
-    spec = gym.spec(entry.reference_id.rpartition(":")[2])
-    made = spec.entry_point
-    kind = load(made) if isinstance(made, str) else made
-    found = {
-        "arguments": repr((sorted(spec.kwargs.items(), key=str), sorted(entry.kwargs.items())))
-    }
-    for base in getattr(kind, "__mro__", [kind])[:-1]:
-        try:
-            found[base.__module__] = inspect.getsource(inspect.getmodule(base) or base)
-        except (OSError, TypeError):
-            found[base.__module__] = repr(base)
-    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in found.items()}
-
-
 def fingerprint(task: str) -> str:
     """Return what tells whether the code that makes a task's environment is still the same."""
-    return repr(sorted(code_of(task).items()))
+    return repr(sorted(sources_of(task).items()))
 
 
 @lru_cache(maxsize=8)

@@ -11,8 +11,9 @@ from learned_envs import argument, registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device
 from learned_envs.collect.agreement import check_source
-from learned_envs.collect.asking import ask, code_of
+from learned_envs.collect.asking import ask
 from learned_envs.collect.collection import Driver, collect
+from learned_envs.collect.own_code import code_of
 from learned_envs.data.source import ImportedDataset, MakeSpec, Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
 from learned_envs.evaluation.evaluation import evaluate
