@@ -94,8 +94,8 @@ def _hosted(probed: Probed, reference: Reference, error: UntraceableRulesError) 
         RebuiltDataWarning,
         stacklevel=2,
     )
-    leaves = tuple(leaf for leaf in probed.spec.leaves if leaf.seen)
-    spec = dataclasses.replace(probed.spec, leaves=leaves)
+    # All of them: what its code returns may depend on any.
+    spec = probed.spec
     entries = Entries(reference=reference, notes=(*probed.notes, str(error)))
     return Asked(spec, Motion(spec=spec), entries)
 
