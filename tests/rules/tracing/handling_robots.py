@@ -2,7 +2,7 @@
 
 import mujoco
 import numpy as np
-from robots import DEFAULT_POSE, Robot
+from own_robots import DEFAULT_POSE, Robot
 
 
 class Pushed(Robot):

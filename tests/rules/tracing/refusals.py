@@ -5,7 +5,7 @@ from random import uniform
 
 import mujoco
 import numpy as np
-from robots import Robot
+from own_robots import Robot
 
 
 class Stepping(Robot):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import mujoco
 import numpy as np
-from robots import Robot
+from own_robots import Robot
 
 
 class Goals(Robot):

@@ -1,7 +1,7 @@
 """Environments whose rewards are sums of many terms, a method each."""
 
 import numpy as np
-from robots import Robot
+from own_robots import Robot
 
 
 class Joints:

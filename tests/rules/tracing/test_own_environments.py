@@ -3,8 +3,8 @@
 import gymnasium as gym
 import handling_robots
 import numpy as np
+import own_robots as robots
 import pytest
-import robots
 from retold import retold
 
 from learned_envs.rules.tracing.trace import trace_rules

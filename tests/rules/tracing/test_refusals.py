@@ -1,8 +1,8 @@
 """What cannot be traced is refused: with the line, what it does there, and what would help."""
 
+import own_robots as robots
 import pytest
 import refusals
-import robots
 
 from learned_envs.errors import UntraceableRulesError
 from learned_envs.rules.tracing.trace import trace_rules

@@ -2,7 +2,7 @@
 
 import mujoco
 import numpy as np
-from robots import Robot
+from own_robots import Robot
 
 
 class Touching(Robot):
