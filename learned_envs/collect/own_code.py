@@ -18,9 +18,10 @@ import gymnasium as gym
 import numpy as np
 
 from learned_envs.entry_point import load
-from learned_envs.registry import TRACED, task_entry
+from learned_envs.registry import task_entry
 from learned_envs.systems.locate import locate
 from learned_envs.systems.reference import make_reference
+from learned_envs.task_entry import TRACED
 
 INSTALLED = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib"))
 """Where packages of others lie."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from learned_envs.card_entries import Entries, Reference
 from learned_envs.collect.compared import compared
+from learned_envs.collect.derivation import derivation_notes
 from learned_envs.collect.learned import completed
 from learned_envs.collect.starts import record_starts, tellable, told_at_reset
 from learned_envs.errors import UntraceableRulesError
@@ -82,12 +83,13 @@ def traced_rules(
     kept = (leaf for leaf in leaves if leaf.seen or leaf.name in read)
     spec = dataclasses.replace(probed.spec, leaves=tuple(kept))
     found = traced_task(env, spec, entry, probed, trace)
+    notes = (*probed.notes, *derivation_notes(Adapter(env, spec.leaves), found))
     rules = found.rules
     entries = Entries(
         rules=rules,
         equipment=found.equipment,
         reference=reference,
-        notes=probed.notes or None,
+        notes=notes or None,
     )
     return TracedRules(found, entries)
 

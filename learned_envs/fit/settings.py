@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from learned_envs.collect.asking import code_of
+from learned_envs.collect.own_code import code_of
 from learned_envs.errors import CheckpointError, ParameterError
 from learned_envs.fit.config import FitConfig, FitFile
 from learned_envs.fit.folder import CONFIG_FILE
