@@ -21,6 +21,7 @@ from learned_envs.card_entries import Entries, Reference
 from learned_envs.errors import CheckpointError, UnknownNameError, WeightsNotShippedError
 from learned_envs.figures import Checked, Data
 from learned_envs.files import check_header
+from learned_envs.rules.fitting import check_rules
 from learned_envs.schema import (
     Migration,
     Plain,
@@ -127,6 +128,8 @@ class Card(Entries, kw_only=True, frozen=True):
         check_size(self.spec)
         if self.equipment is not None:
             check_equipment(self.equipment, self.spec)
+        if self.rules is not None:
+            check_rules(self.rules, self.spec)
         names = [sensor.name for sensor in self.sensors]
         sizes = [sensor.size for sensor in self.sensors]
         if len({*names}) < len(names) or min(sizes, default=1) < 1 or sum(sizes) > MOST_READ:
