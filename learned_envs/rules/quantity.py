@@ -10,59 +10,14 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_envs.errors import RulesError
 from learned_envs.rules.tracing.mujoco_function import STEPS
 from learned_envs.rules.tracing.physics import UNCHANGED
+from learned_envs.systems.columns import read_quantity
 
 Array = NDArray[np.float64]
 
 PHYSICS = sorted(STEPS | UNCHANGED)
 """What leaves quantities as `after` means them."""
-
-
-def quantity(data: mujoco.MjData, name: str) -> Array:
-    """Return a copy of a quantity of MuJoCo's data.
-
-    Args:
-        data: MuJoCo's.
-        name: of an array, "xpos"; of one sensor, "sensor.NAME"; or "touch.GEOM1.GEOM2", whether two
-            geoms are in contact. What has no name has its index.
-
-    Raises:
-        RulesError: if there is none of that name.
-    """
-    kind, _, rest = name.partition(".")
-    if kind == "sensor":
-        model = data.model
-        sensor = _index(model, mujoco.mjtObj.mjOBJ_SENSOR, rest)
-        first = int(model.sensor_adr[sensor])
-        return np.array(data.sensordata[first : first + int(model.sensor_dim[sensor])])
-    if kind == "touch":
-        return np.array(float(_touching(data, rest)))
-    value = getattr(data, name, None)
-    if not isinstance(value, float | np.ndarray):
-        raise RulesError(f"Got the input {name!r}, which is none of MuJoCo's data.")
-    return np.array(value, np.float64)
-
-
-def _touching(data: mujoco.MjData, pair: str) -> bool:
-    names = pair.split(".")
-    for cut in range(1, len(names)):
-        # Names may have dots.
-        both = ".".join(names[:cut]), ".".join(names[cut:])
-        try:
-            geoms = {_index(data.model, mujoco.mjtObj.mjOBJ_GEOM, each) for each in both}
-        except RulesError:
-            continue
-        return any({int(c.geom1), int(c.geom2)} == geoms for c in data.contact)
-    raise RulesError(f"Got the input touch.{pair}, expected the names of two geoms.")
-
-
-def _index(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> int:
-    found = int(mujoco.mj_name2id(model, kind, name))
-    if found < 0 and not name.isdigit():
-        raise RulesError(f"Got {name!r}, which MuJoCo's model does not have.")
-    return found if found >= 0 else int(name)
 
 
 class Watch:
@@ -88,7 +43,7 @@ class Watch:
         """Copy the quantities of a stage."""
         for own, name in self._names:
             if own == stage:
-                self.values[f"{stage}.{name}"] = quantity(self._data, name)
+                self.values[f"{stage}.{name}"] = read_quantity(self._data.model, self._data, name)
 
     @contextmanager
     def step(self) -> Iterator[None]:

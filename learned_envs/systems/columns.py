@@ -53,15 +53,15 @@ def read_quantity(model: mujoco.MjModel, data: mujoco.MjData, name: str) -> Arra
         model: MuJoCo's constants.
         data: MuJoCo's state.
         name: an array of MuJoCo's data, such as "cfrc_ext"; "sensor.NAME" of the MJCF; or
-            "touch.GEOM1.GEOM2", 1 if two geoms are in contact and else 0, shape (). A geom is
-            told by its name, or by its index if it has none.
+            "touch.GEOM1.GEOM2", 1 if two geoms are in contact and else 0, shape (). What has no
+            name is told by its index.
 
     Raises:
         SystemSpecError: if there is none of the name.
     """
     if name.startswith(SENSOR):
-        index = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SENSOR, name.removeprefix(SENSOR))
-        if index >= 0:
+        index = _index(model, "sensor", name.removeprefix(SENSOR))
+        if index is not None:
             start, size = model.sensor_adr[index], model.sensor_dim[index]
             return np.array(data.sensordata[start : start + size], dtype=np.float64)
     elif name.startswith(TOUCH):
@@ -79,17 +79,19 @@ def _pair(model: mujoco.MjModel, text: str) -> tuple[int, int] | None:
     """Find two geoms by their names with a dot between, which names may hold too."""
     words = text.split(".")
     for cut in range(1, len(words)):
-        one, other = (_geom(model, ".".join(part)) for part in (words[:cut], words[cut:]))
+        one, other = (_index(model, "geom", ".".join(part)) for part in (words[:cut], words[cut:]))
         if one is not None and other is not None:
             return one, other
     return None
 
 
-def _geom(model: mujoco.MjModel, name: str) -> int | None:
-    index = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, name)
+def _index(model: mujoco.MjModel, kind: str, name: str) -> int | None:
+    """Return the index of what has a name, or is told by its index for want of one."""
+    index = mujoco.mj_name2id(model, getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}"), name)
     if index >= 0:
         return int(index)
-    return int(name) if name.isdigit() and int(name) < model.ngeom else None
+    known = name.isdigit() and int(name) < getattr(model, f"n{kind}")
+    return int(name) if known else None
 
 
 def _touch(data: mujoco.MjData, pair: tuple[int, int]) -> bool:
