@@ -4,8 +4,9 @@ import mujoco
 import numpy as np
 import pytest
 
-from learned_envs.errors import RulesError
-from learned_envs.rules.quantity import Watch, quantity
+from learned_envs.errors import SystemSpecError
+from learned_envs.rules.quantity import Watch
+from learned_envs.systems.columns import read_quantity
 
 XML = """
 <mujoco>
@@ -36,18 +37,18 @@ def data() -> mujoco.MjData:
 
 
 def test_arrays_sensors_and_contacts(data: mujoco.MjData) -> None:
-    assert quantity(data, "xpos").shape == (3, 3) and quantity(data, "time").shape == ()
-    np.testing.assert_allclose(quantity(data, "sensor.turns"), [1, 2, 3])
+    assert read_quantity(data.model, data, "xpos").shape == (3, 3) and read_quantity(data.model, data, "time").shape == ()
+    np.testing.assert_allclose(read_quantity(data.model, data, "sensor.turns"), [1, 2, 3])
     # A sensor without a name has its index.
-    np.testing.assert_array_equal(quantity(data, "sensor.1"), data.sensordata[3:6])
-    assert quantity(data, "touch.ball.floor.of.wood") == 1
-    assert quantity(data, "touch.2.ball") == 0
+    np.testing.assert_array_equal(read_quantity(data.model, data, "sensor.1"), data.sensordata[3:6])
+    assert read_quantity(data.model, data, "touch.ball.floor.of.wood") == 1
+    assert read_quantity(data.model, data, "touch.2.ball") == 0
 
 
 @pytest.mark.parametrize("name", ["nothing", "model", "sensor.none", "touch.ball", "touch.a.b"])
 def test_what_is_not_there_is_an_error(data: mujoco.MjData, name: str) -> None:
-    with pytest.raises(RulesError, match=name.rpartition(".")[2]):
-        quantity(data, name)
+    with pytest.raises(SystemSpecError, match=name.rpartition(".")[2]):
+        read_quantity(data.model, data, name)
 
 
 def test_a_step_is_watched_where_physics_is_called(data: mujoco.MjData) -> None:
