@@ -37,7 +37,8 @@ def data() -> mujoco.MjData:
 
 
 def test_arrays_sensors_and_contacts(data: mujoco.MjData) -> None:
-    assert read_quantity(data.model, data, "xpos").shape == (3, 3) and read_quantity(data.model, data, "time").shape == ()
+    assert read_quantity(data.model, data, "xpos").shape == (3, 3)
+    assert read_quantity(data.model, data, "time").shape == ()
     np.testing.assert_allclose(read_quantity(data.model, data, "sensor.turns"), [1, 2, 3])
     # A sensor without a name has its index.
     np.testing.assert_array_equal(read_quantity(data.model, data, "sensor.1"), data.sensordata[3:6])
