@@ -4,7 +4,8 @@
     python benchmarks/rules.py --names Ant-v5 "Hopper-v5?frame_skip=2" --write
 
 traces each environment, steps the real one by random actions, beyond falls, and compares what it
-returned with what the rules make of what physics did. With `--write` the rows go into
+returned with what the rules make of what physics did. What cards note is printed too: what a
+model does not see, and what lags behind a step. With `--write` the rows go into
 docs/rules.md, where those of other environments stay.
 """
 
@@ -64,11 +65,13 @@ def row(name: str) -> str:
             begin = time.perf_counter()
             trace_rules(env)
             seconds = time.perf_counter() - begin
-            task = traced_rules(env, probed, entry, reference).task
+            found = traced_rules(env, probed, entry, reference)
     except LearnedEnvsError as error:
         reason = re.sub(r"/\S*?/site-packages/", "", str(error).splitlines()[0])
         return f"| {name} | {reason} |" + " |" * 10
-    return laid_out(name, task, seconds)
+    for note in found.entries.notes or ():
+        print(f"{name}: {note}")
+    return laid_out(name, found.task, seconds)
 
 
 def laid_out(name: str, task: TracedTask, seconds: float) -> str:
