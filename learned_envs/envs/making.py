@@ -43,7 +43,20 @@ def make_single(
     """
     made = _single(task, rules, **options)
     limit = None if task is not None else episode_steps(read_card(options["checkpoint"]))
-    return made if limit is None else TimeLimit(made, limit)
+    return made if limit is None else OwnLimit(made, limit)
+
+
+class OwnLimit(TimeLimit):
+    """The step limit of a checkpoint's task, for an id that has none."""
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Step, and truncate at the limit unless the id has one."""
+        # What Gymnasium leaves at the environment itself has no limit.
+        spec = self.unwrapped.spec
+        known = None if spec is None else gym.registry.get(spec.id)
+        if known is not None and known.max_episode_steps is not None:
+            return self.env.step(action)
+        return super().step(action)
 
 
 def _single(task: str | None, rules: Rules, **options: Any) -> gym.Env[Any, Any]:
