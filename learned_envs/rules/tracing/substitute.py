@@ -159,7 +159,7 @@ def substitutes(tracer: Tracer) -> tuple[dict[int, Any], dict[str, Any]]:
     for name, other in MATH.items():
         if (original := getattr(math, name, None)) is not None:
             content[name] = stand(original, either(tracer, original, getattr(np, other)))
-    content["isclose"] = stand(math.isclose, either(tracer, math.isclose, _near))
+    content["isclose"] = stand(math.isclose, _near)
     stand(math, Substitute(math, content))
     stand(random, Guard("random"))
     for module in (random, np.random):
