@@ -59,8 +59,7 @@ SHOWN = 5
 def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any]) -> None:
     """Write weights and card to `path`, whole or not at all: a failed write keeps the old file.
 
-    What the model itself determines is added to the card: family, config, members, sensors, spec,
-    versions.
+    What the model itself determines is added to the card, such as family, sensors and spec.
 
     Args:
         path: the file to write.
@@ -70,8 +69,8 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
 
     Raises:
         OutputError: if the file cannot be written.
-        CheckpointError: if a weight is not finite, or if the card names no task, is not plain
-            data for JSON, is not finite, or has a value of another type than its field's.
+        CheckpointError: if a weight is not finite, or if the card names no task, or is not plain,
+            finite data of its fields' types.
         UnknownNameError: if the model's family is not registered.
     """
     argument.instance("dynamics", dynamics, Ensemble)
