@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import gymnasium as gym
 import mujoco
@@ -51,9 +52,12 @@ def self_contained_mjcf(env: gym.Env[Any, Any]) -> str | None:
             continue
         if not _same(alone, model):
             continue
-        if camera is not None:
-            spec.add_text(name=CAMERA, data=json.dumps(_plain(camera)))
         text = spec.to_xml()
+        if camera is not None:
+            # Older versions of MuJoCo lose the data of a text that a spec is given.
+            told = quoteattr(json.dumps(_plain(camera)))
+            own = f'<custom><text name="{CAMERA}" data={told}/></custom>'
+            text = text.replace("</mujoco>", f"{own}</mujoco>")
         return text if len(text) <= LONGEST else None
     return None
 
