@@ -156,7 +156,10 @@ def _texts(base: Any, model: mujoco.MjModel) -> Iterator[str]:
         file = getattr(base, name, None)
         if isinstance(file, str | Path) and Path(file).is_file():
             try:
-                yield mujoco.MjSpec.from_file(str(file)).to_xml()
+                spec = mujoco.MjSpec.from_file(str(file))
+                # Older versions of MuJoCo write nothing that was not compiled.
+                spec.compile()
+                yield spec.to_xml()
             except (ValueError, mujoco.FatalError):
                 continue
 
