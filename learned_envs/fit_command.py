@@ -141,6 +141,10 @@ class Fit:
     @property
     def interrupted(self) -> str:
         """What to tell a user who pressed Ctrl-C."""
+        from learned_envs.fit.folder import CONFIG_FILE
+
+        if not (self.folder / CONFIG_FILE).exists():
+            return "Nothing was recorded yet: give the same command again."
         task, out = quote(self.name), quote(str(self.folder))
         return f"Go on with: learned-envs fit {task} --out {out} --resume"
 
