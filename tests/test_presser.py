@@ -16,8 +16,9 @@ from gymnasium.utils.env_checker import check_env
 
 FOLDER = Path(__file__).parents[1] / "examples" / "your_own"
 
+COMMAND = ("-c", "import sys; from learned_envs.cli import main; sys.exit(main(sys.argv[1:]))")
+
 FIT = (
-    *("-c", "import sys; from learned_envs.cli import main; sys.exit(main(sys.argv[1:]))"),
     *("fit", "presser:Presser-v0", "--steps", "1500", "--learners", "0"),
     *("--members", "2", "--updates", "20", "--device", "cpu"),
 )
@@ -51,7 +52,9 @@ def run(folder: Path, *words: str) -> str:
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "mine"
-    assert f'gym.make("LearnedSim-v0", checkpoint="{out}")' in run(FOLDER, *FIT, "--out", str(out))
+    assert f'gym.make("LearnedSim-v0", checkpoint="{out}")' in run(
+        FOLDER, *COMMAND, *FIT, "--out", str(out)
+    )
     return out
 
 
@@ -80,3 +83,4 @@ def test_agents_inside_and_outside_are_scored(fitted: Path) -> None:
 def test_the_users_module_is_not_needed(fitted: Path, tmp_path: Path) -> None:
     printed = run(tmp_path, "-c", ELSEWHERE.format(checkpoint=str(fitted)))
     assert "pressing" in printed
+    assert "model / hold" in run(tmp_path, *COMMAND, "evaluate", str(fitted))

@@ -24,7 +24,7 @@ from learned_envs.data.recording import Array, Recording
 from learned_envs.data.source import ImportedDataset, Source
 from learned_envs.data.system import expect_system
 from learned_envs.errors import DatasetError, LearnedEnvsError, SystemSpecError
-from learned_envs.registry import task_entry
+from learned_envs.registry import TASKS, task_entry
 from learned_envs.systems.moment import Subject
 from learned_envs.systems.reference import warnings_swallowed
 from learned_envs.systems.spec import SystemSpec
@@ -80,9 +80,11 @@ def check_recording(
         cause = error.__cause__ or error
         if isinstance(error, SystemSpecError) or isinstance(cause, LearnedEnvsError):
             raise
+        # What makes an environment of one's own may be missing here, and its entry with it.
+        name = task_entry(task).reference_id if task in TASKS else task
         warnings.warn(
-            f"{where} was not checked, because {task_entry(task).reference_id} cannot be asked "
-            f"({cause}). Whether the recorded actions moved the recorded system is taken on trust.",
+            f"{where} was not checked, because {name} cannot be asked ({cause}). "
+            "Whether the recorded actions moved the recorded system is taken on trust.",
             stacklevel=2,
         )
         return
