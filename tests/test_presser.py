@@ -28,6 +28,12 @@ import gymnasium as gym, learned_envs
 env = gym.make("LearnedSim-v0", checkpoint={checkpoint!r}, compile=False)
 env.reset(seed=0)
 print(sorted(env.step(env.action_space.sample())[4]))
+
+import torch
+from learned_envs.envs import FunctionalEnv
+episodes = FunctionalEnv("LearnedSim-v0", num_envs=4, checkpoint={checkpoint!r}, compile=False)
+now = episodes.step(episodes.init(seed=0), torch.zeros(4, 3))
+print("functional", tuple(now.observation.shape))
 """
 """What a user does where the environment's module cannot be imported."""
 
@@ -83,4 +89,5 @@ def test_agents_inside_and_outside_are_scored(fitted: Path) -> None:
 def test_the_users_module_is_not_needed(fitted: Path, tmp_path: Path) -> None:
     printed = run(tmp_path, "-c", ELSEWHERE.format(checkpoint=str(fitted)))
     assert "pressing" in printed
+    assert "functional (4, 15)" in printed
     assert "model / hold" in run(tmp_path, *COMMAND, "evaluate", str(fitted))

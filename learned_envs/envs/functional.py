@@ -50,7 +50,8 @@ class FunctionalEnv:
         """Load the model.
 
         Args:
-            task: the registered name of the task, or the id of its environment.
+            task: the registered name of the task, or the id of its environment. "LearnedSim-v0" if
+                the checkpoint says what it is; then its step limit is the checkpoint's too.
             num_envs: how many episodes run at once.
             options: those of `LearnedVectorEnv`, the reference environment's own constructor
                 parameters included. Two have other defaults: `autoreset_mode` is `SAME_STEP`, and
@@ -64,11 +65,11 @@ class FunctionalEnv:
             DeviceError: if there is no such device.
         """
         num_envs = argument.count("num_envs", num_envs, most=2**31 - 1)
-        task = registry.task_of(task)
-        if options.get("max_episode_steps") is None:
-            options["max_episode_steps"] = gym.spec(registry.env_id(task)).max_episode_steps
+        known = None if task == registry.ANY else registry.task_of(task)
+        if known is not None and options.get("max_episode_steps") is None:
+            options["max_episode_steps"] = gym.spec(registry.env_id(known)).max_episode_steps
         options.setdefault("autoreset_mode", AutoresetMode.SAME_STEP)
-        self._core = EnvCore(task, EnvOptions.of(**options), tensors=True)
+        self._core = EnvCore(known, EnvOptions.of(**options), tensors=True)
         self.num_envs = num_envs
         self.single_action_space = self._core.task.action_space
         self.single_observation_space = self._core.observation_space
