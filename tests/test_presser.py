@@ -24,10 +24,15 @@ FIT = (
 )
 
 ELSEWHERE = """
-import gymnasium as gym, learned_envs
+import gymnasium as gym, learned_envs.errors
 env = gym.make("LearnedSim-v0", checkpoint={checkpoint!r}, compile=False)
 env.reset(seed=0)
 print(sorted(env.step(env.action_space.sample())[4]))
+
+try:
+    gym.make("LearnedSim-v0", checkpoint={checkpoint!r}, press_reward=3.0)
+except learned_envs.errors.ParameterError as error:
+    print(error)
 
 import torch
 from learned_envs.envs import FunctionalEnv
@@ -89,5 +94,6 @@ def test_agents_inside_and_outside_are_scored(fitted: Path) -> None:
 def test_the_users_module_is_not_needed(fitted: Path, tmp_path: Path) -> None:
     printed = run(tmp_path, "-c", ELSEWHERE.format(checkpoint=str(fitted)))
     assert "pressing" in printed
+    assert "{'press_reward': 3.0}, for which the environment's own code is traced anew" in printed
     assert "functional (4, 15)" in printed
     assert "model / hold" in run(tmp_path, *COMMAND, "evaluate", str(fitted))

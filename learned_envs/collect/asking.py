@@ -107,7 +107,13 @@ def retraced(task: TracedTask, parameters: Mapping[str, Any]) -> TracedTask:
         ParameterError: if the environment cannot be made with them, if they change its system, or
             if its rules then need what the model does not predict.
     """
-    found = _retraced(task.name, fingerprint(task.name), _Parameters(parameters), task.spec)
+    try:
+        code = fingerprint(task.name)
+    except ParameterError as error:
+        raise ParameterError(
+            f"Got {dict(parameters)}, for which the environment's own code is traced anew. {error}"
+        ) from error
+    found = _retraced(task.name, code, _Parameters(parameters), task.spec)
     if (ours := [s.name for s in found.sensors]) != (theirs := [s.name for s in task.sensors]):
         raise ParameterError(
             f"Got {dict(parameters)}, with which the rules read {ours}; the model predicts "
