@@ -171,7 +171,10 @@ def _with_origin(step: Graph, real: Adapter, spec: SystemSpec, equipment: Equipm
     for sample in range(ORIGIN_SAMPLES):
         real.reset(seed=sample)
         for _ in range(int(rng.integers(0, 20))):
-            real.step(rng.uniform(low, high).astype(np.float32))
+            *_, ended, cut, _ = real.step(rng.uniform(low, high).astype(np.float32))
+            if ended or cut:
+                real.reset(seed=sample)
+                break
         q, v, leaves = real.data.qpos.copy(), real.data.qvel.copy(), real.leaves()
         shifted = q.copy()
         far = rng.uniform(1.0, FARTHEST, len(spec.cyclic)) * rng.choice((-1, 1), len(spec.cyclic))
