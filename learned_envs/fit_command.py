@@ -89,6 +89,8 @@ class Fit:
         card = read_card(self.folder)
         if card.held_out:
             show_report(Report.of(card.held_out))
+        for note in (*(card.notes or ()), *(card.rules.notes if card.rules else ())):
+            print(f"note: {note}")
         print(f"wrote {self.folder}")
         own = card.reference is not None
         hosted = ', rules="hosted"' if own and card.rules is None else ""
