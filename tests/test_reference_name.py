@@ -8,10 +8,12 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from users import forget_others
 
 from learned_envs import registry
 from learned_envs.cli import parse
 from learned_envs.errors import ParameterError, UnknownNameError
+from learned_envs.fit.folder import CONFIG_FILE
 from learned_envs.fit_command import task_with
 from learned_envs.reference_name import BARE, ReferenceName, read_keywords
 
@@ -32,8 +34,7 @@ def ids() -> Iterator[None]:
     """Ids that appear in a test are forgotten."""
     known = dict(gym.registry)
     yield
-    gym.registry.clear()
-    gym.registry.update(known)
+    forget_others(known)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +148,10 @@ def test_a_task_that_is_registered_takes_no_arguments() -> None:
         task_with("LearnedSim-Hopper-v0", (("frame_skip=2",),))
 
 
-def test_the_words_to_go_on_with_name_the_same_fit() -> None:
-    words = ["fit", "Ant-v5", "--env-kwargs", "frame_skip=4", "--out", "here"]
+def test_the_words_to_go_on_with_name_the_same_fit(tmp_path: Path) -> None:
+    # A fit that has begun.
+    (tmp_path / CONFIG_FILE).touch()
+    words = ["fit", "Ant-v5", "--env-kwargs", "frame_skip=4", "--out", str(tmp_path)]
     typed = parse(words)
     again = parse(shlex.split(typed.interrupted.partition("learned-envs ")[2]))
     assert again.resume
