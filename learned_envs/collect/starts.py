@@ -34,6 +34,7 @@ def record_starts(
     rows = []
     inputs: dict[str, list[Any]] = {}
     shown, told = [], []
+    shapes = {leaf.name: leaf.shape for leaf in spec.leaves}
     for seed in range(count):
         observation, info = real.begin(seed)
         shown.append(observation)
@@ -42,7 +43,6 @@ def record_starts(
         rows.append(np.concatenate([real.data.qpos, real.data.qvel, *leaves.values()]))
         watch = Watch(real.data, [*start.inputs])
         watch.copy("after")
-        shapes = {leaf.name: leaf.shape for leaf in spec.leaves}
         own = {f"memory.{name}": leaf.reshape(shapes[name]) for name, leaf in leaves.items()}
         for name, value in {**watch.values, **own}.items():
             inputs.setdefault(name, []).append(value)

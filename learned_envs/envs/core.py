@@ -104,7 +104,7 @@ class EnvCore:
         """What is asked."""
         return self._simulation.task
 
-    @property
+    @cached_property
     def card(self) -> Card:
         """What the checkpoint says of itself."""
         return Card.of(dict(self._simulation.card))

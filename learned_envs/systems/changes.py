@@ -12,12 +12,12 @@ import numpy as np
 
 from learned_envs.errors import SystemSpecError
 from learned_envs.systems.adapter import Adapter
+from learned_envs.systems.copying import EVERYTHING
 from learned_envs.systems.slot import ENV, MODEL, Slot
 from learned_envs.systems.snapshot import (
     MOST,
     NOTHING,
     PASSING,
-    WHOLE,
     Snapshot,
     Value,
     differs,
@@ -203,7 +203,7 @@ class _Search:
 
     def _set(self, moment: Snapshot, change: Mapping[str, Array]) -> None:
         """Go back to a moment, with some slots changed."""
-        mujoco.mj_setState(self.real.model, self.real.data, moment.whole, WHOLE)
+        mujoco.mj_setState(self.real.model, self.real.data, moment.whole, EVERYTHING)
         for slot in self.slots:
             slot.set(self.env, change.get(slot.name, moment.of_slot(slot)))
         warm = self.real.data.qacc_warmstart.copy()

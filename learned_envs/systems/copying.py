@@ -1,11 +1,23 @@
-"""Copying MuJoCo's data into data that is there, in every version of MuJoCo."""
+"""Copying MuJoCo's data: its state, or all of it, in every version of MuJoCo."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import mujoco
 import numpy as np
 
-STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+Array = np.ndarray[Any, Any]
+
+EVERYTHING = mujoco.mjtState.mjSTATE_INTEGRATION
+"""All that MuJoCo's own step depends on."""
+
+
+def state_of(model: mujoco.MjModel, data: mujoco.MjData, part: int = EVERYTHING) -> Array:
+    """Return a copy of MuJoCo's state, or of the part that bits of `mjtState` name, (n) float64."""
+    state = np.empty(mujoco.mj_stateSize(model, part))
+    mujoco.mj_getState(model, data, state, part)
+    return state
 
 
 def copy_data(source: mujoco.MjData, target: mujoco.MjData) -> None:
@@ -18,9 +30,7 @@ def copy_data(source: mujoco.MjData, target: mujoco.MjData) -> None:
     if hasattr(mujoco, "mj_copyData"):
         mujoco.mj_copyData(target, model, source)
         return
-    state = np.empty(mujoco.mj_stateSize(model, STATE))
-    mujoco.mj_getState(model, source, state, STATE)
-    mujoco.mj_setState(model, target, state, STATE)
+    mujoco.mj_setState(model, target, state_of(model, source), EVERYTHING)
     mujoco.mj_forward(model, target)
     for name in dir(source):
         there = None if name.startswith("_") else getattr(target, name)

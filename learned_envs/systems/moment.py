@@ -12,12 +12,10 @@ import numpy as np
 
 from learned_envs.errors import SystemSpecError
 from learned_envs.systems.adapter import Adapter
+from learned_envs.systems.copying import EVERYTHING, state_of
 from learned_envs.systems.spec import SystemSpec
 
 Array = np.ndarray[Any, Any]
-
-EVERYTHING = mujoco.mjtState.mjSTATE_INTEGRATION
-"""All that MuJoCo's own step depends on."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ class Subject(Adapter):
     def now(self) -> Moment:
         """Remember where the next step begins."""
         data = self.data
-        whole = np.empty(mujoco.mj_stateSize(self.model, EVERYTHING))
-        mujoco.mj_getState(self.model, data, whole, EVERYTHING)
+        whole = state_of(self.model, data)
         warm = data.qacc_warmstart.copy()
         return Moment(data.qpos.copy(), data.qvel.copy(), self.leaves(), warm, whole)
 
@@ -125,8 +122,7 @@ class Subject(Adapter):
         part = None
         if restored:
             mujoco.mj_setState(model, data, moment.whole, EVERYTHING)
-            part = np.empty(mujoco.mj_stateSize(model, restored))
-            mujoco.mj_getState(model, data, part, restored)
+            part = state_of(model, data, restored)
         mujoco.mj_resetData(model, data)
         data.time = time
         if part is not None:

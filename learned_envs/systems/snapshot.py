@@ -12,6 +12,7 @@ import numpy as np
 
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.constants import constants_of
+from learned_envs.systems.copying import state_of
 from learned_envs.systems.slot import ENV, MODEL, Kind, Slot, kind_of
 from learned_envs.systems.walk import walk
 
@@ -19,9 +20,6 @@ Array = np.ndarray[Any, Any]
 
 MOST = 10_000
 """Numbers in one leaf, at most."""
-
-WHOLE = mujoco.mjtState.mjSTATE_INTEGRATION
-"""All that MuJoCo's own step depends on."""
 
 CHOSEN = ("mocap_pos", "mocap_quat", "qfrc_applied", "xfrc_applied", "eq_active", "userdata")
 """Arrays of MuJoCo's data that an environment may set at a reset or in a step."""
@@ -64,9 +62,7 @@ class Snapshot:
     def of(cls, real: Adapter) -> Self:
         """Look at an environment."""
         model, data = real.model, real.data
-        whole = np.empty(mujoco.mj_stateSize(model, WHOLE))
-        mujoco.mj_getState(model, data, whole, WHOLE)
-        return cls(whole, dict(_values(model, data, real.base)))
+        return cls(state_of(model, data), dict(_values(model, data, real.base)))
 
     def of_slot(self, slot: Slot) -> Array:
         """Return what lay in a slot, in its shape."""
