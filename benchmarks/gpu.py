@@ -16,9 +16,10 @@ What is measured, each in the same run:
 - Held-out rollouts, thousands in one batch; one ensemble trained for three minutes.
 
 Nothing is downloaded. Without MuJoCo what is trained on is recorded in the shipped model. On a
-machine without this package, put it and what it needs that the machine lacks into a folder:
+machine without this package, put it and what it needs that the machine lacks into a folder. What
+it lacks is named at once:
 
-    pip wheel --no-deps -w wheels .     # here; and `pip download` of gymnasium, tyro, msgspec, ...
+    pip wheel --no-deps -w wheels .     # here; and `pip download --no-deps` of gymnasium, tyro, ...
     pip install --no-index --no-deps --target site wheels/*.whl       # there
     PYTHONPATH=site python benchmarks/gpu.py --out figures
 
@@ -31,12 +32,14 @@ import importlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,9 @@ PARTS: dict[str, tuple[tuple[str, ...], float]] = {
     "mjx": (("gpu_speed:mjx",), 25),
 }
 """The parts in their order. Time that one leaves is the others'."""
+
+MAY_LACK = ("mujoco", "imageio", "pillow", "matplotlib", "tensorboard")
+"""What a GPU is measured without, if it is not installed."""
 
 GRACE = 10.0
 """Seconds past its deadline after which a part is stopped: a piece may be under way."""
@@ -98,6 +104,8 @@ def main(options: Options) -> int:
     gpu = torch.device(device).type == "cuda"
     if unknown := [name for name in options.part if name not in PARTS]:
         raise SystemExit(f"There is no part {', '.join(unknown)}. There are {', '.join(PARTS)}.")
+    if absent := missing():
+        raise SystemExit(f"Not installed here: {', '.join(absent)}. Install these first.")
     minutes = options.minutes or (8.0 if gpu else 2.0)
     end = time.time() + 60 * minutes
     rows: list[Row] = []
@@ -131,6 +139,19 @@ def main(options: Options) -> int:
     write_whole(options.out / "gpu.md", text.encode())
     print(text)
     return len(bad)
+
+
+def missing() -> list[str]:
+    """List the distributions that this package needs and that are not installed.
+
+    MuJoCo may be missing, and what only pictures and plots need.
+    """
+    try:
+        needed = distribution("learned-envs").requires or ()
+    except PackageNotFoundError:
+        return ["learned-envs"]
+    own = [re.split(r"[^\w.-]", line)[0] for line in needed if "extra ==" not in line]
+    return [name for name in own if name not in MAY_LACK and not any(distributions(name=name))]
 
 
 def apart(run: Run) -> list[Row]:

@@ -168,12 +168,15 @@ def rollouts_off(device: Simulation, cpu: Simulation) -> float:
 
 
 def environments_off(pair: Sequence[dict[str, Any]], task: str) -> float:
-    """Compare vector environments of two sets of options, placed at the same states each step."""
+    """Compare vector environments of two sets of options, placed at the same states each step.
+
+    An episode is compared until it ends: where the next begins is drawn on the device.
+    """
     ours, theirs = (
         gym.make_vec(registry.env_id(task), num_envs=BATCH, tensors=True, **options)
         for options in pair
     )
-    worst = 0.0
+    worst, going = 0.0, torch.ones(BATCH, dtype=torch.bool)
     with closing(ours), closing(theirs):
         one, other = ours.unwrapped, theirs.unwrapped
         ours.reset(seed=0), theirs.reset(seed=0)
@@ -182,13 +185,15 @@ def environments_off(pair: Sequence[dict[str, Any]], task: str) -> float:
             state = other.state  # type: ignore[attr-defined]
             one.set_state(state.q.cpu(), state.v.cpu())  # type: ignore[attr-defined]
             got, expected = ours.step(actions[:, t]), theirs.step(actions[:, t])
-            worst = max(worst, trees_off(_shared(got), _shared(expected)))
+            worst = max(worst, trees_off(_shared(got, going), _shared(expected, going)))
+            going &= ~(expected[2] | expected[3])
     return worst
 
 
-def _shared(step: tuple[Any, ...]) -> dict[str, Tensor]:
-    """Return what a step of environments gives on every device: a GPU's infos hold more."""
+def _shared(step: tuple[Any, ...], rows: Tensor) -> dict[str, Tensor]:
+    """Return what some environments' step gives on every device: a GPU's infos hold more."""
     *signals, infos = step
     kept = {str(place): signal for place, signal in enumerate(signals)}
     more = {name: x for name, x in infos.items() if not name.startswith(("_", "final_"))}
-    return {**kept, **{name: x for name, x in more.items() if isinstance(x, Tensor)}}
+    kept |= {name: x for name, x in more.items() if isinstance(x, Tensor)}
+    return {name: x[rows.to(x.device)] for name, x in kept.items()}
