@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from learned_envs.kinematics.contact import Contacts, PlanarContacts, SpatialContacts
+from learned_envs.kinematics.contact_pair import Pairs
 from learned_envs.kinematics.links import Links, chosen, register_constants, transform
 from learned_envs.kinematics.rotation import quaternion_of, quaternion_product, rotation_vector
 from learned_envs.systems.spec import SystemSpec
@@ -41,8 +42,13 @@ class Kinematics(nn.Module):
 
     Attributes:
         contact_count: nc, the number of contact points.
+        contact_base: (nc) which of the spec's free joints moves a contact point; -1 if none does.
+        pair_count: np, the number of pairs of shapes.
+        pair_base: (np) which of the free joints moves a pair's first shape, or else its second.
     """
 
+    contact_base: Tensor
+    pair_base: Tensor
     body_link: Tensor
     geom_body: Tensor
     geom_local: Tensor
@@ -61,6 +67,12 @@ class Kinematics(nn.Module):
         self.contact_count = len(spatial.point_link)
         planar = PlanarContacts.equal_to(spatial, spec) if self.contact_count else None
         self._contacts: PlanarContacts | SpatialContacts = planar or spatial
+        self.pair_count = len(spec.pairs)
+        register_constants(
+            self,
+            contact_base=self._links.free_base(spatial.point_link),
+            pair_base=torch.zeros(0, dtype=torch.long),
+        )
         self.float()
 
     def forward(self, q: Tensor) -> Poses:
@@ -79,6 +91,11 @@ class Kinematics(nn.Module):
             return Contacts(none[..., 0], none[..., 0], none)
         contacts: Contacts = self._contacts(q, v)
         return contacts
+
+    def pairs(self, q: Tensor, v: Tensor) -> Pairs:
+        """Return how near the spec's pairs of shapes are at q (*batch, nq) and v (*batch, nv)."""
+        none = q.new_zeros(*q.shape[:-1], 0, 3)
+        return Pairs(none[..., 0], none[..., 0], none, none)
 
     def difference(self, origin: Tensor, target: Tensor) -> Tensor:
         """Return the displacement (*batch, nv) that leads from `origin` to `target`.

@@ -62,6 +62,7 @@ class Links(nn.Module):
 
         free = [joint for joint in spec.joints if joint.kind == "free"]
         self.free = bool(free)
+        self.bases = [self.link_of[joint.v] for joint in free]
         dof_coordinate, coordinate_dof = [0] * spec.nv, [0] * spec.nq
         for joint in spec.joints:
             for offset in range(6 if joint.kind == "free" else 1):
@@ -75,7 +76,7 @@ class Links(nn.Module):
             parts=torch.stack(parts, dim=1),
             coordinate=torch.tensor(coordinate),
             ancestors=torch.stack(ancestors) if ancestors else torch.zeros(0, 1).long(),
-            free_last=replacing(len(parts), [self.link_of[joint.v] for joint in free]),
+            free_last=replacing(len(parts), self.bases),
             free_pos=_ranges([joint.q for joint in free], 3),
             free_quat=_ranges([joint.q + 3 for joint in free], 4),
             free_turn=_ranges([joint.v + 3 for joint in free], 3),
@@ -84,6 +85,13 @@ class Links(nn.Module):
             dof_coordinate=torch.tensor(dof_coordinate),
             coordinate_dof=torch.tensor(coordinate_dof),
         )
+
+    def free_base(self, links: Tensor) -> Tensor:
+        """Return for each link (n) which free joint moves it, (n) long; -1 if none does."""
+        base = torch.full(links.shape, -1)
+        for index, link in enumerate(self.bases):
+            base[self.carries[links, link] > 0] = index
+        return base
 
     def forward(self, q: Tensor) -> Tensor:
         """Return the world transform of each link, (*batch, nlink, 4, 4)."""

@@ -48,7 +48,7 @@ def _conditions(spec: SystemSpec) -> Iterator[tuple[str, bool, str]]:
         f"a number from 1 to {MOST}",
     )
     yield _numbers("spec.gravity", spec.gravity, 3)
-    for name in ("q0", "control_low", "bodies", "joints", "geoms", "leaves"):
+    for name in ("q0", "control_low", "bodies", "joints", "geoms", "leaves", "pairs"):
         size = len(getattr(spec, name))
         yield f"spec.{name} of {size}", size <= MOST, f"at most {MOST}"
     yield _numbers("spec.q0", spec.q0, len(spec.q0))
@@ -59,7 +59,7 @@ def _conditions(spec: SystemSpec) -> Iterator[tuple[str, bool, str]]:
         all(map(float.__le__, map(float, spec.control_low), map(float, spec.control_high))),
         f"numbers that are not above spec.control_high = {spec.control_high}",
     )
-    yield from chain(_bodies(spec), _joints(spec), _geoms(spec), _leaves(spec))
+    yield from chain(_bodies(spec), _joints(spec), _geoms(spec), _leaves(spec), _pairs(spec))
 
 
 def _bodies(spec: SystemSpec) -> Iterator[tuple[str, bool, str]]:
@@ -127,6 +127,13 @@ def _leaves(spec: SystemSpec) -> Iterator[tuple[str, bool, str]]:
         yield f"spec.leaves {name} of {size!r:.40}", 0 < size <= MOST, f"1 to {MOST} numbers"
         fits = math.prod(leaf.shape or ()) == size
         yield f"spec.leaves {name} of shape {leaf.shape!r:.80}", fits, f"{size} numbers"
+
+
+def _pairs(spec: SystemSpec) -> Iterator[tuple[str, bool, str]]:
+    for index, pair in enumerate(spec.pairs):
+        two = (pair.first, pair.second)
+        known = all(0 <= geom < len(spec.geoms) for geom in two) and two[0] != two[1]
+        yield f"spec.pairs[{index}] of {two!r:.80}", known, "the indices of two geoms"
 
 
 def _name(where: str, name: str) -> tuple[str, bool, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from learned_envs.systems.spec import ROUNDING, SystemSpec
@@ -27,6 +28,8 @@ def differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]
         >>> differences(spec, replace(spec, frame_skip=2))
         [('frame_skip', 4, 2)]
     """
+    # Which shapes have met is known of data, and not of a system.
+    one, other = replace(one, pairs=()), replace(other, pairs=())
     return list(_differences("", one.to_dict(), other.to_dict()))
 
 

@@ -106,6 +106,19 @@ class Geom:
     touches: bool
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two shapes that meet, and of which at least one is no plane of the world.
+
+    Attributes:
+        first: index of a geom.
+        second: index of another.
+    """
+
+    first: int
+    second: int
+
+
 class Leaf(msgspec.Struct, frozen=True, array_like=True):
     """What belongs to the state beside q and v. Files hold it as a list, in this order.
 
@@ -158,6 +171,8 @@ class SystemSpec:
         geoms: the shapes.
         leaves: what belongs to the state beside q and v, such as activations of actuators. Pairs
             of name and size are made leaves.
+        pairs: shapes that met one another in the data that a model was fitted to; models see how
+            far they are apart. Planes of the world are not among them: see `Geom.touches`.
 
     Examples:
         >>> from learned_envs.card import read_card
@@ -177,6 +192,7 @@ class SystemSpec:
     joints: tuple[Joint, ...]
     geoms: tuple[Geom, ...]
     leaves: tuple[Leaf, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
     def __post_init__(self) -> None:
         leaves = (leaf if isinstance(leaf, Leaf) else Leaf(*leaf) for leaf in self.leaves)

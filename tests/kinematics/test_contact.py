@@ -231,3 +231,12 @@ def test_a_later_height_is_where_free_flight_leads(name, upward):
     travel[:, upward] += 0.5 * spec.gravity[2] * spec.dt**2
     landed = kinematics.contacts(kinematics.advance(q, travel), v).height
     torch.testing.assert_close(kinematics.contacts(q, v).later, landed, rtol=0, atol=ROUNDING)
+
+
+def test_a_point_says_which_free_joint_moves_it():
+    loose = '<body pos="0 0 1"><freejoint/><geom size=".1"/></body>'
+    arm = '<body><joint/><geom size=".1" pos="1 0 0"/></body>'
+    plane = '<geom type="plane" size="9 9 1"/>'
+    xml = f"<mujoco><worldbody>{plane}{loose}{arm}{loose}</worldbody></mujoco>"
+    kinematics = Kinematics(spec_of(mujoco.MjModel.from_xml_string(xml)))
+    assert kinematics.contact_base.tolist() == [0, -1, 1]
