@@ -11,6 +11,7 @@ import torch
 from msgspec import Meta
 from torch import Tensor, nn
 
+from learned_envs.dynamics.frame import Frames
 from learned_envs.kinematics import Kinematics
 from learned_envs.schema import Word, check
 from learned_envs.state import State
@@ -95,8 +96,10 @@ class Dynamics(nn.Module, ABC):
     Attributes:
         spec: the system.
         kinematics: the system's geometry.
-        q_low, q_high, v_low, v_high: the envelope, (nq) and (nv): the range of the data,
-            widened to `ENVELOPE` times its size about its middle. A state outside has diverged.
+        frames: of its free bodies.
+        q_low, q_high, v_low, v_high: the envelope, (nq) and (nv): the range of the data, with
+            velocities of free bodies in their own frames, widened to `ENVELOPE` times its size
+            about its middle. A state outside has diverged.
         control_low, control_high: the actuators' range, (nu).
     """
 
@@ -118,6 +121,7 @@ class Dynamics(nn.Module, ABC):
         super().__init__()
         self.spec = spec
         self.kinematics = Kinematics(spec)
+        self.frames = Frames(spec)
         for name, size in (("q", spec.nq), ("v", spec.nv)):
             self.register_buffer(f"{name}_low", torch.full((size,), -torch.inf))
             self.register_buffer(f"{name}_high", torch.full((size,), torch.inf))
@@ -165,8 +169,13 @@ class Dynamics(nn.Module, ABC):
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from one-step transitions of the data, (n, .) each."""
-        endless = [*self.spec.cyclic, *self.spec.turning]
-        for name, values in (("q", state.q), ("v", state.v)):
+        endless = [
+            *self.spec.cyclic,
+            *self.spec.turning,
+            *self.frames.quaternions.flatten().tolist(),
+        ]
+        v = self.frames.enter(self.frames(state.q), state.v)
+        for name, values in (("q", state.q), ("v", v)):
             low, high = values.amin(0), values.amax(0)
             slack = (ENVELOPE - 1) / 2 * (high - low)
             low, high = low - slack, high + slack
@@ -178,9 +187,10 @@ class Dynamics(nn.Module, ABC):
     def inside(self, state: State) -> Tensor:
         """Return which states are finite and inside the envelope, (*batch).
 
-        Cyclic coordinates and angles without limits only have to be finite.
+        Cyclic coordinates, orientations and angles without limits only have to be finite.
         """
-        value = torch.cat([state.q, state.v], -1)
+        v = self.frames.enter(self.frames(state.q), state.v)
+        value = torch.cat([state.q, v], -1)
         low = torch.cat([self.q_low, self.v_low])
         high = torch.cat([self.q_high, self.v_high])
         # Written so that NaN is outside, and an infinite coordinate too.

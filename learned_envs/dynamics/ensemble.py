@@ -44,7 +44,7 @@ class Ensemble(Dynamics):
         starts: (n, nq + nv + leaves), recorded states that episodes start from: q, v and then each
             leaf of the spec; None if the task draws its own.
         change_spread: (nv) the spread of a step's change of v over the data, the unit of
-            disagreement.
+            disagreement; of free bodies in their own frames.
     """
 
     change_spread: Tensor
@@ -178,7 +178,8 @@ class Ensemble(Dynamics):
         The head's constants are not among them: its own `normalise` sets them.
         """
         super().normalise(state, action, next_state)
-        self.change_spread.copy_((next_state.v - state.v).std(0).clamp_min(1e-8))
+        change = self.frames.enter(self.frames(state.q), next_state.v - state.v)
+        self.change_spread.copy_(change.std(0).clamp_min(1e-8))
         if self.heading is not None:
             state, next_state = self.heading.enter_transition(self.kinematics, state, next_state)
         self.model.normalise(state, action, next_state)
@@ -241,7 +242,8 @@ class Ensemble(Dynamics):
         v = every.state.v
         if self.judges is not None:
             v = torch.cat([v, self.judges.step_members(first, action[None]).state.v])
-        return ((v - v.mean(0)) / self.change_spread).square().mean((0, -1)).sqrt()
+        off = self.frames.enter(self.frames(first.q), v - v.mean(0))
+        return (off / self.change_spread).square().mean((0, -1)).sqrt()
 
     def _reduce(
         self,

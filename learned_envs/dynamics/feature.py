@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from learned_envs.dynamics.frame import Frames
 from learned_envs.dynamics.given import seen_size
 from learned_envs.errors import ShapeError
 from learned_envs.kinematics import Kinematics
-from learned_envs.kinematics.rotation import rotation_matrix
 from learned_envs.systems.spec import SystemSpec
 
 CONTACT_SCALES = (0.01, 0.1)
@@ -68,21 +68,25 @@ class Standardised(nn.Module):
 class Features(Standardised):
     """Invariant coordinates, velocities, what is given and contact geometry, standardised.
 
-    Cyclic coordinates are left out. Unlimited angles enter by their sine and cosine, and free
-    orientations by their rotation matrix. Of each contact point the network sees its height now
-    and after a ballistic step, squashed at two scales, and its velocity. If `limit_times` are
-    given, it sees how far each limited joint will be from its limits after so many steps of
-    unchanged velocity, squashed at two scales.
+    Cyclic coordinates are left out, and unlimited angles enter by their sine and cosine. A free
+    body is seen in its own frame: its velocity, those of its contact points, and which way is up.
+    Where it heads enters only if the motion may depend on it, because the body's place in the
+    world is not cyclic. Of each contact point the network sees its height now and after a
+    ballistic step, squashed at two scales, and its velocity. If `limit_times` are given, it sees
+    how far each limited joint will be from its limits after so many steps of unchanged velocity,
+    squashed at two scales.
 
     Attributes:
         size: how many features there are.
         given: how many of them are the action and leaves of the state.
         seen: how many are leaves.
+        frames: of free bodies.
     """
 
     plain: Tensor
     angles: Tensor
-    free: Tensor
+    upward: Tensor
+    places: Tensor | None
     squash: Tensor
     limit_map: Tensor
     limit_offset: Tensor
@@ -93,15 +97,32 @@ class Features(Standardised):
         kinematics: Kinematics,
         contact_geometry: bool,
         limit_times: tuple[float, ...] = (),
+        headings: bool = False,
     ) -> None:
+        """Choose what is seen.
+
+        Args:
+            spec: the system.
+            kinematics: its geometry.
+            contact_geometry: whether contact points are seen.
+            limit_times: when distances from joints' limits are seen, in steps from now.
+            headings: whether the headings of free bodies are seen though the motion does not
+                depend on them, as readings along the world's axes do.
+        """
         super().__init__()
-        self.kinematics = kinematics
+        self.kinematics, self.frames = kinematics, Frames(spec)
         self.contact_geometry = contact_geometry and kinematics.contact_count > 0
+        self.register_buffer(
+            "places", self.frames.places(kinematics.contact_base), persistent=False
+        )
         angles = list(spec.turning)
-        free = [j.q + 3 + i for j in spec.joints if j.kind == "free" for i in range(4)]
-        hidden = {*spec.cyclic, *angles, *free}
+        free = [joint for joint in spec.joints if joint.kind == "free"]
+        hidden = {*spec.cyclic, *angles, *(j.q + 3 + i for j in free for i in range(4))}
         plain = [i for i in range(spec.nq) if i not in hidden]
-        columns = {"plain": plain, "angles": angles, "free": free}
+        # Of the world's axes in a body's frame, z says what is up, and x and y say all else.
+        axes = [(2,) if j.q in spec.cyclic and not headings else (0, 1) for j in free]
+        upward = [3 * body + axis for body, shown in enumerate(axes) for axis in shown]
+        columns = {"plain": plain, "angles": angles, "upward": upward}
         for name, indices in columns.items():
             index = torch.tensor(indices, dtype=torch.long)
             self.register_buffer(name, index, persistent=False)
@@ -121,10 +142,14 @@ class Features(Standardised):
             q = torch.tensor(spec.q0, dtype=torch.float32)
             self.seen = seen_size(spec)
             self.given = spec.nu + self.seen
-            self.size = self._raw(q, torch.zeros(spec.nv), torch.zeros(self.given)).shape[-1]
+            self.size = self._raw(
+                q, torch.zeros(spec.nv), torch.zeros(self.given), self.frames(q)
+            ).shape[-1]
         self.hold(self.size)
 
-    def forward(self, q: Tensor, v: Tensor, given: Tensor) -> Tensor:
+    def forward(
+        self, q: Tensor, v: Tensor, given: Tensor, rotation: Tensor | None = None
+    ) -> Tensor:
         """Return the features, (*batch, size), with zero mean and unit spread over the data.
 
         Args:
@@ -132,11 +157,13 @@ class Features(Standardised):
             v: (*batch, nv).
             given: (*batch, nu + n), the action and the n numbers of leaves that are seen; see
                 [`given_by`][learned_envs.dynamics.given.given_by].
+            rotation: of the frames at q, if it is known already; see `Frames`.
 
         Raises:
             ShapeError: if something else is given.
         """
-        return self.standardise(self._raw(q, v, given))
+        rotation = self.frames(q) if rotation is None else rotation
+        return self.standardise(self._raw(q, v, given, rotation))
 
     def normalise(self, q: Tensor, v: Tensor, given: Tensor) -> None:
         """Set the mean and the scale from data, (n, .) each. Constants are not scaled.
@@ -146,25 +173,25 @@ class Features(Standardised):
         """
         first = len(self.plain) + v.shape[-1] + self.given
         leaves = slice(first - self.seen, first) if self.seen else None
-        self.measure(self._raw(q, v, given), LEAST_SPREAD, leaves)
+        self.measure(self._raw(q, v, given, self.frames(q)), LEAST_SPREAD, leaves)
 
-    def _raw(self, q: Tensor, v: Tensor, given: Tensor) -> Tensor:
+    def _raw(self, q: Tensor, v: Tensor, given: Tensor, rotation: Tensor) -> Tensor:
         if given.shape[-1] != self.given:
             raise ShapeError(
                 f"Got {given.shape[-1]} numbers beside q and v, expected {self.given}: the action "
                 "and the leaves that the spec says are seen. Pass given_by(spec, state, action)."
             )
-        parts = [q.index_select(-1, self.plain), v, given]
+        parts = [q.index_select(-1, self.plain), self.frames.enter(rotation, v), given]
         if len(self.angles):
             angles = q.index_select(-1, self.angles)
             parts += [angles.sin(), angles.cos()]
-        if len(self.free):
-            quaternions = q.index_select(-1, self.free).reshape(*q.shape[:-1], -1, 4)
-            quaternions = functional.normalize(quaternions, dim=-1)
-            parts.append(rotation_matrix(quaternions)[..., :2, :].flatten(-3))
+        if len(self.upward):
+            axes = rotation.flatten(-3, -2).index_select(-2, self.upward)
+            parts.append(axes.flatten(-2))
         near = []
         if self.contact_geometry:
             height, later, velocity = self.kinematics.contacts(q, v)
+            velocity = self.frames.points(rotation, velocity, self.places)
             parts += [height, velocity.flatten(-2)]
             near += [height, later] * len(CONTACT_SCALES)
         if len(self.limit_map):

@@ -6,6 +6,7 @@ Chen, Rubanova, Bettencourt and Duvenaud, "Neural Ordinary Differential Equation
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -51,14 +52,17 @@ class FirstOrderDynamics(FieldDynamics):
 
     def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        rates = self.rates(self.network(self.features(q, v, given)))
-        return rates[..., : self.spec.nv], rates[..., self.spec.nv :]
+        rotation = self.frames(q)
+        rates = self.rates(self.network(self.features(q, v, given, rotation)))
+        rate, acceleration = rates.split(self.spec.nv, -1)
+        return self.frames.leave(rotation, rate), self.frames.leave(rotation, acceleration)
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
+        enter = partial(self.frames.enter, self.frames(state.q))
         moved = self.kinematics.difference(state.q, next_state.q)
-        change = torch.cat([moved, next_state.v - state.v], -1)
+        change = torch.cat([enter(moved), enter(next_state.v - state.v)], -1)
         self.rates.normalise(change / self.spec.dt)

@@ -7,6 +7,7 @@ Hutter, "Robotic World Model", 2025, model robots by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -60,14 +61,15 @@ class RecurrentDynamics(Dynamics):
         if "hidden" not in state.memory:
             state = self.begin(state)
         before = state.memory["hidden"]
-        seen = self.seen(self.features(state.q, state.v, given_by(self.spec, state, action))).chunk(
-            3, -1
-        )
+        rotation, leave = self.frames(state.q), self.frames.leave
+        given = given_by(self.spec, state, action)
+        seen = self.seen(self.features(state.q, state.v, given, rotation)).chunk(3, -1)
         remembered = self.remembered(before).chunk(3, -1)
         reset, keep = (torch.sigmoid(a + b) for a, b in zip(seen[:2], remembered[:2], strict=True))
         hidden = torch.lerp(torch.tanh(seen[2] + reset * remembered[2]), before, keep)
         output = self.network(F.layer_norm(hidden, hidden.shape[-1:]))
         displacement, change = self.increment(output).split(self.spec.nv, -1)
+        displacement, change = leave(rotation, displacement), leave(rotation, change)
         reached = State(
             self.kinematics.advance(state.q, displacement), state.v + change, state.memory
         )
@@ -78,5 +80,7 @@ class RecurrentDynamics(Dynamics):
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
+        enter = partial(self.frames.enter, self.frames(state.q))
         displacement = self.kinematics.difference(state.q, next_state.q)
-        self.increment.normalise(torch.cat([displacement, next_state.v - state.v], -1))
+        change = next_state.v - state.v
+        self.increment.normalise(torch.cat([enter(displacement), enter(change)], -1))

@@ -7,6 +7,7 @@ made deterministic.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -46,8 +47,11 @@ class ResidualMLPDynamics(Dynamics):
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
-        output = self.network(self.features(state.q, state.v, given_by(self.spec, state, action)))
+        rotation, leave = self.frames(state.q), self.frames.leave
+        given = given_by(self.spec, state, action)
+        output = self.network(self.features(state.q, state.v, given, rotation))
         displacement, change = self.increment(output).split(self.spec.nv, -1)
+        displacement, change = leave(rotation, displacement), leave(rotation, change)
         q = self.kinematics.advance(state.q, displacement)
         return Prediction(State(q, state.v + change, state.memory), displacement)
 
@@ -56,5 +60,7 @@ class ResidualMLPDynamics(Dynamics):
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
+        enter = partial(self.frames.enter, self.frames(state.q))
         displacement = self.kinematics.difference(state.q, next_state.q)
-        self.increment.normalise(torch.cat([displacement, next_state.v - state.v], -1))
+        change = next_state.v - state.v
+        self.increment.normalise(torch.cat([enter(displacement), enter(change)], -1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -55,14 +56,16 @@ class RigidBodyDynamics(FieldDynamics):
 
     def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        output = self.network(self.features(q, v, given))
+        rotation, leave = self.frames(q), self.frames.leave
+        output = self.network(self.features(q, v, given, rotation))
         # Broadcast: if members share a state, their outputs have one more axis.
-        force = self.force(output[..., : self.spec.nv])
+        force = leave(rotation, self.force(output[..., : self.spec.nv]))
         mass, bias = self.inertia(q, v)
         root = torch.linalg.cholesky(mass).expand(*force.shape, self.spec.nv)
         acceleration = torch.cholesky_solve((force - bias).unsqueeze(-1), root).squeeze(-1)
-        rate = v + self.correction(output[..., self.spec.nv :])
-        return rate, self.acceleration.clamp(acceleration)
+        rate = v + leave(rotation, self.correction(output[..., self.spec.nv :]))
+        bounded = self.acceleration.clamp(self.frames.enter(rotation, acceleration))
+        return rate, leave(rotation, bounded)
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
@@ -70,8 +73,9 @@ class RigidBodyDynamics(FieldDynamics):
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
         acceleration = (next_state.v - state.v) / self.spec.dt
-        self.acceleration.normalise(acceleration)
+        enter = partial(self.frames.enter, self.frames(state.q))
+        self.acceleration.normalise(enter(acceleration))
         mass, bias = self.inertia(state.q, state.v)
-        self.force.normalise((mass @ acceleration.unsqueeze(-1)).squeeze(-1) + bias)
+        self.force.normalise(enter((mass @ acceleration.unsqueeze(-1)).squeeze(-1) + bias))
         rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
-        self.correction.normalise(rate - 0.5 * (state.v + next_state.v))
+        self.correction.normalise(enter(rate - 0.5 * (state.v + next_state.v)))

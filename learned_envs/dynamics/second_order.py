@@ -7,6 +7,7 @@ Networks", ICLR 2022, find that this structure is what makes Hamiltonian network
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -58,18 +59,21 @@ class SecondOrderDynamics(FieldDynamics):
 
     def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        output = self.network(self.features(q, v, given))
-        acceleration = self.acceleration(output[..., : self.spec.nv])
+        rotation, leave = self.frames(q), self.frames.leave
+        output = self.network(self.features(q, v, given, rotation))
+        acceleration = leave(rotation, self.acceleration(output[..., : self.spec.nv]))
         if self.correction is None:
             return v, acceleration
-        return v + self.correction(output[..., self.spec.nv :]), acceleration
+        correction = self.correction(output[..., self.spec.nv :])
+        return v + leave(rotation, correction), acceleration
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
-        self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)
+        enter = partial(self.frames.enter, self.frames(state.q))
+        self.acceleration.normalise(enter((next_state.v - state.v) / self.spec.dt))
         if self.correction is not None:
             rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
-            self.correction.normalise(rate - 0.5 * (state.v + next_state.v))
+            self.correction.normalise(enter(rate - 0.5 * (state.v + next_state.v)))

@@ -42,7 +42,7 @@ class SensorHead(DataScale):
         size = total_size(sensors)
         super().__init__(size)
         self.spec, self.sensors = spec, tuple(sensors)
-        self.features = Features(spec, kinematics, contact_geometry=True, limit_times=(0.0,))
+        self.features = Features(spec, kinematics, True, limit_times=(0.0,), headings=True)
         self.network = MLP(self.features.size, size, HIDDEN, members)
 
     def forward(self, reached: State, action: Tensor) -> dict[str, Tensor]:
