@@ -15,6 +15,7 @@ from learned_envs.errors import OutputError
 from learned_envs.figures import Returns
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.registry import TASKS
+from learned_envs.sb3 import learn_outside
 from learned_envs.terminal import key_figures
 
 
@@ -151,6 +152,32 @@ def test_the_study_trains_and_compares_families(benchmark, tmp_path):
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
     assert len(finished) == 2
     study.main(options)
+    assert finished == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
+
+
+def test_the_ablation_trains_variants_alike_and_times_them(benchmark, tmp_path):
+    ablation, task = benchmark("ablation"), "InvertedPendulum"
+    data = collect(task, 2000, tmp_path / "d", drivers={"ppo-0": learn_outside}, workers=1)
+    options = ablation.Options(
+        task=task,
+        data=data.path,
+        variant=("base", "width-256"),
+        updates=30,
+        out=tmp_path / "runs",
+        workers=1,
+        markdown=tmp_path / "table.md",
+    )
+    ablation.main(options)
+    text = (tmp_path / "table.md").read_text()
+    assert [line.split(" | ")[0] for line in text.splitlines()[2:]] == [
+        "| base",
+        "| width-256",
+        "| hold",
+    ]
+    wide = ablation.Trained("width-256", 0, options).figures()
+    assert wide["updates"] == round(options.updates / wide["cost"])
+    finished = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
+    ablation.main(options)
     assert finished == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
 
 
