@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple, Self
 
 import torch
@@ -9,11 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from learned_envs.kinematics.links import Links, double, register_constants, transform
-from learned_envs.systems.spec import Geom, Joint, SystemSpec, Vector
+from learned_envs.kinematics.screws import Screws
+from learned_envs.systems.geom import Geom
+from learned_envs.systems.spec import SystemSpec, Vector
 
 # A cylinder's cap tilted by less than this many radians counts as lying flat: its lowest rim
 # point moves to the cap's centre, which costs less than radius * FLAT in height.
 FLAT = 1e-4
+
+TINY = 1e-20
+"""Square metres that keep a point without an ellipsoid from dividing by zero."""
 
 
 class Contacts(NamedTuple):
@@ -21,7 +27,8 @@ class Contacts(NamedTuple):
 
     Plane after plane they follow the order of the geoms: a sphere gives its lowest point, a capsule
     that of the sphere at each end (+z, then -z), a cylinder the lowest rim point of each cap (+z,
-    then -z). What is lowest and how high it is, is counted along the plane's normal.
+    then -z), a box its eight corners, a mesh the vertices that its spec has, and an ellipsoid its
+    lowest point. What is lowest and how high it is, is counted along the plane's normal.
 
     Attributes:
         height: (*batch, nc) above the plane, metres; negative if it penetrates.
@@ -37,15 +44,12 @@ class Contacts(NamedTuple):
 class SpatialContacts(nn.Module):
     """Contact points of any system, from the transforms of its links."""
 
-    frame: Tensor
-    axis: Tensor
-    anchor: Tensor
-    turns: Tensor
     moves: Tensor
     point_link: Tensor
     point_local: Tensor
     point_radius: Tensor
     cap_axis: Tensor
+    ellipsoid: Tensor
     normal: Tensor
     plane_height: Tensor
     drop: Tensor
@@ -55,7 +59,7 @@ class SpatialContacts(nn.Module):
         super().__init__()
         self.links = links
         self.dt = spec.dt
-        dofs = [dof for joint in spec.joints for dof in _dofs(joint, links.link_of[joint.v])]
+        self.screws = Screws(spec, links)
         points = [
             (links.carrier[geom.body], *point)
             for geom in spec.geoms
@@ -63,8 +67,7 @@ class SpatialContacts(nn.Module):
             for point in _points(geom)
         ]
         # This drops shapes that no joint moves, of the world and of bodies welded to it.
-        mover = [dof[0] for dof in dofs]
-        points = [point for point in points if links.carries[point[0], mover].any()]
+        points = [point for point in points if self.screws.moving(point[0]).any()]
         planes = [transform(geom.pos, geom.quat) for geom in shown_planes(spec)]
         plane = double([of.tolist() for of in planes for _ in points]).reshape(-1, 4, 4)
         points *= len(planes)
@@ -77,30 +80,20 @@ class SpatialContacts(nn.Module):
         acyclic = torch.ones(spec.nq).double()
         acyclic[list(spec.cyclic)] = 0.0
         self.caps = any(any(point[3]) for point in points)
+        self.ellipsoids = any(any(map(any, point[4])) for point in points)
         register_constants(
             self,
-            frame=torch.tensor([dof[1] for dof in dofs]).long(),
-            axis=double([dof[2] for dof in dofs]).reshape(-1, 3, 1),
-            anchor=double([(*dof[3], 1.0) for dof in dofs]).reshape(-1, 4, 1),
-            turns=double([dof[4] for dof in dofs]).reshape(-1, 1),
-            moves=links.carries[point_link][:, mover],
+            moves=self.screws.moving(point_link),
             point_link=point_link,
             point_local=double([(*point[1], 1.0) for point in points]).reshape(-1, 4, 1),
             point_radius=double([point[2] for point in points]).reshape(-1, 1),
             cap_axis=double([point[3] for point in points]).reshape(-1, 3, 1),
+            ellipsoid=double([point[4] for point in points]).reshape(-1, 3, 3),
             normal=normal,
             plane_height=(normal * plane[:, :3, 3]).sum(-1),
             drop=0.5 * (normal @ double(spec.gravity)) * spec.dt**2,
             acyclic=acyclic,
         )
-
-    def screws(self, links: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the axis each v turns about, and how it moves the origin, (*batch, nv, 3) each."""
-        frames = links.index_select(-3, self.frame)
-        axis = (frames[..., :3, :3] @ self.axis).squeeze(-1)
-        anchor = (frames[..., :3, :] @ self.anchor).squeeze(-1)
-        moment = torch.linalg.cross(anchor, axis)
-        return axis * self.turns, torch.lerp(axis, moment, self.turns)
 
     def forward(self, q: Tensor, v: Tensor) -> Contacts:
         """Return the contact points at q (*batch, nq) and v (*batch, nv)."""
@@ -114,12 +107,24 @@ class SpatialContacts(nn.Module):
             down = down / (down.square().sum(-1, keepdim=True) + FLAT**2).sqrt()
         center = (frames[..., :3, :] @ self.point_local).squeeze(-1)
         point = center - self.point_radius * down
+        if self.ellipsoids:
+            point = point - self._bulge(frames[..., :3, :3])
 
         turn, slide = self.screws(links)
         spin = self.moves @ (turn * v.unsqueeze(-1))
         velocity = self.moves @ (slide * v.unsqueeze(-1)) + torch.linalg.cross(spin, point)
         height = self.upward(point) - self.plane_height
         return Contacts(height, height + self.dt * self.upward(velocity) + self.drop, velocity)
+
+    def _bulge(self, turn: Tensor) -> Tensor:
+        """Return how far ellipsoids reach from their centres along the normals, (*batch, nc, 3).
+
+        With M of semi-axes squared, the support point in direction n is M n / sqrt(n M n).
+        """
+        normal = (turn * self.normal.unsqueeze(-1)).sum(-2)
+        reach = (self.ellipsoid @ normal.unsqueeze(-1)).squeeze(-1)
+        length = ((reach * normal).sum(-1, keepdim=True) + TINY).sqrt()
+        return (turn @ (reach / length).unsqueeze(-1)).squeeze(-1)
 
     def upward(self, vector: Tensor) -> Tensor:
         """Return how far each point's vector, (*batch, nc, 3), leads along its plane's normal."""
@@ -151,9 +156,10 @@ class PlanarContacts(nn.Module):
         if spatial.links.free:
             return None
         q0 = double(spec.q0)
-        turn, _ = spatial.screws(spatial.links(q0))
-        hinges = spatial.turns[:, 0].nonzero()[:, 0]
-        upward = spatial.links.carries[spatial.frame[hinges]][:, spatial.frame]
+        screws = spatial.screws
+        turn, _ = screws(spatial.links(q0))
+        hinges = screws.turns[:, 0].nonzero()[:, 0]
+        upward = spatial.links.carries[screws.frame[hinges]][:, screws.frame]
         angle = upward * (turn[hinges] @ turn.T).round()
 
         generator = torch.Generator().manual_seed(0)
@@ -207,27 +213,38 @@ def shown_planes(spec: SystemSpec) -> list[Geom]:
     return [g for g in spec.geoms if g.kind == "plane" and g.body == 0 and g.touches]
 
 
-def _dofs(joint: Joint, link: int) -> list[tuple[int, int, Vector, Vector, float]]:
-    """List a joint's degrees of freedom: link, link of the frame, axis and anchor in that frame.
+Point = tuple[Vector, float, Vector, tuple[Vector, ...]]
 
-    The last entry is 1 for a rotation and 0 for a translation.
+
+def _points(geom: Geom) -> list[Point]:
+    """List a shape's contact points.
+
+    Each is a centre, a radius, the axis of a cap (0 without one), and the rows of an ellipsoid's
+    matrix of squared semi-axes (0 without one), all in the body's frame.
     """
-    if joint.kind != "free":
-        return [(link, link, joint.axis, joint.pos, float(joint.kind == "hinge"))]
-    origin: Vector = (0.0, 0.0, 0.0)
-    axes: tuple[Vector, ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    # A free joint's velocity is linear in the world's axes and angular in the body's.
-    return [(link, 0, axis, origin, 0.0) for axis in axes] + [
-        (link, link, axis, origin, 1.0) for axis in axes
-    ]
-
-
-def _points(geom: Geom) -> list[tuple[Vector, float, Vector]]:
-    """List a shape's contact points: a centre, a radius, and the axis of a cap (0 without one)."""
     pose = transform(geom.pos, geom.quat)
-    center, axis = pose[:3, 3], pose[:3, 2]
-    if geom.kind not in ("sphere", "capsule", "cylinder"):
-        return []
-    ends = (0.0,) if geom.kind == "sphere" else (geom.size[1], -geom.size[1])
-    cap = tuple((axis * float(geom.kind == "cylinder")).tolist())
-    return [(tuple((center + end * axis).tolist()), geom.size[0], cap) for end in ends]
+    center, axes = pose[:3, 3], pose[:3, :3]
+    none: tuple[Vector, ...] = ((0.0, 0.0, 0.0),) * 3
+    still: Vector = (0.0, 0.0, 0.0)
+    if geom.kind == "sphere":
+        return [(_vector(center), geom.size[0], still, none)]
+    if geom.kind in ("capsule", "cylinder"):
+        cap = axes[:, 2] * float(geom.kind == "cylinder")
+        ends = [center + end * geom.size[1] * axes[:, 2] for end in (1, -1)]
+        return [(_vector(end), geom.size[0], _vector(cap), none) for end in ends]
+    if geom.kind == "ellipsoid":
+        matrix = axes @ double(geom.size).square().diag() @ axes.T
+        return [(_vector(center), 0.0, still, tuple(map(_vector, matrix)))]
+    corners = [(center + axes @ double(corner)).tolist() for corner in corners_of(geom)]
+    return [(tuple(corner), 0.0, still, none) for corner in corners]
+
+
+def corners_of(geom: Geom) -> list[Vector]:
+    """List the corners of a box and the vertices of a mesh, in the geom's frame."""
+    if geom.kind == "box":
+        return list(product(*((half, -half) for half in geom.size)))
+    return list(geom.vertices)
+
+
+def _vector(values: Tensor) -> Vector:
+    return tuple(values.tolist())

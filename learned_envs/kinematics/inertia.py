@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from learned_envs.errors import ParameterError
-from learned_envs.kinematics.contact import SpatialContacts
 from learned_envs.kinematics.links import Links, double, register_constants, transform
+from learned_envs.kinematics.screws import Screws
 from learned_envs.systems.spec import SystemSpec
 
 
@@ -47,7 +47,7 @@ class Inertia(nn.Module):
                 "It was read by an older version: fit the model anew."
             )
         self._links = links = Links(spec)
-        self._screws = SpatialContacts(spec, links)
+        self._screws = Screws(spec, links)
         # The link that each degree of freedom moves: a free joint's six move one.
         mover = torch.tensor(
             [links.link_of[j.v] for j in spec.joints for _ in range(_dofs(j.kind))]
@@ -86,7 +86,7 @@ class Inertia(nn.Module):
             (*batch, nv, nv) and (*batch, nv), such that mass times acceleration is force less bias.
         """
         links = self._links(q * self.acyclic)
-        screws = torch.cat(self._screws.screws(links), -1)
+        screws = torch.cat(self._screws(links), -1)
         inertia, _ = self._inertias(links)
         # What each body's velocity is by each degree of freedom, (*batch, nbody, nv, 6).
         by_dof = self.moves.unsqueeze(-1) * screws.unsqueeze(-3)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from itertools import chain
 
+from learned_envs.systems.geom import MOST_VERTICES
 from learned_envs.systems.spec import Joint, SystemSpec, Vector
 
 LARGEST = 1e10
@@ -116,6 +117,12 @@ def _geoms(spec: SystemSpec) -> Iterator[tuple[str, bool, str]]:
         yield _rotation(f"{name}.quat", geom.quat)
         yield _numbers(f"{name}.size", geom.size, 3)
         yield f"{name}.size = {geom.size}", min(geom.size) >= 0, "metres of zero or more"
+        count, mesh = len(geom.vertices), geom.kind == "mesh"
+        most = MOST_VERTICES if mesh else 0
+        yield f"{name}.vertices of {count}", mesh <= count <= most, f"{int(mesh)} to {most}"
+        for vertex in geom.vertices:
+            yield _numbers(f"{name}.vertices", vertex, 3)
+        yield f"{name}.beyond = {geom.beyond}", 0 <= geom.beyond < LARGEST, "metres, 0 or more"
 
 
 def _leaves(spec: SystemSpec) -> Iterator[tuple[str, bool, str]]:

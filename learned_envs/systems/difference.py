@@ -35,10 +35,22 @@ def differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]
 
 def known_differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]]:
     """Return what two specs do not share of what both were asked for; see `differences`."""
+    one, other = _as_known(one, other), _as_known(other, one)
     found = differences(one, other)
     if not any(body.mass is None for spec in (one, other) for body in spec.bodies):
         return found
     return [each for each in found if each[0].rpartition(".")[2].split("[")[0] not in ASKED_LATER]
+
+
+def _as_known(spec: SystemSpec, other: SystemSpec) -> SystemSpec:
+    """Return a spec without the shapes that the other one has no kind for."""
+    if len(spec.geoms) != len(other.geoms):
+        return spec
+    geoms = (
+        replace(geom, kind="other", vertices=(), beyond=0.0) if theirs.kind == "other" else geom
+        for geom, theirs in zip(spec.geoms, other.geoms, strict=True)
+    )
+    return replace(spec, geoms=tuple(geoms))
 
 
 def _differences(where: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -176,8 +176,9 @@ def _notes(real: Adapter, spec: SystemSpec, steps: Sequence[Step]) -> list[str]:
     if not unseen:
         return []
     return [
-        f"{unseen} are shown by no feature. Models see where spheres, capsules and cylinders "
-        "touch planes of the world, and have to learn other contacts from q alone."
+        f"{unseen} are shown by no feature. Models see where spheres, capsules, cylinders, boxes, "
+        "ellipsoids and meshes touch one another and planes of the world, and have to learn other "
+        "contacts from q alone."
     ]
 
 

@@ -155,8 +155,9 @@ class Questions:
         pairs = (pair for step in self.steps for pair in step.contacts)
         if unseen := unseen_contacts(self.subject.model, self.spec, pairs):
             yield (
-                f"{unseen} are shown by no feature. Models see spheres, capsules and cylinders "
-                "that touch planes of the world: use those."
+                f"{unseen} are shown by no feature. Models see spheres, capsules, cylinders, "
+                "boxes, ellipsoids and meshes that touch one another or planes of the world: use "
+                "those."
             )
 
     def _what_matters(self) -> str:

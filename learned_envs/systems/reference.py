@@ -22,9 +22,10 @@ from learned_envs.errors import (
 )
 from learned_envs.registry import task_entry, task_of
 from learned_envs.systems.adapter import Adapter
+from learned_envs.systems.describe_geoms import disabled, geoms_of
 from learned_envs.systems.flat import flattened
 from learned_envs.systems.locate import locate
-from learned_envs.systems.spec import Body, Geom, Joint, Leaf, SystemSpec, Vector
+from learned_envs.systems.spec import Body, Joint, Leaf, SystemSpec, Vector
 from learned_envs.systems.symmetry import held_joints
 from learned_envs.task_entry import TaskEntry
 
@@ -34,13 +35,6 @@ JOINTS: dict[int, Literal["slide", "hinge", "free"]] = {
     mujoco.mjtJoint.mjJNT_SLIDE: "slide",
     mujoco.mjtJoint.mjJNT_HINGE: "hinge",
     mujoco.mjtJoint.mjJNT_FREE: "free",
-}
-
-SHAPES: dict[int, Literal["plane", "sphere", "capsule", "cylinder"]] = {
-    mujoco.mjtGeom.mjGEOM_PLANE: "plane",
-    mujoco.mjtGeom.mjGEOM_SPHERE: "sphere",
-    mujoco.mjtGeom.mjGEOM_CAPSULE: "capsule",
-    mujoco.mjtGeom.mjGEOM_CYLINDER: "cylinder",
 }
 
 
@@ -132,18 +126,17 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
     if not isinstance(frame_skip, int | np.integer) or frame_skip < 1:
         frame_skip = Adapter(env).solver_steps
     held = held_joints(model)
-    contact, shapes = _touching(model), range(model.ngeom)
     return SystemSpec(
         reference_id=env.spec.id,
         timestep=float(model.opt.timestep),
         frame_skip=int(frame_skip),
-        gravity=_vector(np.zeros(3) if _disabled(model, "GRAVITY") else model.opt.gravity),
+        gravity=_vector(np.zeros(3) if disabled(model, "GRAVITY") else model.opt.gravity),
         q0=_vector(model.qpos0),
         control_low=_vector(low),
         control_high=_vector(high),
         bodies=tuple(_body(model, index) for index in range(model.nbody)),
         joints=tuple(_joint(model, index, index in held) for index in range(model.njnt)),
-        geoms=tuple(_geom(model, index, bool(contact[index])) for index in shapes),
+        geoms=geoms_of(model),
     )
 
 
@@ -234,9 +227,9 @@ def _body(model: mujoco.MjModel, index: int) -> Body:
 
 
 def _joint(model: mujoco.MjModel, index: int, held: bool) -> Joint:
-    unlimited = _disabled(model, "LIMIT", "CONSTRAINT") or not model.jnt_limited[index]
+    unlimited = disabled(model, "LIMIT", "CONSTRAINT") or not model.jnt_limited[index]
     # Older versions of MuJoCo disable springs together with all other passive forces.
-    slack = _disabled(model, "SPRING", "PASSIVE")
+    slack = disabled(model, "SPRING", "PASSIVE")
     name, kind = model.joint(index).name, int(model.jnt_type[index])
     if kind not in JOINTS:
         raise SystemSpecError(
@@ -256,42 +249,6 @@ def _joint(model: mujoco.MjModel, index: int, held: bool) -> Joint:
         stiffness=0.0 if slack else float(np.ravel(model.jnt_stiffness[index])[0]),
         spring_rest=float(model.qpos_spring[model.jnt_qposadr[index]]),
         held=held,
-    )
-
-
-def _touching(model: mujoco.MjModel) -> Array:
-    """Return for each geom whether it collides as `Geom.touches` says, (ngeom) bool."""
-    if _disabled(model, "CONTACT", "CONSTRAINT"):
-        return np.zeros(model.ngeom, dtype=bool)
-    body = model.geom_bodyid
-    # MuJoCo never collides two shapes that are both fixed to the world.
-    moving = model.body_weldid[body] != 0
-    ground = (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE) & (body == 0)
-    meets = (model.geom_contype[:, None] & model.geom_conaffinity) != 0
-    meets |= meets.T
-    signature = (np.minimum.outer(body, body) << 16) + np.maximum.outer(body, body)
-    meets &= ~np.isin(signature, model.exclude_signature)
-    # Pairs that the MJCF lists collide whatever their masks say.
-    meets[model.pair_geom1, model.pair_geom2] = meets[model.pair_geom2, model.pair_geom1] = True
-    touching: Array = np.where(moving, (meets & ground).any(1), (meets & moving).any(1))
-    return touching
-
-
-def _disabled(model: mujoco.MjModel, *names: str) -> bool:
-    """Return whether an option of the MJCF switches off one of these parts of the physics."""
-    flags = [int(getattr(mujoco.mjtDisableBit, f"mjDSBL_{name}", 0)) for name in names]
-    return any(model.opt.disableflags & flag for flag in flags)
-
-
-def _geom(model: mujoco.MjModel, index: int, touches: bool) -> Geom:
-    return Geom(
-        name=model.geom(index).name,
-        kind=SHAPES.get(int(model.geom_type[index]), "other"),
-        body=int(model.geom_bodyid[index]),
-        pos=_vector(model.geom_pos[index]),
-        quat=_vector(model.geom_quat[index]),
-        size=_vector(model.geom_size[index]),
-        touches=touches,
     )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from learned_envs.systems.spec import SystemSpec
 
-SHOWN = ("sphere", "capsule", "cylinder")
-"""Shapes whose contact with planes of the world models see."""
+SHOWN = ("sphere", "capsule", "cylinder", "box", "ellipsoid", "mesh")
+"""Shapes whose contacts models see, with planes of the world and among each other."""
 
 UNSEEN = 0.05
 """Share of the contacts that may be without features. Gymnasium's environments have none, but for
@@ -35,14 +35,14 @@ def unseen_contacts(model: mujoco.MjModel, spec: SystemSpec, contacts: Iterable[
         for index, geom in enumerate(spec.geoms)
         if geom.kind == "plane" and geom.body == 0 and geom.touches
     }
-    shown = {i for i, geom in enumerate(spec.geoms) if geom.touches and geom.kind in SHOWN}
+    shown = {i for i, geom in enumerate(spec.geoms) if geom.kind in SHOWN}
     unseen: Counter[Pair] = Counter()
     total = 0
     for pair in contacts:
         if min(pair) >= 0 and tree_of(model, pair[0]) == tree_of(model, pair[1]):
             continue
         total += 1
-        if not any(one in ground and other in shown for one, other in (pair, pair[::-1])):
+        if not any(one in ground | shown and other in shown for one, other in (pair, pair[::-1])):
             unseen[pair] += 1
     if unseen.total() <= UNSEEN * total:
         return ""

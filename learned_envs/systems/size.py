@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from learned_envs.errors import ParameterError
+from learned_envs.systems.geom import MOST_VERTICES
 from learned_envs.systems.spec import SystemSpec
 
 MOST_COORDINATES = 150
@@ -10,8 +11,11 @@ MOST_COORDINATES = 150
 
 MOST_BODIES = 2000
 
-MOST_CONTACTS = 25_000
-"""Of q's coordinates times the shapes that touch; the time and the memory above grow with it."""
+MOST_CONTACTS = 50_000
+"""Of q's coordinates times the contact points; the time and the memory above grow with it."""
+
+POINTS = {"box": 8, "mesh": MOST_VERTICES, "capsule": 2, "cylinder": 2}
+"""Contact points of shapes that have several, for each plane."""
 
 
 def check_size(spec: SystemSpec) -> None:
@@ -20,11 +24,12 @@ def check_size(spec: SystemSpec) -> None:
     Raises:
         ParameterError: if not.
     """
-    touching = sum(geom.touches for geom in spec.geoms)
+    planes = sum(geom.kind == "plane" and geom.touches for geom in spec.geoms)
+    points = planes * sum(POINTS.get(geom.kind, 1) for geom in spec.geoms if geom.touches)
     for name, got, most in (
         ("bodies", len(spec.bodies), MOST_BODIES),
         ("coordinates in q", spec.nq, MOST_COORDINATES),
-        ("coordinates in q times shapes that touch", spec.nq * touching, MOST_CONTACTS),
+        ("coordinates in q times points that may touch", spec.nq * points, MOST_CONTACTS),
     ):
         if got > most:
             raise ParameterError(

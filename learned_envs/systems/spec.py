@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from learned_envs.systems.geom import Geom, Pair
 from learned_envs.systems.vector import dot, rotated
 
 Vector = tuple[float, ...]
@@ -80,43 +81,6 @@ class Joint:
     stiffness: float = 0.0
     spring_rest: float = 0.0
     held: bool = False
-
-
-@dataclass(frozen=True)
-class Geom:
-    """A shape fixed to a body.
-
-    Attributes:
-        name: the MJCF name, possibly empty.
-        kind: its shape; capsules and cylinders lie along the geom's z axis.
-        body: index of its body.
-        pos: centre in the body's frame, metres.
-        quat: orientation in the body's frame, (w, x, y, z).
-        size: MuJoCo's: radius; radius and half length; unused for planes.
-        touches: whether it collides with a plane of the world or, if no joint moves it, with
-            anything that moves.
-    """
-
-    name: str
-    kind: Literal["plane", "sphere", "capsule", "cylinder", "other"]
-    body: int
-    pos: Vector
-    quat: Vector
-    size: Vector
-    touches: bool
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two shapes that meet, and of which at least one is no plane of the world.
-
-    Attributes:
-        first: index of a geom.
-        second: index of another.
-    """
-
-    first: int
-    second: int
 
 
 class Leaf(msgspec.Struct, frozen=True, array_like=True):

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from itertools import product
 
 import mujoco
 import numpy as np
@@ -58,6 +59,10 @@ def mujoco_points(
             rim = radius * (np.cos(angles) * across[0] + np.sin(angles) * across[1])
             lowest = rim[(rim @ down).argmax()]
             found += [(body, center + end * half * axis + lowest) for end in (1, -1)]
+        elif kind == mujoco.mjtGeom.mjGEOM_BOX:
+            turn = data.geom_xmat[geom].reshape(3, 3)
+            corners = product(*((half, -half) for half in model.geom_size[geom]))
+            found += [(body, center + turn @ corner) for corner in corners]
     return found
 
 

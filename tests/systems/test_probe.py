@@ -42,7 +42,17 @@ CLOSED = '<equality><connect body1="c" anchor="0 0 .5"/></equality>'
 
 WALL = '<geom name="wall" type="plane" pos=".3 0 0" zaxis="-1 0 0" size="2 2 .1"/>'
 
+
+def low(**parts: str) -> str:
+    """Return the MJCF of an arm that reaches the ground."""
+    return mjcf(body='pos="0 0 .45"', **parts)
+
+
 FINE = {
+    "a box": low(shape='<geom type="box" pos="0 0 -.25" size=".04 .04 .25"/>'),
+    "a mesh": low(shape='<geom type="mesh" mesh="tetrahedron"/>'),
+    "an ellipsoid": low(shape='<geom type="ellipsoid" pos="0 0 -.3" size=".1 .1 .2"/>'),
+    "a table": sled(world='<geom type="box" size="1 1 .05" pos="0 0 -.03"/>'),
     "a motor": mjcf(),
     "positions that a hinge follows": mjcf(
         actuator='<position joint="j" kp="20" ctrlrange="-1 1" ctrllimited="true"/>'
@@ -78,12 +88,7 @@ def test_nothing_is_said_of_what_a_spec_can_say(name):
 
 
 TREE = '<body name="o" pos="2 0 .2"><freejoint/><geom name="other" size=".1"/></body>'
-TABLE = '<geom name="table" type="box" size="1 1 .05" pos="0 0 -.03"/>'
-
-
-def low(**parts: str) -> str:
-    """Return the MJCF of an arm that reaches the ground."""
-    return mjcf(body='pos="0 0 .45"', **parts)
+FIELD = '<geom name="field" type="hfield" hfield="field"/>'
 
 
 def driven(actuator: str) -> str:
@@ -91,13 +96,7 @@ def driven(actuator: str) -> str:
 
 
 TRAITS = {
-    "box": (low(shape='<geom type="box" pos="0 0 -.25" size=".04 .04 .25"/>'), "box of 'a'"),
-    "mesh": (low(shape='<geom type="mesh" mesh="tetrahedron"/>'), "mesh of"),
-    "ellipsoid": (
-        low(shape='<geom type="ellipsoid" pos="0 0 -.3" size=".1 .1 .2"/>'),
-        "ellipsoid of",
-    ),
-    "a table": (sled(world=TABLE), "box 'table'"),
+    "a field": (sled(world=FIELD), "hfield 'field'"),
     "two trees": (sled(world=TREE), "move apart from each other and can collide"),
     "a filter": (driven('general dyntype="filter" dynprm="0.3"'), "actuators .m"),
     "an integrator": (driven('intvelocity kp="5" actrange="-1 1"'), "actuators .m"),

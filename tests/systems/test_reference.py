@@ -223,7 +223,7 @@ def test_contact_masks_and_welded_bodies_decide_what_touches():
         "by_conaffinity": True,
         "apart": False,
     }
-    assert {geom.name: geom.kind for geom in spec.geoms}["step"] == "other"
+    assert {geom.name: geom.kind for geom in spec.geoms}["step"] == "box"
 
 
 def test_a_ball_joint_is_refused_by_name():

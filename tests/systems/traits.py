@@ -28,7 +28,9 @@ def mjcf(
     return f"""
     <mujoco>
       <option timestep="0.005" integrator="implicitfast" {option}/>
-      <asset><mesh name="tetrahedron" vertex="-.1 -.1 0 .1 -.1 0 0 .1 0 0 0 -.5"/></asset>
+      <asset><mesh name="tetrahedron" vertex="-.1 -.1 0 .1 -.1 0 0 .1 0 0 0 -.5"/>
+        <hfield name="field" nrow="3" ncol="3" size="1 1 .1 .1" elevation="0 0 0 0 0 0 0 0 1"/>
+      </asset>
       <worldbody>
         <geom name="floor" type="plane" size="5 5 .1"/>
         {world}

@@ -255,7 +255,7 @@ class Sim(gym.Env):
 
 
 class Boxes(Held):
-    """A box on the floor and a pusher: contacts that no feature shows."""
+    """A box on the floor and a pusher."""
 
     xml = """
 <mujoco><option timestep=".005"/><worldbody><geom name="floor" type="plane" size="3 3 .1"/>
