@@ -11,6 +11,10 @@ from learned_envs.registry import (
     register_improver,
     register_task,
 )
+from learned_envs.task_entry import DISCOVERED, TRACED
+
+WITH_TRACED_RULES = ("Ant", "Humanoid", "HumanoidStandup", "Pusher")
+"""Tasks without a file: what is asked stands in the weights' card, traced from the environment."""
 
 PENDULUMS: dict[str, dict[str, int | bool]] = {
     **{
@@ -55,6 +59,8 @@ def register_all() -> None:
         "HalfCheetah": "half_cheetah",
     }.items():
         register_task(task, f"learned_envs.tasks.{file}:{task}", reference_id=f"{task}-v5")
+    for task in WITH_TRACED_RULES:
+        register_task(task, TRACED, reference_id=f"{task}-v5", spec=DISCOVERED)
     register_env(ANY, {}, None, None)
     for task, parameters in PENDULUMS.items():
         reference_id = f"{task}-v0"

@@ -92,8 +92,8 @@ class Fit:
         for note in (*(card.notes or ()), *(card.rules.notes if card.rules else ())):
             print(f"note: {note}")
         print(f"wrote {self.folder}")
-        own = card.reference is not None
-        hosted = ', rules="hosted"' if own and card.rules is None else ""
+        own = task not in registry.TASKS
+        hosted = ', rules="hosted"' if card.reference and card.rules is None else ""
         id = registry.ANY if own else registry.env_id(task)
         print(f'gym.make("{id}", checkpoint="{self.folder}"{hosted})')
 

@@ -3,7 +3,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from grids import TASKS
+from grids import WRITTEN
 from marks import needs_compiler
 
 from learned_envs import registry
@@ -13,7 +13,7 @@ from learned_envs.simulation import Simulation
 from learned_envs.state import State
 
 
-@pytest.fixture(params=TASKS)
+@pytest.fixture(params=WRITTEN)
 def simulation(request, spec):
     """An untrained model in float64 whose changes have a plausible size."""
     torch.manual_seed(0)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 from msgspec import Meta
 from stable_baselines3 import PPO
+from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from learned_envs.schema import Count, Positive, Share, check
+from learned_envs.sb3.stored import CLASSES, Activation, Layers
+from learned_envs.schema import Count, NotNegative, Positive, Share, check
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,22 @@ class AgentConfig:
     """Explore by noise that depends on the state (gSDE) and stays for a while."""
     sde_sample_freq: Annotated[int, Meta(ge=-1)] = -1
     """Steps after which that noise is drawn anew; -1: once a round of learning."""
+    net_arch: Layers | None = None
+    """Units of the hidden layers, of the policy and of the critic; SB3's two of 64 if None."""
+    activation: Activation = "Tanh"
+    """Between the layers."""
+    clip_range: Positive = 0.2
+    """How far a round may change the probability of an action, as a share of it."""
+    ent_coef: NotNegative = 0.0
+    """Reward for the entropy of actions."""
+    vf_coef: NotNegative = 0.5
+    """Weight of the critic's error."""
+    max_grad_norm: Positive = 0.5
+    """The gradient is clipped to this norm."""
+    target_kl: Positive | None = None
+    """A round ends early if the policy changed by more than 1.5 times this divergence."""
+    anneal: bool = False
+    """Lower the learning rate to zero over the training, in a straight line."""
     steps: Count = 1_000_000
     """Environment steps of a whole training."""
 
@@ -53,16 +71,27 @@ class AgentConfig:
 
     def algorithm(self, envs: VecEnv, seed: int | None) -> PPO:
         """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
+        rate = self.learning_rate
+        networks: dict[str, Any] = {"log_std_init": self.log_std_init}
+        if self.net_arch is not None:
+            networks["net_arch"] = [*self.net_arch]
+        if self.activation != "Tanh":
+            networks["activation_fn"] = CLASSES["activation_fn"][self.activation]
         return PPO(
             "MlpPolicy",
             envs,
             n_steps=self.n_steps,
             batch_size=self.batch_size,
             n_epochs=self.n_epochs,
-            learning_rate=self.learning_rate,
+            learning_rate=LinearSchedule(rate, 0.0, 1.0) if self.anneal else rate,
             gamma=self.gamma,
             gae_lambda=self.gae_lambda,
-            policy_kwargs={"log_std_init": self.log_std_init},
+            clip_range=self.clip_range,
+            ent_coef=self.ent_coef,
+            vf_coef=self.vf_coef,
+            max_grad_norm=self.max_grad_norm,
+            target_kl=self.target_kl,
+            policy_kwargs=networks,
             use_sde=self.use_sde,
             sde_sample_freq=self.sde_sample_freq,
             seed=seed,
@@ -74,6 +103,19 @@ class AgentConfig:
         """Return the agent of a task: its own settings if it has any, or the default."""
         return AGENTS.get(task, cls())
 
+
+# A control costs little only if actions begin small: what is paid for them grows with their number.
+# The networks are those of RL Zoo's agents of these robots. It trains them in one environment, with
+# small batches and rates; 64 environments give larger batches, which take larger rates.
+ANT = AgentConfig(
+    batch_size=512,
+    n_epochs=5,
+    log_std_init=-1.0,
+    net_arch=(256, 256),
+    activation="ReLU",
+    anneal=True,
+    steps=5_000_000,
+)
 
 AGENTS = {
     "InvertedPendulum": AgentConfig(steps=200_000),
@@ -94,5 +136,37 @@ AGENTS = {
     ),
     # In one run of three it learns no more than to stand in the first million steps.
     "Hopper": AgentConfig(steps=2_000_000),
+    "Ant": ANT,
+    # Those of examples/ant_rewards.
+    "ant:AntTurning-v0": ANT,
+    "ant:AntSideways-v0": ANT,
+    "Humanoid": replace(
+        ANT,
+        batch_size=1024,
+        learning_rate=2e-4,
+        gamma=0.95,
+        gae_lambda=0.9,
+        log_std_init=-2.0,
+        clip_range=0.3,
+        ent_coef=0.0024,
+        vf_coef=0.43,
+        max_grad_norm=2.0,
+    ),
+    "HumanoidStandup": replace(
+        ANT,
+        n_epochs=10,
+        learning_rate=1e-4,
+        gae_lambda=0.9,
+        log_std_init=-2.0,
+        clip_range=0.3,
+        vf_coef=0.43,
+        max_grad_norm=0.7,
+    ),
+    # Its episodes have 100 steps, and are whole in a round.
+    "Pusher": replace(ANT, n_steps=100, n_epochs=10, gamma=0.95, gae_lambda=0.9, steps=2_000_000),
+    # That of examples/unitree_go1.
+    "go1:Go1Velocity-v0": replace(
+        ANT, batch_size=1024, learning_rate=5e-4, activation="ELU", ent_coef=0.005
+    ),
 }
-"""Agents of the tasks that take fewer steps than the default, or other settings."""
+"""Agents of the tasks that take other steps than the default, or other settings."""

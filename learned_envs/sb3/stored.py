@@ -14,7 +14,7 @@ from stable_baselines3.common.noise import NormalActionNoise, VectorizedActionNo
 from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.common.type_aliases import TrainFreq
-from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule
+from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 from torch import nn, optim
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"PPO": PPO, "SAC": SAC, "TD3": TD3}
@@ -107,12 +107,20 @@ class PolicyArguments(
         return [*nets.values()] if isinstance(nets, dict) else [nets]
 
 
+class Linear(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rate that changes in a straight line, over a share of the training: `LinearSchedule`."""
+
+    start: Amount
+    end: Amount
+    end_fraction: Annotated[float, Meta(gt=0, le=1)]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an algorithm was made with; the names and meanings are SB3's."""
 
     batch_size: Count
     gamma: Share
-    learning_rate: Amount
+    learning_rate: Amount | Linear
     n_steps: Annotated[int, Meta(ge=1, le=2**20)]
 
 
@@ -215,7 +223,7 @@ def settings_of(model: BaseAlgorithm, algorithm: str) -> dict[str, Any]:
     """Return an SB3 algorithm's settings as plain values.
 
     Raises:
-        msgspec.ValidationError: if one of them cannot be stored, such as a schedule.
+        msgspec.ValidationError: if one of them cannot be stored, such as a schedule of one's own.
     """
     kind = SETTINGS[algorithm]
     names = msgspec.structs.fields(kind)
@@ -227,6 +235,8 @@ def settings_of(model: BaseAlgorithm, algorithm: str) -> dict[str, Any]:
 def to_sb3(settings: Settings) -> dict[str, Any]:
     """Return settings as an SB3 algorithm takes them."""
     plain: dict[str, Any] = msgspec.structs.asdict(settings)
+    if isinstance(rate := settings.learning_rate, Linear):
+        plain["learning_rate"] = LinearSchedule(rate.start, rate.end, rate.end_fraction)
     if (deviation := plain.get("action_noise")) is not None:
         plain["action_noise"] = NormalActionNoise(np.zeros(len(deviation)), np.array(deviation))
     return plain
@@ -238,6 +248,8 @@ def _plain(value: Any) -> Any:
         value = value.value_schedule
     if isinstance(value, ConstantSchedule):
         value = value.val
+    if type(value) is LinearSchedule:
+        return vars(value)
     if isinstance(value, VectorizedActionNoise):
         value = value.base_noise
     if type(value) is NormalActionNoise and not np.any(value._mu):

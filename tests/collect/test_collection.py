@@ -2,7 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
-from grids import TASKS
+from grids import WRITTEN
 from policies import Dying, Failing
 
 from learned_envs.collect.collection import collect
@@ -18,7 +18,7 @@ from learned_envs.systems.reference import make_reference
 
 
 class TestReplay:
-    @pytest.mark.parametrize("task", TASKS)
+    @pytest.mark.parametrize("task", WRITTEN)
     def test_recorded_steps_are_mujocos(self, task, tmp_path):
         recording = collect(task, 1500, tmp_path / "data", workers=1).load()
         env = make_reference(task)

@@ -12,7 +12,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from grids import TASKS
+from grids import WRITTEN
 
 import learned_envs  # noqa: F401
 from learned_envs.envs import render
@@ -36,7 +36,7 @@ SMALL = {"width": 64, "height": 48}
 
 
 @needs_gl
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", WRITTEN)
 def test_the_frame_is_the_references(
     task: str, checkpoint: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from grids import SHIPPED
 from marks import needs_compiler
 
 from learned_envs import Simulation, registry
@@ -22,8 +23,6 @@ MODES: dict[str, dict[str, Any]] = {
     "mean": {"ensemble": "mean", "max_disagreement": None},
     "penalty": {"disagreement_penalty": 1.0},
 }
-
-SHIPPED = [task for task in registry.TASKS if registry.shipped_weights(task).exists()]
 
 
 def stepper_of(env: gym.Env[Any, Any]) -> SingleStepper:

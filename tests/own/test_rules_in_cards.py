@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 from cards import rewrite, stored
+from grids import SHIPPED_WRITTEN
 
-from learned_envs import Simulation, catalogue, registry
+from learned_envs import Simulation, registry
 from learned_envs.card import FORMAT, read_card
 from learned_envs.checkpoint import load_checkpoint, open_checkpoint, save_checkpoint
 from learned_envs.errors import CheckpointError
@@ -54,7 +55,7 @@ def test_an_environments_own_rules_are_its_task(run: Path) -> None:
     assert isinstance(open_checkpoint(run).task, TracedTask)
 
 
-@pytest.mark.parametrize("task", [t for t in registry.TASKS if t not in catalogue.PENDULUMS])
+@pytest.mark.parametrize("task", SHIPPED_WRITTEN)
 def test_shipped_weights_have_the_tasks_of_the_catalogue(task: str) -> None:
     opened = open_checkpoint(task)
     assert type(opened.task) is registry.task_class(task)

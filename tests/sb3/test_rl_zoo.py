@@ -25,13 +25,22 @@ def rendered() -> str:
         if not registry.task_entry(task).driven:
             continue
         settings = asdict(AgentConfig.of(task))
-        steps, log_std = settings.pop("steps"), settings.pop("log_std_init")
+        steps, arch = settings.pop("steps"), settings.pop("net_arch")
+        networks = f"log_std_init={settings.pop('log_std_init')}"
+        if (activation := settings.pop("activation")) != "Tanh":
+            networks += f", activation_fn=nn.{activation}"
+        if arch is not None:
+            networks += f", net_arch={[*arch]}"
+        # RL Zoo reads "lin_" as a rate that goes to zero.
+        falling = "lin_" * settings.pop("anneal")
         text += f"\n{registry.env_id(task)}:\n  normalize: true\n  policy: MlpPolicy\n"
-        text += f"  n_timesteps: {steps}\n  policy_kwargs: dict(log_std_init={log_std})\n"
+        text += f"  n_timesteps: {steps}\n  policy_kwargs: dict({networks})\n"
         for name, value in settings.items():
+            if value is None:
+                continue
             # YAML reads 3e-4 as text, and True as a word.
             shown = f"{value:.10f}".rstrip("0") if isinstance(value, float) else value
-            text += f"  {name}: {str(shown).lower()}\n"
+            text += f"  {name}: {falling * (name == 'learning_rate')}{str(shown).lower()}\n"
     return text
 
 

@@ -4,6 +4,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
+from grids import SHIPPED_WRITTEN
 from gymnasium.spaces import Box
 
 from learned_envs import registry
@@ -235,9 +236,7 @@ def test_a_ball_joint_is_refused_by_name():
         reference.describe(env)
 
 
-@pytest.mark.parametrize(
-    "task", [task for task in registry.TASKS if registry.shipped_weights(task).exists()]
-)
+@pytest.mark.parametrize("task", SHIPPED_WRITTEN)
 def test_shipped_weights_are_of_the_systems_that_are_described(task):
     known, described = read_card(task).spec, reference.spec_of(task)
     expect_system(known, described, task)
