@@ -41,18 +41,25 @@ def register(id: str, checkpoint: str | Path, **options: Any) -> None:
             f"Got the id {id!r}, which is registered with {gym.registry[id].kwargs}. Choose "
             "another."
         )
-    registry.register_env(id, kwargs, episode_steps(card), reward_threshold(card))
+    reference = options.get("reference")
+    steps, threshold = episode_steps(card, reference), reward_threshold(card, reference)
+    registry.register_env(id, kwargs, steps, threshold)
 
 
-def episode_steps(card: Card) -> int | None:
-    """Return after how many steps an episode of a checkpoint's task is truncated; None: never."""
-    if card.reference is not None:
+def episode_steps(card: Card, reference: str | None = None) -> int | None:
+    """Return after how many steps an episode is truncated; None: never.
+
+    Args:
+        card: of the checkpoint.
+        reference: the environment whose rules are used; None for the checkpoint's own.
+    """
+    if reference is None and card.reference is not None:
         return card.reference.episode_steps
-    return gym.spec(registry.env_id(card.task)).max_episode_steps
+    return gym.spec(registry.env_id(registry.task_of(reference or card.task))).max_episode_steps
 
 
-def reward_threshold(card: Card) -> float | None:
-    """Return from which return on a checkpoint's task counts as solved; None if that is unknown."""
-    if card.reference is not None:
+def reward_threshold(card: Card, reference: str | None = None) -> float | None:
+    """Return from which return on a task counts as solved; None if that is unknown."""
+    if reference is None and card.reference is not None:
         return card.reference.reward_threshold
-    return gym.spec(registry.env_id(card.task)).reward_threshold
+    return gym.spec(registry.env_id(registry.task_of(reference or card.task))).reward_threshold

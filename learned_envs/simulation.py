@@ -12,14 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from learned_envs import argument
 from learned_envs.argument import count, flag, shown
 from learned_envs.batches import BatchCheck, expect_leaves
 from learned_envs.checkpoint import find_device, open_checkpoint
 from learned_envs.dynamics import Dynamics, Ensemble
-from learned_envs.errors import ArgumentTypeError, ParameterError
+from learned_envs.entry_point import load
+from learned_envs.errors import ParameterError
 from learned_envs.outcome import Rollout, Step
 from learned_envs.state import State, stacked
 from learned_envs.stepping import BatchStep, Compile
+from learned_envs.task_entry import RULES_OF
 from learned_envs.tasks.task import Task, Transition
 
 TensorPolicy = Callable[[Tensor], Tensor]
@@ -43,17 +46,9 @@ class Simulation:
     compile: Compile = False
 
     def __post_init__(self) -> None:
-        """Check that the task and the model are of one system.
-
-        Raises:
-            ArgumentTypeError: if one of them is something else.
-            ParameterError: if they are of different systems.
-        """
-        if not isinstance(self.task, Task) or not isinstance(self.dynamics, Dynamics):
-            raise ArgumentTypeError(
-                f"Got {type(self.task).__name__} and {type(self.dynamics).__name__}, expected a "
-                "Task and a Dynamics."
-            )
+        """Check that the task and the model are of one system, and raise ParameterError if not."""
+        argument.instance("task", self.task, Task)
+        argument.instance("dynamics", self.dynamics, Dynamics)
         if self.task.spec is not self.dynamics.spec and self.task.spec != self.dynamics.spec:
             raise ParameterError(
                 f"Got a task of {self.task.spec.reference_id} with a model of "
@@ -62,25 +57,33 @@ class Simulation:
 
     @classmethod
     def load(
-        cls, checkpoint: str | Path, device: str | torch.device = "cpu", **parameters: Any
+        cls,
+        checkpoint: str | Path,
+        device: str | torch.device = "cpu",
+        *,
+        reference: str | None = None,
+        **parameters: Any,
     ) -> Simulation:
         """Load shipped weights by task name, or those of a fit by path.
 
         Args:
             checkpoint: "Hopper", "LearnedSim-Hopper-v0", a fit's folder or a weights file.
             device: where the simulation runs.
+            reference: another environment of this system, whose rules are traced for it.
             parameters: the reference environment's constructor parameters.
 
         Raises:
             CheckpointError: if the weights cannot be read.
             UnknownNameError: if there is no such task.
             ArgumentTypeError: if a learned environment does not take one of the parameters.
-            ParameterError: if one is out of range.
+            ParameterError: if one is out of range, or the reference has another system.
         """
         if not isinstance(checkpoint, (str, Path)):
             raise ParameterError(f"Got checkpoint={shown(checkpoint)}, expected a name or a path.")
         opened = open_checkpoint(checkpoint, device)
-        return cls(opened.task.with_parameters(parameters), opened.dynamics, opened.card.plain)
+        own = opened.task.with_parameters
+        task = load(RULES_OF)(reference, opened, parameters) if reference else own(parameters)
+        return cls(task, opened.dynamics, opened.card.plain)
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the weights and where they are; code that was derived is made anew."""
@@ -207,8 +210,7 @@ class Simulation:
     @property
     def check(self) -> BatchCheck:
         """What checks the states and actions that users pass in."""
-        spec = self.task.spec
-        like = self.dynamics.q_low
+        spec, like = self.task.spec, self.dynamics.q_low
         return BatchCheck(spec.nq, spec.nv, spec.nu, self.members, like, spec.leaves)
 
     def _batch_step(self, disagreement: bool) -> BatchStep:

@@ -12,6 +12,9 @@ DESCRIBED = "learned_envs.systems.reference:describe_reference"
 DISCOVERED = "learned_envs.collect.asking:asked_spec"
 """What makes the spec of the system of an environment that has no entry: it acts in it."""
 
+RULES_OF = "learned_envs.collect.asking:rules_of"
+"""What traces the rules of another environment for a model of the same system."""
+
 TRACED = "learned_envs.tasks.traced:TracedTask"
 """The task of an environment that has no entry."""
 

@@ -13,9 +13,12 @@ from typing import Any
 from torch import Tensor
 
 from learned_envs.card_entries import Entries, Reference
+from learned_envs.checkpoint import Opened
 from learned_envs.collect.own_code import sources_of
+from learned_envs.collect.same_system import expect_same_system
 from learned_envs.collect.traced import reference_of, traced_rules, traced_task
 from learned_envs.errors import ParameterError, RebuiltDataWarning, UntraceableRulesError
+from learned_envs.reference_name import ReferenceName
 from learned_envs.registry import task_class, task_entry, task_of
 from learned_envs.systems.difference import differences
 from learned_envs.systems.discovery import Probed, discover
@@ -120,6 +123,48 @@ def retraced(task: TracedTask, parameters: Mapping[str, Any]) -> TracedTask:
             f"{theirs}. Fit a model to the environment with these parameters."
         )
     return found
+
+
+def rules_of(reference: str, opened: Opened, parameters: Mapping[str, Any]) -> TracedTask:
+    """Return the task of another environment, for a model of the same system.
+
+    Args:
+        reference: the environment's own name, as the registry reads it.
+        opened: the model, and its card.
+        parameters: of the environment's constructor.
+
+    Raises:
+        ParameterError: if there is no such environment, if it has another system, or if its rules
+            need what the model does not predict.
+        UntraceableRulesError: if they cannot be traced.
+    """
+    name = ReferenceName.read(reference) if isinstance(reference, str) else None
+    if name is None:
+        raise ParameterError(
+            f"Got reference={reference!r}, expected the name of an environment, such as "
+            "'my_robot:MyRobot-v0'."
+        )
+    task, card = str(name), opened.card
+    task_entry(task)
+    mjcf = None if card.reference is None else card.reference.mjcf
+    found = _rules_of(task, fingerprint(task), _Parameters(parameters), card.spec, card.task, mjcf)
+    predicted = {sensor.name: sensor.size for sensor in card.sensors}
+    if unknown := [s.name for s in found.sensors if predicted.get(s.name) != s.size]:
+        raise ParameterError(
+            f"The rules of {task} read {', '.join(unknown)}, which the model of {card.task} does "
+            f"not predict. Fit a model to {task}."
+        )
+    return found
+
+
+@lru_cache(maxsize=32)
+def _rules_of(
+    task: str, code: str, parameters: _Parameters, spec: SystemSpec, known: str, mjcf: str | None
+) -> TracedTask:
+    with closing(make_reference(task, disable_env_checker=True, **parameters)) as env:
+        expect_same_system(env, spec, known, mjcf)
+        found = traced_task(env, spec, task_entry(task), steps=COMPARED_AGAIN)
+    return dataclasses.replace(found, given=dict(parameters))
 
 
 class _Parameters(dict[str, Any]):

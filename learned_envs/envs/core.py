@@ -24,6 +24,7 @@ from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.placing import placed
 from learned_envs.envs.step import EnvStep, StepFunction
 from learned_envs.errors import ActionError, ResetNeededError
+from learned_envs.registration import episode_steps
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 from learned_envs.stepping import BatchStep, Share
@@ -80,9 +81,9 @@ class EnvCore:
         self._simulation = simulation
         self._like = simulation.dynamics.q_low
         self._starts = options.starts_in(simulation)
-        limit, reference = options.max_episode_steps, self.card.reference
-        own = None if reference is None else reference.episode_steps
-        self._limit = own if limit is None else options.limit
+        told = options.reference is not None or self.card.reference is not None
+        own = episode_steps(self.card, options.reference) if told else None
+        self._limit = own if options.max_episode_steps is None else options.limit
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the weights and the options; derived code is made anew where they are loaded."""

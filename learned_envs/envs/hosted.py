@@ -15,6 +15,7 @@ from torch import Tensor
 
 from learned_envs import argument, registry
 from learned_envs.card import Card
+from learned_envs.collect.same_system import expect_same_system
 from learned_envs.envs.mover import Mover
 from learned_envs.envs.options import EnvOptions
 from learned_envs.envs.render import RENDER_MODES
@@ -51,6 +52,7 @@ class HostedEnv(gym.Env[Array, Array]):
         task: str | None = None,
         *,
         checkpoint: str | Path | None = None,
+        reference: str | None = None,
         device: str | torch.device = "cpu",
         compile: Compile = "auto",
         ensemble: Literal["member", "mean"] = "member",
@@ -65,6 +67,7 @@ class HostedEnv(gym.Env[Array, Array]):
         Args:
             task: see `LearnedEnv`, as for all that follows.
             checkpoint: a weights file or a fit's folder; the shipped weights if None.
+            reference: another environment of the same system, to run its step().
             device: where the model runs.
             compile: True, False or "auto".
             ensemble: "member" or "mean".
@@ -82,6 +85,7 @@ class HostedEnv(gym.Env[Array, Array]):
         """
         options = EnvOptions(
             checkpoint=checkpoint,
+            reference=reference,
             device=device,
             compile=compile,
             ensemble=ensemble,
@@ -91,15 +95,19 @@ class HostedEnv(gym.Env[Array, Array]):
         )
         name = None if task is None else registry.task_of(task)
         simulation = options.load_motion(name)
-        spec = simulation.task.spec
+        spec, card = simulation.task.spec, Card.of(dict(simulation.card))
         made = make_reference(
-            name or Card.of(dict(simulation.card)).task,
+            reference or name or card.task,
             render_mode=render_mode,
             disable_env_checker=True,
             **parameters,
         )
         self._real = Adapter(made, spec.leaves)
-        self._check_physics(spec)
+        if reference is None:
+            self._check_physics(spec)
+        else:
+            mjcf = None if card.reference is None else card.reference.mjcf
+            expect_same_system(made, spec, card.task, mjcf)
         self._mover = Mover(self._real, simulation, options)
         self._random: Tensor | None = None
         self.render_mode = render_mode

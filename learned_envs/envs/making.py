@@ -42,7 +42,9 @@ def make_single(
         ParameterError: if there are no such rules.
     """
     made = _single(task, rules, **options)
-    limit = None if task is not None else episode_steps(read_card(options["checkpoint"]))
+    if task is not None:
+        return made
+    limit = episode_steps(read_card(options["checkpoint"]), options.get("reference"))
     return made if limit is None else OwnLimit(made, limit)
 
 

@@ -33,6 +33,7 @@ class EnvOptions:
     """
 
     checkpoint: str | Path | None = None
+    reference: str | None = None
     device: str | torch.device = "cpu"
     compile: Compile = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -133,7 +134,9 @@ class EnvOptions:
             DeviceError: if there is no such device.
         """
         checkpoint = self._found(task)
-        simulation = Simulation.load(checkpoint, self.device, **self.parameters)
+        simulation = Simulation.load(
+            checkpoint, self.device, reference=self.reference, **self.parameters
+        )
         if isinstance(simulation.task, Motion):
             raise ParameterError(
                 f"The rules of {simulation.task.reference_id} could not be traced. Make the "
@@ -160,7 +163,14 @@ class EnvOptions:
                 )
             # An id and not the bare name, which a folder of the user's is likelier to have.
             checkpoint = registry.env_id(task)
-        read_card(checkpoint, task)
+        if self.reference is None:
+            read_card(checkpoint, task)
+        elif task not in (None, registry.task_of(self.reference)):
+            raise ParameterError(
+                f"Got reference={self.reference!r} for the environment of {task}. Make "
+                f"gym.make({registry.ANY!r}, checkpoint={str(checkpoint)!r}, "
+                f"reference={self.reference!r}), whose step limit is the reference's."
+            )
         return checkpoint
 
     def _check_members(self, members: int) -> None:

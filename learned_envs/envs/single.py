@@ -48,6 +48,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         task: str | None = None,
         *,
         checkpoint: str | Path | None = None,
+        reference: str | None = None,
         device: str | torch.device = "cpu",
         compile: Compile = "auto",
         ensemble: Literal["member", "mean"] = "member",
@@ -63,6 +64,9 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             task: the registered name of the task; `gym.make` fills it in. None if the checkpoint
                 says what it is, as for `LearnedSim-v0`.
             checkpoint: a weights file or a fit's folder; the shipped weights if None.
+            reference: another environment of the same system, whose rules are traced for this
+                model and take the place of the checkpoint's: "my_robot:Backwards-v0". It needs
+                the environment's code, and some seconds.
             device: where the model runs.
             compile: step in code that a C++ compiler makes; see `Simulation.compiled`. "auto" does
                 so where there is a compiler, True warns where there is none.
@@ -79,12 +83,13 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         Raises:
             CheckpointError: if the weights cannot be read, or are of another task.
             ArgumentTypeError: if there is no such parameter.
-            ParameterError: if one is out of range.
+            ParameterError: if one is out of range, or the reference has another system.
             DeviceError: if there is no such device.
         """
         picture = {name: parameters.pop(name) for name in PICTURE_PARAMETERS & parameters.keys()}
         options = EnvOptions(
             checkpoint=checkpoint,
+            reference=reference,
             device=device,
             compile=compile,
             ensemble=ensemble,

@@ -58,6 +58,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         starts: State | None = None,
         start_fraction: float | None = None,
         checkpoint: str | Path | None = None,
+        reference: str | None = None,
         device: str | torch.device = "cpu",
         compile: Compile = "auto",
         precision: Literal["float32", "bfloat16"] = "float32",
@@ -82,6 +83,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             starts: states, q (n, nq) and v (n, nv), that episodes may begin from.
             start_fraction: of episodes, begin from a random row of `starts`; given with them.
             checkpoint: see `LearnedEnv`, as for all that follows.
+            reference: another environment of the same system, for its rules.
             device: where the model runs.
             compile: True, False or "auto".
             precision: of the networks; see `Simulation.to_bfloat16`.
@@ -103,6 +105,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         picture = {name: parameters.pop(name) for name in PICTURE_PARAMETERS & parameters.keys()}
         options = EnvOptions(
             checkpoint=checkpoint,
+            reference=reference,
             device=device,
             compile=compile,
             precision=precision,

@@ -17,6 +17,7 @@ from learned_envs.defaults import usual_defaults
 from learned_envs.entry_point import load
 from learned_envs.kinematics.activation import Activation
 from learned_envs.kinematics.lag import lags
+from learned_envs.reference_name import ReferenceName
 from learned_envs.rules.evaluator import Evaluator
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.rules import Rules, flat_space
@@ -53,9 +54,7 @@ class TracedTask(Task):
     given: Mapping[str, Any] = field(default_factory=dict)
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Task:
-        """Return the task of an environment with other constructor parameters.
-
-        Its rules are traced again, for which the real environment is made.
+        """Return the task of an environment with other parameters: the real one is made and traced.
 
         Raises:
             ParameterError: if they change the system, or the environment does not take them.
@@ -64,6 +63,12 @@ class TracedTask(Task):
             return self
         task: Task = load(RETRACED)(self, parameters)
         return task
+
+    @property
+    def reference_id(self) -> str:
+        """The Gymnasium id of the real environment, which may share the spec's system."""
+        name = ReferenceName.read(self.name)
+        return self.spec.reference_id if name is None else name.reference_id.rpartition(":")[2]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -107,15 +112,15 @@ class TracedTask(Task):
 
     def observation(self, state: State, readings: Readings | None = None) -> Tensor:
         """Return what the reference's reset would show of a state, (*batch, n)."""
-        return self._begun(state, readings)["observation"]
+        return self._machine.begun(state, readings)["observation"]
 
     def reset_info(self, state: State) -> dict[str, Tensor]:
         """Return the reference's `info` of a reset, (*batch) each."""
-        return _infos(self._begun(state, None), state.q.shape[:-1])
+        return _infos(self._machine.begun(state, None), state.q.shape[:-1])
 
     def judge(self, transition: Transition) -> Verdict:
         """Return what the reference's `step` returns."""
-        found = self._stepped(transition)
+        found = self._machine.stepped(transition)
         return Verdict(
             found["observation"],
             found["reward"],
@@ -148,12 +153,6 @@ class TracedTask(Task):
     def __getstate__(self) -> dict[str, Any]:
         """Keep what was given, and not what was derived from it."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-    def _begun(self, state: State, readings: Readings | None) -> dict[str, Tensor]:
-        return self._machine.begun(state, readings)
-
-    def _stepped(self, transition: Transition) -> dict[str, Tensor]:
-        return self._machine.stepped(transition)
 
 
 class _Machine:

@@ -96,7 +96,8 @@ def episode_returns(
         env_id: a Gymnasium id, of a learned environment or a real one.
         episodes: how many.
         seed: decides the starts.
-        env_kwargs: the environment's own parameters; also `checkpoint`, if it is learned.
+        env_kwargs: the environment's own parameters; also `checkpoint` and `reference`, if it is
+            learned.
 
     Raises:
         UnknownNameError: if a learned environment is unknown.
@@ -111,8 +112,9 @@ def episode_returns(
     env_id = registry.learned_id(env_id)
     made = gym.spec(env_id).kwargs
     checkpoint = arguments.pop("checkpoint", None) or made.get("checkpoint", env_id)
-    card = read_card(checkpoint, made.get("task"))
-    limit = arguments.pop("max_episode_steps", None) or episode_steps(card) or UNLIMITED
+    reference = arguments.setdefault("reference", made.get("reference"))
+    card = read_card(checkpoint, made.get("task") if reference is None else None)
+    limit = arguments.pop("max_episode_steps", None) or episode_steps(card, reference) or UNLIMITED
     precise, compiled = arguments.pop("precision", "float32"), arguments.pop("compile", "auto")
     own = {name: value for name, value in arguments.items() if name not in DISAGREEMENT}
     simulation = Simulation.load(checkpoint, **own)
