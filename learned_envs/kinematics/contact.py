@@ -95,10 +95,17 @@ class SpatialContacts(nn.Module):
             acyclic=acyclic,
         )
 
+    def placed(self, q: Tensor) -> Tensor:
+        """Return the links' transforms (*batch, nlink, 4, 4) where cyclic coordinates are zero.
+
+        Contacts do not depend on these, which are coarse in float32 far away.
+        """
+        placed: Tensor = self.links(q * self.acyclic)
+        return placed
+
     def forward(self, q: Tensor, v: Tensor) -> Contacts:
         """Return the contact points at q (*batch, nq) and v (*batch, nv)."""
-        # Contacts do not depend on cyclic coordinates, which are coarse in float32 far away.
-        links = self.links(q * self.acyclic)
+        links = self.placed(q)
         frames = links.index_select(-3, self.point_link)
         down = self.normal
         if self.caps:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from learned_envs.kinematics.contact import Contacts, PlanarContacts, SpatialContacts
-from learned_envs.kinematics.contact_pair import Pairs
+from learned_envs.kinematics.contact_pair import Pairs, ShapePairs, pair_base
 from learned_envs.kinematics.links import Links, chosen, register_constants, transform
 from learned_envs.kinematics.rotation import quaternion_of, quaternion_product, rotation_vector
 from learned_envs.systems.spec import SystemSpec
@@ -68,10 +68,12 @@ class Kinematics(nn.Module):
         planar = PlanarContacts.equal_to(spatial, spec) if self.contact_count else None
         self._contacts: PlanarContacts | SpatialContacts = planar or spatial
         self.pair_count = len(spec.pairs)
+        self._pairs = ShapePairs(spec, spatial) if spec.pairs else None
+        moved = self._pairs.links if self._pairs else torch.zeros(0, 2).long()
         register_constants(
             self,
             contact_base=self._links.free_base(spatial.point_link),
-            pair_base=torch.zeros(0, dtype=torch.long),
+            pair_base=pair_base(self._links, moved),
         )
         self.float()
 
@@ -94,8 +96,11 @@ class Kinematics(nn.Module):
 
     def pairs(self, q: Tensor, v: Tensor) -> Pairs:
         """Return how near the spec's pairs of shapes are at q (*batch, nq) and v (*batch, nv)."""
-        none = q.new_zeros(*q.shape[:-1], 0, 3)
-        return Pairs(none[..., 0], none[..., 0], none, none)
+        if self._pairs is None:
+            none = q.new_zeros(*q.shape[:-1], 0, 3)
+            return Pairs(none[..., 0], none[..., 0], none, none)
+        pairs: Pairs = self._pairs(q, v)
+        return pairs
 
     def difference(self, origin: Tensor, target: Tensor) -> Tensor:
         """Return the displacement (*batch, nv) that leads from `origin` to `target`.
