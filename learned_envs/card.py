@@ -100,6 +100,7 @@ class Card(Entries, kw_only=True, frozen=True):
         config: the family's options.
         members: models in the ensemble.
         sensors: what the model predicts beside the state; cards of 0.1.0 have none.
+        spreads: whether it says how wrong these readings may be; older ones do not.
         starts: how many recorded states it holds for episodes to start from.
         spec: the system.
         versions: of the libraries that made the weights.
@@ -113,6 +114,7 @@ class Card(Entries, kw_only=True, frozen=True):
     config: dict[str, Any]
     members: Annotated[int, Meta(ge=1, le=1000)]
     sensors: Annotated[tuple[Sensor, ...], Meta(max_length=1000)] = ()
+    spreads: bool = False
     starts: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     spec: SystemSpec
     versions: dict[str, str]

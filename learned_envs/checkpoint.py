@@ -89,6 +89,7 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
             "config": asdict(dynamics.family),
             "members": dynamics.members,
             "sensors": [{"name": s.name, "size": s.size} for s in dynamics.sensors],
+            "spreads": dynamics.spreads,
             "starts": 0 if dynamics.starts is None else len(dynamics.starts),
             "spec": dynamics.spec.to_dict(),
             "versions": {
@@ -173,8 +174,7 @@ def open_checkpoint(
             assign=True,
         )
     asked = _task_of(path, card, dynamics)
-    observed = [(s.name, s.size) for s in asked.sensors]
-    predicted = [(s.name, s.size) for s in card.sensors]
+    observed, predicted = ([(s.name, s.size) for s in of.sensors] for of in (asked, card))
     if predicted != observed:
         raise CheckpointError(
             f"{path} holds a model that predicts the sensors {predicted}, expected {observed}, "
@@ -224,7 +224,7 @@ def _model_of(card: Card) -> Ensemble:
         for name, value in card.config.items()
     }
     family = registry.family_class(card.family)(**config)
-    return Ensemble(family, card.spec, card.members, card.sensors, card.starts)
+    return Ensemble(family, card.spec, card.members, card.sensors, card.starts, card.spreads)
 
 
 def _read_tensors(path: Path, dynamics: Ensemble) -> dict[str, torch.Tensor]:

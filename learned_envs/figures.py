@@ -55,6 +55,35 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class SensorFigures:
+    """How close predicted readings of a sensor are to recorded ones, and what was said of that.
+
+    Numbers that do not vary are left out. A number is busy where it is off the value that it has
+    most often, such as a contact's force where there is one.
+
+    Attributes:
+        error: mean squared error, in units of the variance: 1 is what predicting the mean gives.
+        within: share of errors within one and within two of the spreads that the model says; None
+            if it says none. They are 0.68 and 0.95 for normal errors, 0.76 and 0.94 for Laplace's.
+        busy: share of readings that are busy.
+        busy_within: as `within`, of these alone.
+    """
+
+    error: float
+    within: tuple[float, float] | None = None
+    busy: float | None = None
+    busy_within: tuple[float, float] | None = None
+
+    def told(self, name: str) -> str:
+        """Say it in a line."""
+        line = f"{name}: mean squared error {self.error:.2g} of the data's variance"
+        for whose, shares in (("", self.within), (" where busy", self.busy_within)):
+            if shares is not None:
+                line += f"; {shares[0]:.0%} within a spread, {shares[1]:.0%} within two{whose}"
+        return line
+
+
+@dataclass(frozen=True)
 class RolloutErrors:
     """Rollout errors of several predictors on the same held-out windows.
 
@@ -63,12 +92,14 @@ class RolloutErrors:
         horizons: steps after which errors were measured.
         trajectories: how many windows.
         curves: one for each predictor.
+        sensors: figures of each sensor's readings one step ahead, by its name.
     """
 
     system: str
     horizons: tuple[int, ...]
     trajectories: int
     curves: tuple[Curve, ...]
+    sensors: dict[str, SensorFigures] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that there are horizons, and for each of them a figure in every curve.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
-from learned_envs.state import State
+from learned_envs.state import State, stacked
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Step:
         disagreement: (*batch) if it was asked for.
         info: the reference's `info`, (*batch) each.
         truncated: (*batch) bool, whether the task cuts the episode; None if it never does.
+        readings: what each sensor reads, (*batch, size) by its name; empty if nobody asked.
+        spreads: how wrong each reading is expected to be, the root of its mean squared error,
+            likewise; empty also for models of a time when they did not say it.
     """
 
     state: State
@@ -34,6 +38,8 @@ class Step:
     disagreement: Tensor | None
     info: Mapping[str, Tensor]
     truncated: Tensor | None = None
+    readings: Mapping[str, Tensor] = field(default_factory=dict)
+    spreads: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,30 @@ class Rollout:
         observations: (batch, time, n), each after its step.
         rewards: (batch, time).
         alive: (batch, time) bool, false for steps that follow an episode's end.
+        terminated: (batch, time) bool, whether the task's rules end an episode with the step.
     """
 
     states: State
     observations: Tensor
     rewards: Tensor
     alive: Tensor
+    terminated: Tensor
+
+    @classmethod
+    def of(cls, states: Sequence[State], steps: Sequence[Step]) -> Rollout:
+        """Lay steps one behind the other.
+
+        Args:
+            states: one more than steps, each (batch).
+            steps: what they gave.
+        """
+        terminated = torch.stack([step.terminated for step in steps], 1)
+        ended = terminated | torch.stack([step.diverged for step in steps], 1)
+        alive = ended.cumsum(1) - ended.long() == 0
+        return cls(
+            stacked(states, 1),
+            torch.stack([step.observation for step in steps], 1),
+            torch.stack([step.reward for step in steps], 1),
+            alive,
+            terminated & alive,
+        )

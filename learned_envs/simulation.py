@@ -20,7 +20,7 @@ from learned_envs.dynamics import Dynamics, Ensemble
 from learned_envs.entry_point import load
 from learned_envs.errors import ParameterError
 from learned_envs.outcome import Rollout, Step
-from learned_envs.state import State, stacked
+from learned_envs.state import State
 from learned_envs.stepping import BatchStep, Compile
 from learned_envs.task_entry import RULES_OF
 from learned_envs.tasks.task import Task, Transition
@@ -38,12 +38,14 @@ class Simulation:
         dynamics: how state moves.
         card: where the model comes from and how good it is.
         compile: whether steps are compiled; see `compiled`.
+        readings: whether steps hand on what sensors read; see `with_readings`.
     """
 
     task: Task
     dynamics: Dynamics
     card: Mapping[str, Any] = field(default_factory=dict)
     compile: Compile = False
+    readings: bool = False
 
     def __post_init__(self) -> None:
         """Check that the task and the model are of one system, and raise ParameterError if not."""
@@ -202,6 +204,10 @@ class Simulation:
         own = dynamics.with_member(member, judged) if isinstance(dynamics, Ensemble) else dynamics
         return replace(self, dynamics=own)
 
+    def with_readings(self) -> Simulation:
+        """Return the simulation whose steps have `readings` and `spreads`; see `Step`."""
+        return replace(self, readings=True)
+
     @cached_property
     def steps(self) -> dict[bool, BatchStep]:
         """What takes a step, with disagreement and without; `step` checks its arguments before."""
@@ -229,7 +235,10 @@ class Simulation:
         """Step, and judge what the model predicts by the task's rules and the envelope."""
         model = self.dynamics
         clamped = action.clamp(model.control_low, model.control_high)
-        prediction = model.step(state, clamped, disagreement)
+        if self.readings and isinstance(model, Ensemble):
+            prediction = model.step(state, clamped, disagreement, spreads=True)
+        else:
+            prediction = model.step(state, clamped, disagreement)
         inside = model.inside(prediction.state)
         transition = Transition(
             state,
@@ -250,6 +259,8 @@ class Simulation:
             prediction.disagreement,
             verdict.info,
             verdict.truncated,
+            transition.readings if self.readings else {},
+            prediction.spreads if self.readings else {},
         )
 
     def rollout(
@@ -278,23 +289,14 @@ class Simulation:
             raise ParameterError("A rollout with a policy needs a horizon: pass horizon=200, say.")
         horizon = count("horizon", horizon)
         observation = self.task.observation(state)
-        alive = torch.ones(batch, dtype=torch.bool, device=state.q.device)
-        states, observations, rewards, living = [state], [], [], []
+        states, steps = [state], list[Step]()
         for t in range(horizon):
             if isinstance(actions, Tensor):
                 action = actions[:, t]
             else:
                 action = self.check.action(actions(observation), batch)
-            step = self.steps[False](states[-1], action)
-            observation = step.observation
-            states.append(step.state)
-            observations.append(observation)
-            rewards.append(step.reward)
-            living.append(alive)
-            alive = alive & ~step.terminated & ~step.diverged
-        return Rollout(
-            stacked([s.forget("member", *self.dynamics.remembers) for s in states], 1),
-            torch.stack(observations, 1),
-            torch.stack(rewards, 1),
-            torch.stack(living, 1),
-        )
+            steps.append(self.steps[False](states[-1], action))
+            observation = steps[-1].observation
+            states.append(steps[-1].state)
+        own = ("member", *self.dynamics.remembers)
+        return Rollout.of([state.forget(*own) for state in states], steps)

@@ -138,6 +138,8 @@ def show_report(report: Report) -> None:
     from learned_envs.evaluation.report import WORTHLESS
 
     console().print(report.table())
+    for name, figures in report.sensors.items():
+        console().print(figures.told(name))
     if not report.beats_hold:
         warn(WORTHLESS)
 

@@ -12,7 +12,7 @@ from users import users_module
 
 from learned_envs import register_task
 from learned_envs.errors import DatasetError
-from learned_envs.evaluation.evaluation import sensor_errors
+from learned_envs.evaluation.sensors import sensor_figures
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect, fit
 from learned_envs.systems.reference import make_reference
 
@@ -64,7 +64,7 @@ def test_it_is_recorded_learned_and_told(task: str, tmp_path: Path) -> None:
 
     config = FitConfig(data=str(tmp_path / "data"), options={"hidden": (8,)}, training=TRAINING)
     simulation = fit(task, tmp_path / "run", config, device="cpu")
-    assert sensor_errors(simulation, recording).keys() == {"forces of constraints"}
+    assert sensor_figures(simulation, recording).keys() == {"forces of constraints"}
     for compile in (False, True):
         # Code is derived for it too: a warning would say that torch steps.
         env = gym.make(f"LearnedSim-{task}-v0", checkpoint=tmp_path / "run", compile=compile)

@@ -31,12 +31,16 @@ class Prediction:
         readings: what each sensor is predicted to read, (*batch, size) by its name.
         disagreement: (*batch), the spread of an ensemble's members about their mean, in units
             of the spread of a step's change over the data; None if it was not asked for.
+        spreads: how wrong each sensor's readings are expected to be, the root of their mean
+            squared error, (*batch, size) by its name; empty if it was not asked for, or if the
+            model is of a time when heads did not say it.
     """
 
     state: State
     displacement: Tensor
     readings: Mapping[str, Tensor] = field(default_factory=dict)
     disagreement: Tensor | None = None
+    spreads: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 Width = Annotated[int, Meta(ge=1, le=16_384)]

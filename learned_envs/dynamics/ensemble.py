@@ -14,6 +14,7 @@ from learned_envs.dynamics.dynamics import Dynamics, Family, Prediction
 from learned_envs.dynamics.heading import Heading
 from learned_envs.dynamics.network import MLP
 from learned_envs.dynamics.sensor import SensorHead
+from learned_envs.dynamics.spread_head import SpreadHead
 from learned_envs.state import State, leaves, rebuilt
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
@@ -39,7 +40,8 @@ class Ensemble(Dynamics):
         model: the members, along a leading axis.
         heading: the frame that the members see the system in; None if it is the world's.
         sensors: what it predicts the readings of, beside the motion.
-        head: the network that predicts them, with as many members; None without sensors.
+        head: the network that predicts them, with as many members; None without sensors. Of models
+            that are new, it says how wrong it may be.
         judges: members that only say how far they are from these; None in most cases.
         starts: (n, nq + nv + leaves), recorded states that episodes start from: q, v and then each
             leaf of the spec; None if the task draws its own.
@@ -57,6 +59,7 @@ class Ensemble(Dynamics):
         members: int,
         sensors: Sequence[Sensor] = (),
         starts: int = 0,
+        spreads: bool = True,
     ) -> None:
         with usual_defaults():
             super().__init__(spec)
@@ -67,9 +70,8 @@ class Ensemble(Dynamics):
             self.model = family.build(spec, members)
             self.heading = Heading.of(spec)
             # Made after the model, so that the model's first weights do not depend on the sensors.
-            self.head = (
-                SensorHead(spec, self.kinematics, self.sensors, members) if self.sensors else None
-            )
+            kind = SpreadHead if spreads else SensorHead
+            self.head = kind(spec, self.kinematics, self.sensors, members) if self.sensors else None
             self.register_buffer("change_spread", torch.ones(spec.nv))
             size = spec.nq + spec.nv + sum(leaf.size for leaf in spec.leaves)
             self.register_buffer("starts", torch.zeros(starts, size) if starts else None)
@@ -93,7 +95,7 @@ class Ensemble(Dynamics):
     def _part(self, chosen: slice | list[int], count: int) -> Ensemble:
         with usual_defaults(random=False):
             starts = 0 if self.starts is None else len(self.starts)
-            own = Ensemble(self.family, self.spec, count, self.sensors, starts)
+            own = Ensemble(self.family, self.spec, count, self.sensors, starts, self.spreads)
             own = own.to(self.q_low.device)
         theirs = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         for name, tensor in (*own.named_parameters(), *own.named_buffers()):
@@ -101,6 +103,11 @@ class Ensemble(Dynamics):
             each = shared.shape != tensor.shape
             tensor.data = shared[chosen] if each else shared
         return own.requires_grad_(False)
+
+    @property
+    def spreads(self) -> bool:
+        """Whether there is a head that says how wrong its readings may be."""
+        return isinstance(self.head, SpreadHead)
 
     def to_bfloat16(self) -> Ensemble:
         """Return a copy whose networks compute in bfloat16."""
@@ -128,13 +135,24 @@ class Ensemble(Dynamics):
         """Return how many members step each state; see `Dynamics.copies`."""
         return 1 if self._grouping_pays(state) and not disagreement else self.members
 
-    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
-        """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
+    def step(
+        self, state: State, action: Tensor, disagreement: bool = False, spreads: bool = False
+    ) -> Prediction:
+        """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step].
+
+        Args:
+            state: see there.
+            action: (*batch, nu).
+            disagreement: whether to compute the members' disagreement.
+            spreads: whether to say how wrong the readings may be.
+        """
         if self._grouping_pays(state) and not disagreement:
-            return self._step_grouped(state, action)
+            return self._step_grouped(state, action, spreads)
         member = state.memory.get("member")
         first = self._members_first(state)
-        every = self._with_readings(first, action[None])
+        every = self._with_readings(first, action[None], spreads)
+        if member is None:
+            every = _of_the_mean(every)
 
         def choose(values: Tensor) -> Tensor:
             if member is None:
@@ -184,7 +202,7 @@ class Ensemble(Dynamics):
             state, next_state = self.heading.enter_transition(self.kinematics, state, next_state)
         self.model.normalise(state, action, next_state)
 
-    def _step_grouped(self, state: State, action: Tensor) -> Prediction:
+    def _step_grouped(self, state: State, action: Tensor, spreads: bool) -> Prediction:
         """Step every state with its own member only, sorted into a row for each."""
         flat = state.memory["member"].flatten()
         every = torch.arange(self.members, device=flat.device)
@@ -205,7 +223,7 @@ class Ensemble(Dynamics):
             return chosen.reshape(*state.q.shape[:-1], -1)
 
         first = rebuilt(shared, iter(parts))
-        return self._reduce(state, first, self._with_readings(first, u), own)
+        return self._reduce(state, first, self._with_readings(first, u, spreads), own)
 
     def _grouping_pays(self, state: State) -> bool:
         # On a GPU, counting the states of each member would mean waiting for it.
@@ -230,13 +248,14 @@ class Ensemble(Dynamics):
             for name in self.remembers
         }
 
-    def _with_readings(self, state: State, action: Tensor) -> Prediction:
+    def _with_readings(self, state: State, action: Tensor, spreads: bool) -> Prediction:
         """Move each member as `step_members` does, and predict its sensors' readings."""
         every = self.step_members(state, action)
         if self.head is None:
             return every
         action = action.expand(*every.displacement.shape[:-1], -1)
-        return replace(every, readings=self.head(every.state, action))
+        readings, wrong = self.head.predict(every.state, action, spreads)
+        return replace(every, readings=readings, spreads=wrong)
 
     def _disagreement(self, every: Prediction, first: State, action: Tensor) -> Tensor:
         v = every.state.v
@@ -260,6 +279,7 @@ class Ensemble(Dynamics):
         displacement = choose(every.displacement)
         q = self.kinematics.advance(state.q, displacement)
         readings = {name: choose(reading) for name, reading in every.readings.items()}
+        spreads = {name: choose(spread) for name, spread in every.spreads.items()}
         moved = {
             name: choose(leaf.expand(self.members, *leaf.shape[1:]))
             for name, leaf in every.state.memory.items()
@@ -267,4 +287,15 @@ class Ensemble(Dynamics):
         }
         reached = State(q, choose(every.state.v), {**state.memory, **moved})
         reached = reached.remember(**self._members_last(every.state))
-        return Prediction(reached, displacement, readings, disagreement)
+        return Prediction(reached, displacement, readings, disagreement, spreads)
+
+
+def _of_the_mean(every: Prediction) -> Prediction:
+    """Give each member the spread of the error of all members' mean: theirs, and between them."""
+
+    def spread(own: Tensor, reading: Tensor) -> Tensor:
+        squared = own.square() + (reading - reading.mean(0)).square()
+        return squared.mean(0, keepdim=True).sqrt().expand_as(own)
+
+    found = {name: spread(own, every.readings[name]) for name, own in every.spreads.items()}
+    return replace(every, spreads=found)

@@ -41,6 +41,7 @@ class EnvOptions:
     max_disagreement: float | Literal["auto"] | None = "auto"
     disagreement_penalty: float = 0.0
     disagreement_in_info: bool = False
+    readings_in_info: bool = False
     max_episode_steps: int | None = None
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP
     starts: State | None = None
@@ -63,6 +64,7 @@ class EnvOptions:
         argument.choice("precision", self.precision, ("float32", "bfloat16"))
         argument.choice("ensemble", self.ensemble, ("member", "mean"))
         argument.flag("disagreement_in_info", self.disagreement_in_info)
+        argument.flag("readings_in_info", self.readings_in_info)
         argument.number("disagreement_penalty", self.disagreement_penalty, 0)
         self._check_threshold()
         self._check_starts()
@@ -143,6 +145,13 @@ class EnvOptions:
                 "environment with rules='hosted', where its own code is."
             )
         self._check_members(simulation.members)
+        if self.readings_in_info:
+            if not simulation.task.sensors:
+                raise ParameterError(
+                    f"Got readings_in_info=True for {simulation.task.reference_id}, of which no "
+                    "sensor is learned: all that it shows follows from the state. Leave it out."
+                )
+            simulation = simulation.with_readings()
         return simulation.to_bfloat16() if self.precision == "bfloat16" else simulation
 
     def load_motion(self, task: str | None) -> Simulation:

@@ -55,6 +55,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
         disagreement_in_info: bool = False,
+        readings_in_info: bool = False,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -76,6 +77,8 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
                 checkpoint's own threshold, None never truncates.
             disagreement_penalty: subtract this many times the disagreement from the reward.
             disagreement_in_info: compute `info["disagreement"]` even if nothing else needs it.
+            readings_in_info: tell what each sensor reads, `info[NAME]`, and how wrong that may be,
+                `info["NAME_spread"]`, the root mean squared error that is expected.
             render_mode: one of the reference's, or None.
             parameters: the reference environment's own constructor parameters, those of its
                 pictures (`width`, `camera_name`, ...) included.
@@ -96,6 +99,7 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,
             disagreement_in_info=disagreement_in_info,
+            readings_in_info=readings_in_info,
             parameters=parameters,
         )
         self._core = EnvCore(task, options)

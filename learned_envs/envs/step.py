@@ -36,7 +36,7 @@ class EnvStep:
         truncated: (batch) bool, if the model left its data or the task cuts the episode; time
             limits are not known here.
         info: (batch) each: the reference's keys, `diverged` and `out_of_support` as bool, and
-            `disagreement` if it was computed.
+            `disagreement` if it was computed. If asked for, what sensors read: numbers of arrays.
     """
 
     state: State
@@ -95,16 +95,20 @@ class StepFunction:
             (type(simulation.task), repr(simulation.task.parameters)),
             tuple(map(str, how)),
             (self.max_disagreement, self.penalty, self.disagreement, self.exact),
+            simulation.readings,
         )
 
     def __call__(self, state: State, action: Tensor) -> EnvStep:
         """Advance a batch by one step; the action is (batch, nu)."""
         step = self.advance(state, action)
         reward = step.reward
-        info = {
-            **step.info,
-            "diverged": step.diverged,
-        }
+        info = {**step.info, "diverged": step.diverged}
+        for ending, read in (("", step.readings), ("_spread", step.spreads)):
+            info |= {
+                f"{name}{ending}[{place}]": column
+                for name, columns in read.items()
+                for place, column in enumerate(columns.unbind(-1))
+            }
         out_of_support = torch.zeros_like(step.diverged)
         disagreement = step.disagreement
         if disagreement is not None:

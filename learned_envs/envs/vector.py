@@ -66,6 +66,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
         disagreement_in_info: bool = False,
+        readings_in_info: bool = False,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -91,6 +92,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             max_disagreement: truncate if the ensemble's members disagree by more.
             disagreement_penalty: subtract this many times the disagreement from the reward.
             disagreement_in_info: compute the disagreement even if nothing else needs it.
+            readings_in_info: tell what sensors read, and how wrong that may be.
             render_mode: one of the reference's, or None.
             parameters: the reference environment's own constructor parameters.
 
@@ -113,6 +115,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,
             disagreement_in_info=disagreement_in_info,
+            readings_in_info=readings_in_info,
             max_episode_steps=max_episode_steps,
             autoreset_mode=autoreset_mode,
             starts=starts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,9 +14,10 @@ from learned_envs.data.source import Source
 from learned_envs.data.trajectories import Trajectories, Window
 from learned_envs.errors import DatasetError, ParameterError
 from learned_envs.evaluation.report import Curve, Report
+from learned_envs.evaluation.sensors import sensor_figures
 from learned_envs.kinematics import Kinematics
 from learned_envs.simulation import Simulation
-from learned_envs.state import State, joined
+from learned_envs.state import State
 from learned_envs.tasks.task import Task
 
 HORIZONS = (1, 10, 25, 50, 100, 200)
@@ -96,6 +97,8 @@ def evaluate(
 ) -> Report:
     """Roll the ensemble's mean out along held-out trajectories, beside holding the first state.
 
+    Readings of sensors are measured one step ahead.
+
     Errors are standardised squared errors; see
     [`Yardstick.error`][learned_envs.evaluation.evaluation.Yardstick.error].
 
@@ -113,7 +116,9 @@ def evaluate(
     if not isinstance(data, Recording):
         argument.function("data.load", getattr(data, "load", None))
         data = data.load()
-    return compare(data, simulation, {"model": model_of(simulation)}, horizons, trajectories, seed)
+    predictors = {"model": model_of(simulation)}
+    report = compare(data, simulation, predictors, horizons, trajectories, seed)
+    return replace(report, sensors=sensor_figures(simulation, data))
 
 
 def compare(
@@ -179,42 +184,6 @@ def compare(
             Curve(name, tuple(error.median(0).values.tolist()), tuple(error.mean(0).tolist()))
         )
     return Report(spec.reference_id, kept, len(rows), tuple(curves))
-
-
-@torch.no_grad()
-def sensor_errors(
-    simulation: Simulation, recording: Recording, steps: int = 20_000, seed: int = 0
-) -> dict[str, float]:
-    """Measure the readings that the ensemble's mean predicts one step ahead.
-
-    Args:
-        simulation: the model.
-        recording: held-out episodes.
-        steps: how many to draw.
-        seed: decides which.
-
-    Returns:
-        The mean squared error of each sensor, by name, in units of its variance over these steps:
-        1 is what predicting the mean would give. Sensors that do not vary are left out.
-    """
-    sensors, device = simulation.task.sensors, simulation.device
-    if not sensors:
-        return {}
-    held = Trajectories.of(recording, simulation.task.spec, device, sensors)
-    generator = torch.Generator(device).manual_seed(seed)
-    predicted, true = [], []
-    for rows in torch.split(held.draw((steps,), 1, generator), CHUNK):
-        window = held.window(rows, 1)
-        predicted.append(simulation.dynamics.step(window.start, window.actions[:, 0]).readings)
-        true.append({name: read[:, 0] for name, read in window.readings.items()})
-    errors = {}
-    for name, read in joined(true).items():
-        variance = read.var(0)
-        varies = variance > 1e-12
-        if varies.any():
-            squared = (joined(predicted)[name] - read).square().mean(0)
-            errors[name] = (squared.double() / variance.double())[varies].mean().item()
-    return errors
 
 
 def model_of(

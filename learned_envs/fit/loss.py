@@ -7,6 +7,7 @@ from torch import Tensor
 
 from learned_envs.data.trajectories import Window
 from learned_envs.dynamics.ensemble import Ensemble
+from learned_envs.dynamics.sensor import mean_norm
 from learned_envs.evaluation.evaluation import offset, still
 from learned_envs.state import State
 
@@ -45,14 +46,9 @@ class RolloutLoss:
             action = window.actions[..., t, :]
             state = dynamics.step_members(state, action).state
             off = offset(dynamics.kinematics, window.after(t + 1), state)
-            loss = loss + _norm(off / self.unit)
+            loss = loss + mean_norm(off / self.unit)
             if head is not None:
                 readings = {name: read[..., t, :] for name, read in window.readings.items()}
-                loss = loss + _norm(head.error(state.detach(), action, readings))
+                loss = loss + head.loss(state.detach(), action, readings)
             state = window.told(state, t + 1, dynamics.computes)
         return loss / window.length
-
-
-def _norm(error: Tensor) -> Tensor:
-    """Return the mean norm of (*batch, n) errors; its gradient is finite at zero."""
-    return (error.square().mean(-1) + 1e-6).sqrt().mean()

@@ -22,7 +22,7 @@ from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.dynamics.network import shapes_alone
 from learned_envs.errors import ParameterError
-from learned_envs.evaluation.evaluation import evaluate, sensor_errors
+from learned_envs.evaluation.evaluation import evaluate
 from learned_envs.fit.config import FitConfig
 from learned_envs.fit.folder import FILE_NAME, PLOT_FILE
 from learned_envs.fit.observer import Observer
@@ -116,7 +116,7 @@ def fit_model(
     simulation = Simulation(asked.task, dynamics)
     report = evaluate(simulation, held_out)
     report.plot(out / PLOT_FILE)
-    read = sensor_errors(simulation, held_out)
+    read = {name: figures.error for name, figures in report.sensors.items()}
     rules = entries.rules
     if rules is not None:
         learned = {n: read.get(n.partition(".")[2]) for n in rules.inputs if _learned(n, sensors)}

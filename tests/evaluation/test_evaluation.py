@@ -17,9 +17,9 @@ from learned_envs.evaluation.evaluation import (
     compare,
     evaluate,
     model_of,
-    sensor_errors,
     stay_at_the_end,
 )
+from learned_envs.evaluation.sensors import sensor_figures
 from learned_envs.evaluation.twin import twin
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
@@ -105,11 +105,11 @@ def test_seeds_make_two_evaluations_equal(recording, simulation):
 
 
 def test_only_sensors_that_vary_have_an_error(recording, simulation, double_pendulum_data):
-    assert sensor_errors(simulation, recording) == {}
+    assert sensor_figures(simulation, recording) == {}
     data, task = double_pendulum_data, registry.task_class("InvertedDoublePendulum")
     model = Ensemble(SecondOrder(hidden=(16,)), data.spec, 2, task.sensors)
     double = Simulation(task.create(data.spec, {}), model)
     recording = data.load()
-    assert list(sensor_errors(double, recording)) == [sensor.name for sensor in task.sensors]
+    assert list(sensor_figures(double, recording)) == [sensor.name for sensor in task.sensors]
     untouched = replace(recording, observations=np.zeros_like(recording.observations))
-    assert sensor_errors(double, untouched) == {}
+    assert sensor_figures(double, untouched) == {}

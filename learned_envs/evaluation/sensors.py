@@ -1,0 +1,80 @@
+"""How close predicted readings of sensors are, and whether the model knows how close."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from learned_envs.data.recording import Recording
+from learned_envs.data.trajectories import Trajectories
+from learned_envs.dynamics import Ensemble
+from learned_envs.figures import SensorFigures
+from learned_envs.simulation import Simulation
+from learned_envs.state import joined
+
+CHUNK = 4096
+"""Steps predicted at once."""
+
+
+@torch.no_grad()
+def sensor_figures(
+    simulation: Simulation, recording: Recording, steps: int = 20_000, seed: int = 0
+) -> dict[str, SensorFigures]:
+    """Measure the readings that the ensemble's mean predicts one step ahead.
+
+    Args:
+        simulation: the model.
+        recording: held-out episodes.
+        steps: how many to draw.
+        seed: decides which.
+
+    Returns:
+        Figures by the sensor's name. Sensors that do not vary over these steps are left out, and
+        those that the recording lacks.
+    """
+    device, dynamics = simulation.device, simulation.dynamics
+    sensors = [
+        sensor
+        for sensor in simulation.task.sensors
+        if sensor.place is not None or sensor.name in recording.columns
+    ]
+    if not sensors or not isinstance(dynamics, Ensemble):
+        return {}
+    held = Trajectories.of(recording, simulation.task.spec, device, sensors)
+    generator = torch.Generator(device).manual_seed(seed)
+    predicted, spreads, true = [], [], []
+    for rows in torch.split(held.draw((steps,), 1, generator), CHUNK):
+        window = held.window(rows, 1)
+        said = dynamics.step(window.start, window.actions[:, 0], spreads=True)
+        predicted.append(said.readings)
+        spreads.append(said.spreads)
+        true.append({name: read[:, 0] for name, read in window.readings.items()})
+    said_spreads = joined(spreads)
+    figures = {}
+    for name, read in joined(true).items():
+        found = _figures(read, joined(predicted)[name], said_spreads.get(name))
+        if found is not None:
+            figures[name] = found
+    return figures
+
+
+def _figures(read: Tensor, predicted: Tensor, spread: Tensor | None) -> SensorFigures | None:
+    """Compare readings (n, size) with what was predicted; None if they do not vary."""
+    varies = read.var(0) > 1e-12
+    if not varies.any():
+        return None
+    error = (predicted - read).abs()[:, varies]
+    variance = read[:, varies].double().var(0)
+    share = (error.double().square().mean(0) / variance).mean().item()
+    if spread is None:
+        return SensorFigures(share)
+    read, spread = read[:, varies], spread[:, varies]
+    busy = read != read.mode(0).values
+
+    def within(chosen: Tensor) -> tuple[float, float]:
+        once, twice = ((error <= times * spread)[chosen].double().mean() for times in (1, 2))
+        return once.item(), twice.item()
+
+    return SensorFigures(
+        share, within(torch.ones_like(busy)), busy.double().mean().item(), within(busy)
+    )
