@@ -136,6 +136,11 @@ class Evaluate:
     """Where to draw the errors. If not given: errors.png in the fit's folder, or here."""
     device: Annotated[str | None, arg(metavar="NAME")] = None
     """Where to roll out. If not given: a GPU if there is one."""
+    agent: UseAppendAction[Annotated[tuple[tuple[Path, ...], ...], arg(metavar="PATH ...")]] = ()
+    """Agents to run full episodes of, inside and in the real environment from the same starts; see
+    `collect`. What is told is how often they fall."""
+    episodes: Annotated[int, Meta(ge=1, le=10**5)] = 50
+    """Episodes of each of these agents."""
 
     def run(self) -> None:
         """Measure, print and draw."""
@@ -151,6 +156,21 @@ class Evaluate:
         print(where)
         report.plot(plot)
         print(f"wrote {plot}")
+        if self.agent:
+            self._run_agents()
+
+    def _run_agents(self) -> None:
+        """Run full episodes of agents."""
+        from learned_envs.card import read_card
+        from learned_envs.checkpoint import find_device
+        from learned_envs.evaluation.long_run import long_run
+        from learned_envs.sb3 import SavedAgent
+        from learned_envs.simulation import Simulation
+
+        task = read_card(self.run_or_id).task
+        simulation = Simulation.load(self.run_or_id, find_device(self.device))
+        for agent in (SavedAgent(path) for paths in self.agent for path in paths):
+            print(long_run(agent, task, simulation, self.episodes).told(agent.name))
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from learned_envs import registry
 from learned_envs.collect.recorder import Policy, Recorder
 from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.recording import Array, Episode, Recording
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.evaluation.evaluation import offset, still
-from learned_envs.evaluation.returns import episode_limit, in_torch
+from learned_envs.evaluation.returns import UNLIMITED, in_torch
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
-from learned_envs.systems.reference import make_reference, spec_of
+from learned_envs.systems.reference import make_reference, registered, spec_of
+from learned_envs.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,16 @@ class LongRun:
     fell_outside: float
     diverged: float
 
+    def told(self, name: str) -> str:
+        """Say in a line how often an agent falls, and how far states are apart."""
+        distance, ratio = np.abs(self.mean), self.spread
+        return (
+            f"{name}: falls in {self.fell_inside:.0%} of episodes inside and "
+            f"{self.fell_outside:.0%} outside, {self.diverged:.0%} leave the data; means of states "
+            f"are {np.median(distance):.2g} spreads apart in the median and {distance.max():.2g} at "
+            f"most, spreads inside are {np.median(ratio):.2g} of those outside in the median"
+        )
+
 
 def long_run(
     policy: Policy, task: str, simulation: Simulation, episodes: int = 100, seed: int = 0
@@ -56,18 +66,18 @@ def long_run(
         episodes: how many of each.
         seed: decides the first start and the members.
     """
-    real = run_outside(policy, task, episodes, seed)
+    spec = simulation.task.spec
+    real = run_outside(policy, task, episodes, seed, spec)
     first = torch.as_tensor(real.offsets)
-    outside = Trajectories.of(real, simulation.task.spec).states()
+    outside = Trajectories.of(real, spec).states()
     device = simulation.device
     generator = torch.Generator(device).manual_seed(seed)
     start = simulation.dynamics.begin(outside[first].to(device), generator)
 
-    limit = episode_limit(registry.env_id(task))
     with torch.no_grad():
-        rollout = simulation.rollout(start, in_torch(policy), limit)
+        rollout = simulation.rollout(start, in_torch(policy), step_limit(task))
         alive, states = rollout.alive, rollout.states
-        fell = (alive & simulation.task.terminated(states)[:, 1:]).any(1)
+        fell = rollout.terminated.any(1)
         diverged = ~alive[:, -1] & ~fell
         reached = states[torch.cat((alive[:, :1], alive), 1)]
         inside = coordinates(simulation, reached, outside.to(device))
@@ -83,19 +93,33 @@ def long_run(
     )
 
 
-def run_outside(policy: Policy, task: str, episodes: int, seed: int) -> Recording:
-    """Record full episodes of a policy in the real environment, from the task's own starts."""
+def step_limit(task: str) -> int:
+    """Return the steps after which the real environment of a task truncates an episode."""
+    return int(registered(task).max_episode_steps or UNLIMITED)
+
+
+def run_outside(
+    policy: Policy, task: str, episodes: int, seed: int, spec: SystemSpec | None = None
+) -> Recording:
+    """Record full episodes of a policy in the real environment, from the task's own starts.
+
+    Args:
+        policy: from observations (*batch, n) to actions (*batch, nu).
+        task: its name.
+        episodes: how many.
+        seed: decides the first start.
+        spec: the system, if that is known.
+    """
+    spec = spec_of(task) if spec is None else spec
     recorded: list[Episode] = []
-    with closing(
-        Recorder(make_reference(task), "agent", recorded.append, spec=spec_of(task))
-    ) as env:
+    with closing(Recorder(make_reference(task), "agent", recorded.append, spec=spec)) as env:
         expect_spaces(policy, env.observation_space, env.action_space)
         for episode in range(episodes):
             observation, _ = env.reset(seed=seed + episode)
-            ended = False
-            while not ended:
+            for _ in range(step_limit(task)):
                 observation, _, terminated, truncated, _ = env.step(policy(observation))
-                ended = terminated or truncated
+                if terminated or truncated:
+                    break
     return Recording.of(recorded)
 
 
