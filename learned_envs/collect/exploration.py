@@ -36,6 +36,8 @@ FALL_STEPS = 100
 """How many steps they go on."""
 LONGEST = 1000
 """Steps of an episode that the environment itself does not limit."""
+AT_REST, RESTING_STEPS = 1e-3, 25
+"""A system without actuators that moved less fast for so many steps stays where it is."""
 LONGEST_TIME_CONSTANT = 50.0
 """Steps; the shortest is 1."""
 ALTERNATING_FRACTION = 0.25
@@ -187,12 +189,17 @@ class Explorer:
         if rng.random() < PERTURBED_FRACTION:
             observation = self._perturb(recorder, rng)
         act = self._behaviour(policy, rng)
-        spec = recorder.spec
+        spec, still = recorder.spec, 0
         unlimited = spec is None or spec.max_episode_steps is None
         for _ in range(min(limit, LONGEST) if unlimited else limit):
             observation, _, terminated, truncated, _ = recorder.step(act(observation))
             if terminated or truncated:
                 return
+            still += 1
+            if self.spec.nu or np.abs(Adapter(recorder).data.qvel).max(initial=0.0) > AT_REST:
+                still = 0
+            if still == RESTING_STEPS:
+                break
         recorder.cut()
 
     def _perturb(self, recorder: Recorder, rng: np.random.Generator) -> Array:
