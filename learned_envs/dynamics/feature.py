@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from learned_envs.dynamics.coordinates import Coordinates
 from learned_envs.dynamics.frame import Frames
 from learned_envs.dynamics.given import seen_size
 from learned_envs.errors import ShapeError
@@ -68,13 +69,10 @@ class Standardised(nn.Module):
 class Features(Standardised):
     """Invariant coordinates, velocities, what is given and contact geometry, standardised.
 
-    Cyclic coordinates are left out, and unlimited angles enter by their sine and cosine. A free
-    body is seen in its own frame: its velocity, those of its contact points, and which way is up.
-    Where it heads enters only if the motion may depend on it, because the body's place in the
-    world is not cyclic. Of each contact point the network sees its height now and after a
-    ballistic step, squashed at two scales, and its velocity. If `limit_times` are given, it sees
-    how far each limited joint will be from its limits after so many steps of unchanged velocity,
-    squashed at two scales.
+    A free body is seen in its own frame; see `Coordinates` and `Frames`. Of each contact point the
+    network sees its height now and after a ballistic step, squashed at two scales, and its
+    velocity. If `limit_times` are given, it sees how far each limited joint will be from its limits
+    after so many steps of unchanged velocity, squashed at two scales.
 
     Attributes:
         size: how many features there are.
@@ -83,9 +81,6 @@ class Features(Standardised):
         frames: of free bodies.
     """
 
-    plain: Tensor
-    angles: Tensor
-    upward: Tensor
     places: Tensor | None
     squash: Tensor
     limit_map: Tensor
@@ -115,17 +110,7 @@ class Features(Standardised):
         self.register_buffer(
             "places", self.frames.places(kinematics.contact_base), persistent=False
         )
-        angles = list(spec.turning)
-        free = [joint for joint in spec.joints if joint.kind == "free"]
-        hidden = {*spec.cyclic, *angles, *(j.q + 3 + i for j in free for i in range(4))}
-        plain = [i for i in range(spec.nq) if i not in hidden]
-        # Of the world's axes in a body's frame, z says what is up, and x and y say all else.
-        axes = [(2,) if j.q in spec.cyclic and not headings else (0, 1) for j in free]
-        upward = [3 * body + axis for body, shown in enumerate(axes) for axis in shown]
-        columns = {"plain": plain, "angles": angles, "upward": upward}
-        for name, indices in columns.items():
-            index = torch.tensor(indices, dtype=torch.long)
-            self.register_buffer(name, index, persistent=False)
+        self.coordinates = Coordinates(spec, self.frames, headings)
         limits = [(j, limit) for j in spec.joints if j.limits is not None for limit in j.limits]
         seen = [(*when, *limit) for when in product(limit_times, LIMIT_SCALES) for limit in limits]
         beyond = torch.zeros(len(seen), spec.nq + spec.nv)
@@ -171,7 +156,7 @@ class Features(Standardised):
         What hardly varies, such as a squashed height far from the ground, is not scaled to unit
         spread, because that would magnify its rounding.
         """
-        first = len(self.plain) + v.shape[-1] + self.given
+        first = len(self.coordinates.travel) + v.shape[-1] + self.given
         leaves = slice(first - self.seen, first) if self.seen else None
         self.measure(self._raw(q, v, given, self.frames(q)), LEAST_SPREAD, leaves)
 
@@ -181,13 +166,8 @@ class Features(Standardised):
                 f"Got {given.shape[-1]} numbers beside q and v, expected {self.given}: the action "
                 "and the leaves that the spec says are seen. Pass given_by(spec, state, action)."
             )
-        parts = [q.index_select(-1, self.plain), self.frames.enter(rotation, v), given]
-        if len(self.angles):
-            angles = q.index_select(-1, self.angles)
-            parts += [angles.sin(), angles.cos()]
-        if len(self.upward):
-            axes = rotation.flatten(-3, -2).index_select(-2, self.upward)
-            parts.append(axes.flatten(-2))
+        parts = [self.coordinates.travelled(q), self.frames.enter(rotation, v), given]
+        parts += self.coordinates.turned(q, rotation)
         near = []
         if self.contact_geometry:
             height, later, velocity = self.kinematics.contacts(q, v)

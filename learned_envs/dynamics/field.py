@@ -74,4 +74,7 @@ class FieldDynamics(Dynamics):
         for _ in range(self.substeps):
             moved, change = integrate(field, advance, q, v, h)
             q, v, displacement = advance(q, moved), v + change, displacement + moved
+        if self.frames.rotates and self.substeps > 1:
+            whole = self.kinematics.difference(state.q, q)
+            displacement = self.frames.overall(displacement, whole)
         return Prediction(State(q, v, state.memory), displacement)

@@ -40,7 +40,9 @@ class ForcedHamiltonianDynamics(HamiltonianDynamics):
     def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rates of q and p; see `HamiltonianDynamics.field`."""
         rate, force = super().field(q, v, given)
-        return rate, force + self.forces(self.posture(q, given), rate, given)
+        rotation, posture = self.frames(q), self.posture(q, given)
+        added = self.forces(posture, self.frames.enter(rotation, rate), given)
+        return rate, force + self.frames.leave(rotation, added)
 
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""

@@ -31,6 +31,8 @@ class Frames(nn.Module):
     quaternions: Tensor
     linear: Tensor
     linear_last: Tensor
+    angular: Tensor
+    angular_last: Tensor
 
     def __init__(self, spec: SystemSpec) -> None:
         super().__init__()
@@ -42,6 +44,8 @@ class Frames(nn.Module):
             quaternions=_rows([range(joint.q + 3, joint.q + 7) for joint in free]),
             linear=_rows([range(joint.v, joint.v + 3) for joint in free]),
             linear_last=replacing(spec.nv, [joint.v + i for joint in free for i in range(3)]),
+            angular=_rows([range(joint.v + 3, joint.v + 6) for joint in free]),
+            angular_last=replacing(spec.nv, [joint.v + i for joint in free for i in range(3, 6)]),
         )
 
     def forward(self, q: Tensor) -> Tensor:
@@ -60,6 +64,26 @@ class Frames(nn.Module):
     def leave(self, rotation: Tensor, vector: Tensor) -> Tensor:
         """Return what is along own axes, (*batch, nv), as MuJoCo has it."""
         return self._turned(vector, rotation.mT) if self.rotates else vector
+
+    def overall(self, summed: Tensor, whole: Tensor) -> Tensor:
+        """Return the displacement of several in a row, (*batch, nv): turns do not add up.
+
+        Args:
+            summed: their sum, which is exact along axes that do not turn.
+            whole: from the first place to the last.
+        """
+        turned = chosen(whole, self.angular).flatten(-2)
+        return torch.cat([summed, turned], -1).index_select(-1, self.angular_last)
+
+    def turning(self, momentum: Tensor, v: Tensor) -> Tensor:
+        """Return the rate of momenta, (*batch, nv), that is due to the turning of own axes alone.
+
+        A free joint's angular momentum p along own axes changes by p x w if nothing acts on it:
+        Euler's equation. Without free joints there are none.
+        """
+        spin = torch.linalg.cross(chosen(momentum, self.angular), chosen(v, self.angular))
+        whole = torch.cat([torch.zeros_like(momentum), spin.flatten(-2)], -1)
+        return whole.index_select(-1, self.angular_last)
 
     def places(self, base: Tensor) -> Tensor | None:
         """Return what `points` takes, of the free joints (m) that points hang on; -1 for none."""

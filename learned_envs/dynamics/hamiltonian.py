@@ -8,6 +8,7 @@ with a learned inverse inertia and momenta p = M(q) v, is as in Zhong, Dey and C
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -39,14 +40,17 @@ class Hamiltonian(Family):
         """Make an untrained model of the system.
 
         Raises:
-            ParameterError: if the system has free joints.
             UnknownNameError: if there is no such integrator.
         """
         return HamiltonianDynamics(self, spec, members)
 
 
 class HamiltonianDynamics(FieldDynamics):
-    """The vector field dq/dt = dH/dp, dp/dt = -dH/dq with learned H, and p = M(q) v."""
+    """The vector field dq/dt = dH/dp, dp/dt = -dH/dq with learned H, and p = M(q) v.
+
+    The inertia and H are learned in the frames of free bodies. The angular momentum of such a body
+    is along its own axes, which turn: they add p x dH/dp to its rate.
+    """
 
     speed: Tensor
 
@@ -54,7 +58,7 @@ class HamiltonianDynamics(FieldDynamics):
         super().__init__(spec, config.integrator, config.substeps, GENERAL)
         self.mechanical, self.members = config.mechanical, members
         self.posture = Posture(spec)
-        self.mobility = PositiveMatrix(self.posture.size, spec.nv, config, members)
+        self.mobility = PositiveMatrix(self.posture, spec.nv, config, members)
         inputs = self.posture.size + (0 if config.mechanical else spec.nv)
         self.energy = MLP(inputs, 1, config.hidden, members, config.activation, offset=False)
         self.change = OutputScaler(spec.nv)
@@ -62,7 +66,7 @@ class HamiltonianDynamics(FieldDynamics):
 
     def hamiltonian(self, q: Tensor, p: Tensor, given: Tensor) -> Tensor:
         """Return the energy, (*batch), up to a constant."""
-        posture = self.posture(q, given)
+        posture, p = self.posture(q, given), self.frames.enter(self.frames(q), p)
         if self.mechanical:
             speed = self.mobility.root(posture).mT @ p.unsqueeze(-1)
             potential: Tensor = self.energy(posture).squeeze(-1)
@@ -76,16 +80,22 @@ class HamiltonianDynamics(FieldDynamics):
     def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rates of q and p; what `FieldDynamics.field` calls v is the momentum."""
         by_q, by_p = gradients(lambda q, p: self.hamiltonian(q, p, given), q, v)
-        return by_p, -by_q
+        force = -self.kinematics.gradient(q, by_q)
+        if self.frames.rotates:
+            force = force + self.frames.turning(v, by_p)
+        return by_p, force
 
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
         state = apart(state, self.members)
         given = given_by(self.spec, state, action)
-        momentum = self.mobility.solve(self.posture(state.q, given), state.v)
-        ahead = super().step(replace(state, v=momentum), action)
-        speed = self.mobility.times(self.posture(ahead.state.q, given), ahead.state.v)
-        v = state.v + self.change.clamp(speed - state.v)
+        enter, leave, before = self.frames.enter, self.frames.leave, self.frames(state.q)
+        momentum = self.mobility.solve(self.posture(state.q, given), enter(before, state.v))
+        ahead = super().step(replace(state, v=leave(before, momentum)), action)
+        after, posture = self.frames(ahead.state.q), self.posture(ahead.state.q, given)
+        speed = leave(after, self.mobility.times(posture, enter(after, ahead.state.v)))
+        change = self.change.clamp(enter(before, speed - state.v))
+        v = state.v + leave(before, change)
         return replace(ahead, state=replace(ahead.state, v=v))
 
     @torch.no_grad()
@@ -93,6 +103,7 @@ class HamiltonianDynamics(FieldDynamics):
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.posture.normalise(state.q, given_by(self.spec, state, action))
-        self.change.normalise(next_state.v - state.v)
-        self.speed.copy_(state.v.std(0).clamp_min(1e-8))
+        enter = partial(self.frames.enter, self.frames(state.q))
+        self.change.normalise(enter(next_state.v - state.v))
+        self.speed.copy_(enter(state.v).std(0).clamp_min(1e-8))
         self.mobility.unit.copy_((self.change.spread / self.spec.dt).sqrt())

@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from learned_envs.dynamics.coordinates import Coordinates
 from learned_envs.dynamics.dynamics import Family
 from learned_envs.dynamics.feature import Standardised
+from learned_envs.dynamics.frame import Frames
 from learned_envs.dynamics.given import seen_size
 from learned_envs.dynamics.network import MLP
-from learned_envs.errors import ParameterError
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -29,37 +30,21 @@ INITIAL_DAMPING = 0.1
 
 
 class Posture(Standardised):
-    """What functions of position alone see: q without cyclic coordinates, standardised.
-
-    Unlimited angles enter by their sine and cosine. Leaves of the state come last.
+    """What functions of position alone see: `Coordinates`, standardised. Leaves come last.
 
     Attributes:
         size: how many features there are.
         seen: how many of them are of leaves.
     """
 
-    plain: Tensor
-    angles: Tensor
-
     def __init__(self, spec: SystemSpec) -> None:
-        """Sort the coordinates.
-
-        Raises:
-            ParameterError: if the system has free joints, because their q has no momenta.
-        """
         super().__init__()
-        if spec.nq != spec.nv:
-            raise ParameterError(
-                f"{spec.reference_id} has free joints, expected slides and hinges only: momenta "
-                "belong to generalised coordinates. Take second_order, or write the joint as "
-                "slides and hinges in the MJCF."
-            )
-        angles = list(spec.turning)
-        plain = [i for i in range(spec.nq) if i not in {*spec.cyclic, *angles}]
+        self.frames = Frames(spec)
+        self.coordinates = Coordinates(spec, self.frames)
         self.seen = seen_size(spec)
-        self.size = len(plain) + 2 * len(angles) + self.seen
-        self.register_buffer("plain", torch.tensor(plain, dtype=torch.long), persistent=False)
-        self.register_buffer("angles", torch.tensor(angles, dtype=torch.long), persistent=False)
+        with torch.no_grad():
+            q = torch.tensor(spec.q0, dtype=torch.float32)
+            self.size = self._raw(q, torch.zeros(spec.nu + self.seen)).shape[-1]
         self.hold(self.size)
 
     def forward(self, q: Tensor, given: Tensor) -> Tensor:
@@ -73,8 +58,7 @@ class Posture(Standardised):
         self.measure(self._raw(q, given), leaves=leaves)
 
     def _raw(self, q: Tensor, given: Tensor) -> Tensor:
-        angles = q.index_select(-1, self.angles)
-        parts = [q.index_select(-1, self.plain), angles.sin(), angles.cos()]
+        parts = [self.coordinates.travelled(q), *self.coordinates.turned(q, self.frames(q))]
         if self.seen:
             parts.append(given[..., -self.seen :].expand(*q.shape[:-1], -1))
         return torch.cat(parts, -1)
@@ -90,18 +74,22 @@ class PositiveMatrix(nn.Module):
     unit: Tensor
     triangle: Tensor
 
-    def __init__(self, posture: int, size: int, family: Family, members: int | None) -> None:
+    def __init__(self, posture: Posture, size: int, family: Family, members: int | None) -> None:
         """Make it.
 
         Args:
-            posture: size of the posture.
+            posture: what it is a function of.
             size: rows of the matrix.
             family: says how wide the network is.
             members: as in `Family.build`.
         """
         super().__init__()
         entries = size * (size + 1) // 2
-        self.network = MLP(posture, entries, family.hidden, members, family.activation)
+        # Of many rows whose entries are as large as the diagonal, a triangle is nearly singular
+        # (Viswanath and Trefethen, "Condition Numbers of Random Triangular Matrices", 1998).
+        # Models of systems without free joints were trained without this.
+        self.coupling = size**-0.5 if posture.frames.rotates else 1.0
+        self.network = MLP(posture.size, entries, family.hidden, members, family.activation)
         self.register_buffer("unit", torch.ones(size))
         self.register_buffer("triangle", torch.tril_indices(size, size), persistent=False)
 
@@ -111,7 +99,7 @@ class PositiveMatrix(nn.Module):
         entries = self.network(posture)
         row, column = self.triangle.unbind()
         root = entries.new_zeros(*entries.shape[:-1], size, size)
-        root[..., row, column] = entries
+        root[..., row, column] = entries * self.coupling
         diagonal = root.diagonal(dim1=-2, dim2=-1)
         # One if the network gives zero.
         positive = F.softplus(diagonal + SOFTPLUS_ONE) + LEAST_ROOT
@@ -141,7 +129,7 @@ class Forces(nn.Module):
         super().__init__()
         self.seen = posture.seen
         self.shape = (spec.nv, spec.nu + self.seen)
-        self.damping = PositiveMatrix(posture.size, spec.nv, family, members)
+        self.damping = PositiveMatrix(posture, spec.nv, family, members)
         self.damping.unit.fill_(INITIAL_DAMPING)
         gains = math.prod(self.shape)
         self.control = (

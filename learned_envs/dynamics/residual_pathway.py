@@ -49,10 +49,12 @@ class ResidualPathwayDynamics(ForcedHamiltonianDynamics):
     def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rates of q and p; see `HamiltonianDynamics.field`."""
         rate, force = super().field(q, v, given)
-        added = self.free(self.features(q, rate, given))
+        rotation, leave = self.frames(q), self.frames.leave
+        added = self.free(self.features(q, rate, given, rotation))
         # The force needs no scale: a force of one makes an acceleration of the data's spread.
         correction = self.correction(added[..., self.spec.nv :])
-        return rate + correction, force + added[..., : self.spec.nv]
+        added = added[..., : self.spec.nv]
+        return rate + leave(rotation, correction), force + leave(rotation, added)
 
     def priors(self) -> Iterator[tuple[nn.Parameter, float]]:
         """Return every parameter with its factor of weight decay; see `Dynamics.priors`."""
@@ -66,4 +68,5 @@ class ResidualPathwayDynamics(ForcedHamiltonianDynamics):
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
         rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
-        self.correction.normalise(rate - 0.5 * (state.v + next_state.v))
+        slip = self.frames.enter(self.frames(state.q), rate - 0.5 * (state.v + next_state.v))
+        self.correction.normalise(slip)

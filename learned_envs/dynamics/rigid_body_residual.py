@@ -7,6 +7,7 @@ Hao et al., "Neural Motion Simulator: Pushing the Limit of World Models in Reinf
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -52,7 +53,7 @@ class RigidBodyResidualDynamics(FieldDynamics):
         super().__init__(spec, config.integrator, config.substeps)
         nv = spec.nv
         self.posture = Posture(spec)
-        self.mobility = PositiveMatrix(self.posture.size, nv, config, members)
+        self.mobility = PositiveMatrix(self.posture, nv, config, members)
         self.motion = Features(spec, self.kinematics, contact_geometry=False)
         self.force = MLP(self.motion.size, nv, config.hidden, members, config.activation)
         limit_times = LIMIT_TIMES if config.joint_limits else ()
@@ -65,17 +66,19 @@ class RigidBodyResidualDynamics(FieldDynamics):
 
     def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        force = self.force(self.motion(q, v, given))
+        rotation, leave = self.frames(q), self.frames.leave
+        force = self.force(self.motion(q, v, given, rotation))
         # In units of the acceleration's spread, like the inertia.
         acceleration = self.mobility.times(self.posture(q, given), force)
         rate = torch.zeros_like(acceleration)
         # Members that share a state differ in their accelerations.
-        features = self.features(q, v, given).expand(*acceleration.shape[:-1], -1)
+        features = self.features(q, v, given, rotation).expand(*acceleration.shape[:-1], -1)
         for corrector in self.correctors:
             added = corrector(torch.cat([features, acceleration], -1))
             acceleration = acceleration + added[..., : self.spec.nv]
             rate = rate + added[..., self.spec.nv :]
-        return v + self.correction(rate), self.acceleration(acceleration)
+        rate, acceleration = self.correction(rate), self.acceleration(acceleration)
+        return v + leave(rotation, rate), leave(rotation, acceleration)
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
@@ -85,6 +88,7 @@ class RigidBodyResidualDynamics(FieldDynamics):
         self.posture.normalise(state.q, given)
         for features in (self.motion, self.features):
             features.normalise(state.q, state.v, given)
-        self.acceleration.normalise((next_state.v - state.v) / self.spec.dt)
+        enter = partial(self.frames.enter, self.frames(state.q))
+        self.acceleration.normalise(enter((next_state.v - state.v) / self.spec.dt))
         rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
-        self.correction.normalise(rate - 0.5 * (state.v + next_state.v))
+        self.correction.normalise(enter(rate - 0.5 * (state.v + next_state.v)))

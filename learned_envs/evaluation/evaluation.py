@@ -32,6 +32,17 @@ def offset(kinematics: Kinematics, origin: State, target: State) -> Tensor:
     return torch.cat([kinematics.difference(origin.q, target.q), target.v - origin.v], -1)
 
 
+def spread(kinematics: Kinematics, offsets: Tensor) -> Tensor:
+    """Return the standard deviation of each dimension of offsets (n, 2 nv), (2 nv).
+
+    A free body has the same along x and along y, so that errors do not depend on its heading.
+    """
+    each = offsets.std(0).reshape(2, -1)
+    pairs = each[:, kinematics.horizontal]
+    each[:, kinematics.horizontal] = pairs.square().mean(-1, True).sqrt().expand_as(pairs)
+    return each.reshape(-1)
+
+
 def still(state: State) -> State:
     """Return a batch's first position, at rest, for all of it: an origin to measure from."""
     return State(state.q[:1].expand_as(state.q), torch.zeros_like(state.v))
@@ -59,13 +70,13 @@ class Yardstick:
             DatasetError: if nothing moves in them, or too far for float32.
         """
         states = trajectories.states()
-        spread = offset(kinematics, still(states), states).std(0)
-        if not spread.isfinite().all():
+        unit = spread(kinematics, offset(kinematics, still(states), states))
+        if not unit.isfinite().all():
             raise DatasetError(
                 "The spread of the held-out episodes is not finite in float32. Look for outliers "
                 "in the data, and leave them out."
             )
-        weight = torch.where(spread > 1e-6, 1 / spread, 0.0)
+        weight = torch.where(unit > 1e-6, 1 / unit, 0.0)
         # A cyclic coordinate has the same index in q and in v: both precede any quaternion's end.
         weight[list(cyclic)] = 0.0
         if not weight.any():

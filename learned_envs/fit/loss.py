@@ -8,7 +8,7 @@ from torch import Tensor
 from learned_envs.data.trajectories import Window
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.dynamics.sensor import mean_norm
-from learned_envs.evaluation.evaluation import offset, still
+from learned_envs.evaluation.evaluation import offset, spread, still
 from learned_envs.state import State
 
 
@@ -33,8 +33,8 @@ class RolloutLoss:
         """
         self.dynamics = dynamics
         kinematics = dynamics.kinematics
-        change = offset(kinematics, before, after).std(0)
-        unit = (change * offset(kinematics, still(before), before).std(0)).sqrt()
+        change = spread(kinematics, offset(kinematics, before, after))
+        unit = (change * spread(kinematics, offset(kinematics, still(before), before))).sqrt()
         # A cyclic coordinate is counted from the window's start: it changes, and has no spread.
         self.unit = torch.where(unit > 1e-8, unit, change).clamp_min(1e-8)
 

@@ -15,7 +15,12 @@ from torch.nn import functional
 from learned_envs.kinematics.contact import Contacts, PlanarContacts, SpatialContacts
 from learned_envs.kinematics.contact_pair import Pairs, ShapePairs, pair_base
 from learned_envs.kinematics.links import Links, chosen, register_constants, transform
-from learned_envs.kinematics.rotation import quaternion_of, quaternion_product, rotation_vector
+from learned_envs.kinematics.rotation import (
+    left_product,
+    quaternion_of,
+    quaternion_product,
+    rotation_vector,
+)
 from learned_envs.systems.spec import SystemSpec
 
 
@@ -45,10 +50,12 @@ class Kinematics(nn.Module):
         contact_base: (nc) which of the spec's free joints moves a contact point; -1 if none does.
         pair_count: np, the number of pairs of shapes.
         pair_base: (np) which of the free joints moves a pair's first shape, or else its second.
+        horizontal: (n, 2) indices in v of the free joints' velocities along x and y.
     """
 
     contact_base: Tensor
     pair_base: Tensor
+    horizontal: Tensor
     body_link: Tensor
     geom_body: Tensor
     geom_local: Tensor
@@ -73,6 +80,7 @@ class Kinematics(nn.Module):
         register_constants(
             self,
             contact_base=self._links.free_base(spatial.point_link),
+            horizontal=self._links.free_turn[:, :2] - 3,
             pair_base=pair_base(self._links, moved),
         )
         self.float()
@@ -116,6 +124,28 @@ class Kinematics(nn.Module):
         turn = rotation_vector(quaternion_product(inverse, chosen(target, quat))).flatten(-2)
         plain = (target - origin).index_select(-1, self._links.dof_coordinate)
         return torch.cat([plain, turn], -1).index_select(-1, self._links.turn_last)
+
+    def rate(self, q: Tensor, v: Tensor) -> Tensor:
+        """Return the rate of q, (*batch, nq), at a velocity v (*batch, nv)."""
+        if not self._links.free:
+            return v
+        turn = chosen(v, self._links.free_turn).unsqueeze(-1)
+        turned = (self._turns(q) @ turn).flatten(-3)
+        plain = v.index_select(-1, self._links.coordinate_dof)
+        return torch.cat([plain, turned], -1).index_select(-1, self._links.quat_last)
+
+    def gradient(self, q: Tensor, by_q: Tensor) -> Tensor:
+        """Return a function's gradient in the tangent space, (*batch, nv), from that by q."""
+        if not self._links.free:
+            return by_q
+        quat = chosen(by_q, self._links.free_quat).unsqueeze(-1)
+        turned = (self._turns(q).mT @ quat).flatten(-3)
+        plain = by_q.index_select(-1, self._links.dof_coordinate)
+        return torch.cat([plain, turned], -1).index_select(-1, self._links.turn_last)
+
+    def _turns(self, q: Tensor) -> Tensor:
+        """Return by what a turn changes each free joint's quaternion, (*batch, n, 4, 3)."""
+        return 0.5 * left_product(chosen(q, self._links.free_quat))[..., 1:]
 
     def advance(self, q: Tensor, displacement: Tensor) -> Tensor:
         """Return q (*batch, nq) moved by `displacement` (*batch, nv), as `mj_integratePos`."""

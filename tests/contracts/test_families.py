@@ -28,20 +28,10 @@ LEAVES = "InvertedPendulum-v5 with leaves"
 
 SYSTEMS = ["Hopper-v5", "InvertedPendulum-v5", FREE, LEAVES]
 
-NEED_MOMENTA = {
-    "hamiltonian",
-    "forced_hamiltonian",
-    "lagrangian",
-    "residual_pathway",
-    "rigid_body_residual",
-}
-"""Families whose motion is written in generalised coordinates, which a free joint has not."""
-
 CASES = [
     pytest.param((family, system), id=f"{family}-{system}")
     for family in FAMILIES
     for system in SYSTEMS
-    if system != FREE or family not in NEED_MOMENTA
 ]
 
 
@@ -101,16 +91,6 @@ def config(case):
 def data(case):
     described = spec_of(case[1])
     return described, *transitions(described, 256)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_takes_free_joints_or_says_that_it_cannot(family):
-    config = family_class(family)()
-    if family in NEED_MOMENTA:
-        with pytest.raises(ParameterError, match=rf"{FREE} has free joints.*Take second_order"):
-            config.build(spec_of(FREE))
-    else:
-        config.build(spec_of(FREE))
 
 
 @pytest.mark.parametrize("batch", [(), (5,), (2, 3)], ids=str)
@@ -245,7 +225,7 @@ def test_changes_stay_within_the_data(config, data):
     model = config.build(spec)
     model.normalise(state, action, following)
     # Larger energies overflow: such a step has diverged, and no environment shows it.
-    factor = 1.5 if isinstance(config, Hamiltonian) else 100.0
+    factor = 1.5 if isinstance(config, Hamiltonian) else 20.0
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(factor)

@@ -71,7 +71,7 @@ def test_a_leaf_is_seen_whatever_its_unit_is(spec, unit):
     plain.normalise(q, v, given)
     posture = Posture(swimmer)
     posture.normalise(q, given)
-    first = len(plain.plain) + swimmer.nv + swimmer.nu
+    first = len(plain.coordinates.travel) + swimmer.nv + swimmer.nu
     for seen in (plain(q, v, given)[:, first : first + 2], posture(q, given)[:, -2:]):
         # float32 rounding: of a standard deviation, and of a number's mean.
         assert seen[:, 0].std().item() == pytest.approx(1, abs=1e-3)

@@ -2,11 +2,9 @@ import pytest
 import torch
 
 from learned_envs.dynamics.hamiltonian import Hamiltonian
-from learned_envs.dynamics.mechanics import PositiveMatrix, gradients
-from learned_envs.errors import ParameterError
+from learned_envs.dynamics.mechanics import PositiveMatrix, Posture, gradients
 from learned_envs.fit import FitConfig, TrainingConfig, collect, fit
 from learned_envs.state import State
-from learned_envs.systems.reference import describe
 
 
 @pytest.mark.slow
@@ -59,9 +57,11 @@ def test_gradients_exist_without_recording():
     assert torch.allclose(y.grad, 6 * x)
 
 
-def test_a_positive_matrix_is_one_at_first_and_its_inverse_is_its_inverse():
+def test_a_positive_matrix_is_one_at_first_and_its_inverse_is_its_inverse(spec):
     torch.manual_seed(0)
-    matrix = PositiveMatrix(4, 3, Hamiltonian(hidden=(8,)), None).double()
+    seen = Posture(spec("ChainPendulum-2"))
+    assert seen.size == 4
+    matrix = PositiveMatrix(seen, 3, Hamiltonian(hidden=(8,)), None).double()
     matrix.unit.copy_(torch.tensor([1.0, 2.0, 3.0]))
     posture, vector = torch.randn(6, 4).double(), torch.randn(6, 3).double()
     # float64 rounding
@@ -73,10 +73,3 @@ def test_a_positive_matrix_is_one_at_first_and_its_inverse_is_its_inverse():
     for parameter in matrix.parameters():
         parameter.data.zero_()
     assert torch.allclose(matrix.root(posture)[0], torch.diag(matrix.unit), **close)
-
-
-def test_free_joints_are_refused():
-    import gymnasium as gym
-
-    with pytest.raises(ParameterError, match="free joints"):
-        Hamiltonian().build(describe(gym.make("Ant-v5")))
