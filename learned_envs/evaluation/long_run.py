@@ -45,12 +45,12 @@ class LongRun:
 
     def told(self, name: str) -> str:
         """Say in a line how often an agent falls, and how far states are apart."""
-        distance, ratio = np.abs(self.mean), self.spread
+        means = np.abs(self.mean)
         return (
             f"{name}: falls in {self.fell_inside:.0%} of episodes inside and "
             f"{self.fell_outside:.0%} outside, {self.diverged:.0%} leave the data; means of states "
-            f"are {np.median(distance):.2g} spreads apart in the median and {distance.max():.2g} at "
-            f"most, spreads inside are {np.median(ratio):.2g} of those outside in the median"
+            f"are {np.median(means):.2g} spreads apart in the median and {means.max():.2g} at "
+            f"most, spreads inside are {np.median(self.spread):.2g} of those outside in the median"
         )
 
 

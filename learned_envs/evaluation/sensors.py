@@ -52,14 +52,23 @@ def sensor_figures(
     said_spreads = joined(spreads)
     figures = {}
     for name, read in joined(true).items():
-        found = _figures(read, joined(predicted)[name], said_spreads.get(name))
+        found = figures_of(read, joined(predicted)[name], said_spreads.get(name))
         if found is not None:
             figures[name] = found
     return figures
 
 
-def _figures(read: Tensor, predicted: Tensor, spread: Tensor | None) -> SensorFigures | None:
-    """Compare readings (n, size) with what was predicted; None if they do not vary."""
+def figures_of(read: Tensor, predicted: Tensor, spread: Tensor | None) -> SensorFigures | None:
+    """Compare a sensor's readings with what was predicted.
+
+    Args:
+        read: (n, size) what was read.
+        predicted: (n, size).
+        spread: (n, size) how wrong the model says that this is; None if it says nothing.
+
+    Returns:
+        The figures; None if the readings do not vary.
+    """
     varies = read.var(0) > 1e-12
     if not varies.any():
         return None
