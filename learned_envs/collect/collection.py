@@ -38,6 +38,7 @@ from learned_envs.registry import register_task, task_entry, task_of
 from learned_envs.systems.reference import make_reference, registered
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.task_entry import TRACED, TaskEntry
+from learned_envs.tasks.traced import TracedTask
 from learned_envs.workers import run_in_order, usable_cores
 
 __all__ = ["Driver", "Policy", "Recorder", "collect"]
@@ -47,6 +48,8 @@ RANDOM, DRIVER = "random", "learner:"
 STARTS = 50_000
 """Recorded states that episodes may start from, at most."""
 CHUNK_STEPS = 10_000
+LONGER = 3
+"""How many times longer chunks are of environments that may be stepped many at once."""
 
 
 def collect(
@@ -130,7 +133,8 @@ def collect(
     new = not isinstance(destination, Dataset) and not Path(destination).exists()
     dataset = _destination(task, destination, collection, spec)
     done = {_chunk_of(collection, shard) for shard in dataset.shards}
-    waiting = [chunk for chunk in _chunks(collection) if chunk.index not in done]
+    size = CHUNK_STEPS * (LONGER if isinstance(asked.task, TracedTask) else 1)
+    waiting = [chunk for chunk in _chunks(collection, size) if chunk.index not in done]
     starts = _starts(dataset, collection) if waiting else None
     work = ChunkRecorder(
         Explorer(task, asked.task, actors, driving, starts), task_entry(task), registered(task)
@@ -276,8 +280,8 @@ def _starts(dataset: Dataset, collection: Collection) -> tuple[Array, Array] | N
     return np.concatenate(q), np.concatenate(v)
 
 
-def _chunks(collection: Collection) -> Iterator[Chunk]:
-    """Cut a collection into chunks, the same on every machine."""
+def _chunks(collection: Collection, most: int) -> Iterator[Chunk]:
+    """Cut a collection into chunks of `most` steps at most, the same on every machine."""
     # Two collections of one seed in one dataset must not repeat each other's episodes.
     fingerprint = zlib.crc32(json.dumps(asdict(collection), sort_keys=True).encode())
     actors, steps = collection.sources, collection.steps
@@ -285,7 +289,7 @@ def _chunks(collection: Collection) -> Iterator[Chunk]:
     for place, actor in enumerate(actors):
         left = steps * (place + 1) // len(actors) - steps * place // len(actors)
         while left > 0:
-            size = left if actor.startswith(DRIVER) else min(left, CHUNK_STEPS)
+            size = left if actor.startswith(DRIVER) else min(left, most)
             yield Chunk(index, actor, size, (collection.seed, fingerprint, index))
             index += 1
             left -= size

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import cached_property, partial
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -12,6 +13,8 @@ import mujoco
 import numpy as np
 import torch
 
+from learned_envs.collect.lockstep import Lockstep
+from learned_envs.collect.recorded import RecordedEnvs
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.recording import Array, Episode
 from learned_envs.errors import LearnedEnvsError
@@ -38,6 +41,8 @@ LONGEST = 1000
 """Steps of an episode that the environment itself does not limit."""
 AT_REST, RESTING_STEPS = 1e-3, 25
 """A system without actuators that moved less fast for so many steps stays where it is."""
+LANES, LANE_STEPS = 32, 500
+"""Episodes that are stepped at once, at most, and steps for each of them, at least."""
 LONGEST_TIME_CONSTANT = 50.0
 """Steps; the shortest is 1."""
 ALTERNATING_FRACTION = 0.25
@@ -156,17 +161,20 @@ class Explorer:
         """
         episodes: list[Episode] = []
 
-        def recorded(env: gym.Env[Array, Array]) -> Recorder:
-            return Recorder(env, actor, episodes.append, self.rules.sensors, self.spec)
-
+        make_env = RecordedEnvs(self.task, self.rules, actor, episodes.append)
         if actor in self.drivers:
-
-            def make_env() -> gym.Env[Array, Array]:
-                return recorded(make_reference(self.task))
-
             self.drivers[actor](self.task, make_env, steps, int(rng.integers(2**31)))
             return episodes
-        upright, falling = recorded(self._env), recorded(PastTheEnd(self._env))
+        lanes = min(max(steps // LANE_STEPS, 1), LANES)
+        # Without actuators an episode ends at rest, which is looked for one at a time.
+        if self.spec.nu and (together := make_env.lockstep(lanes)) is not None:
+            with closing(together):
+                self._together(together, self.actors[actor], steps, rng)
+            return episodes
+        upright, falling = (
+            Recorder(env, actor, episodes.append, self.rules.sensors, self.spec)
+            for env in (self._env, PastTheEnd(self._env))
+        )
         left = steps
         while left > 0:
             recorder = falling if rng.random() < FALL_FRACTION else upright
@@ -180,19 +188,22 @@ class Explorer:
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep what to record, and not the environment."""
-        return {n: v for n, v in vars(self).items() if n not in ("_env",)}
+        return {n: v for n, v in vars(self).items() if n != "_env"}
 
     def _episode(
         self, recorder: Recorder, policy: Policy | None, limit: int, rng: np.random.Generator
     ) -> None:
         observation, _ = recorder.reset(seed=int(rng.integers(2**31)))
         if rng.random() < PERTURBED_FRACTION:
-            observation = self._perturb(recorder, rng)
-        act = self._behaviour(policy, rng)
+            real = Adapter(recorder, self.spec.leaves)
+            observation = self._perturb(real, recorder.set_state, rng)
+        noise = self._noise(policy, rng)
         spec, still = recorder.spec, 0
         unlimited = spec is None or spec.max_episode_steps is None
         for _ in range(min(limit, LONGEST) if unlimited else limit):
-            observation, _, terminated, truncated, _ = recorder.step(act(observation))
+            observation, _, terminated, truncated, _ = recorder.step(
+                self._action(policy, observation, noise())
+            )
             if terminated or truncated:
                 return
             still += 1
@@ -202,9 +213,46 @@ class Explorer:
                 break
         recorder.cut()
 
-    def _perturb(self, recorder: Recorder, rng: np.random.Generator) -> Array:
+    def _together(
+        self, lockstep: Lockstep, policy: Policy | None, steps: int, rng: np.random.Generator
+    ) -> None:
+        """Record as many steps of many episodes at once; those that are left are cut."""
+        noises: list[Callable[[], Array]] = [np.empty(0).copy] * lockstep.count
+        observations = np.zeros((lockstep.count, *(self.rules.observation_space.shape or ())))
+        beyond, falling = np.zeros((2, lockstep.count), dtype=np.int64)
+        over = np.ones(lockstep.count, dtype=bool)
+        left, limit = steps, LONGEST if lockstep.limit is None else lockstep.limit
+        while left > 0:
+            for lane in np.flatnonzero(over).tolist():
+                # Of its own, so that an episode does not depend on those beside it.
+                own = np.random.default_rng(int(rng.integers(2**63)))
+                beyond[lane], falling[lane] = 0, own.random() < FALL_FRACTION
+                observations[lane] = self._begin(lockstep, lane, own)
+                noises[lane] = self._noise(policy, own)
+            lanes = np.arange(min(left, lockstep.count))
+            noise = np.stack([noises[lane]() for lane in lanes])
+            actions = self._action(policy, observations[lanes], noise)
+            seen, _, ended, cut = lockstep.step(actions, lanes)
+            observations[lanes] = seen
+            left -= len(lanes)
+            beyond[lanes] += (ended | (beyond[lanes] > 0)) & (falling[lanes] > 0)
+            ended &= falling[lanes] == 0
+            over[:] = False
+            cut |= (beyond[lanes] > FALL_STEPS) | (lockstep.lengths[lanes] >= limit)
+            over[lanes] = ended | cut
+            for lane in np.flatnonzero(over).tolist():
+                lockstep.deliver(lane, bool(ended[lane]))
+
+    def _begin(self, lockstep: Lockstep, lane: int, rng: np.random.Generator) -> Array:
+        observation = lockstep.reset(lane, int(rng.integers(2**31)))
+        if rng.random() >= PERTURBED_FRACTION:
+            return observation
+        return self._perturb(Adapter(lockstep.env), partial(lockstep.set_state, lane), rng)
+
+    def _perturb(
+        self, real: Adapter, set_state: Callable[[Array, Array], Array], rng: np.random.Generator
+    ) -> Array:
         """Move the start away from the task's, but neither into the ground nor to an end."""
-        real = Adapter(recorder, self.spec.leaves)
         q0, v0 = real.data.qpos.copy(), real.data.qvel.copy()
         frozen = list(self.rules.frozen)
         if self.starts is not None and rng.random() < SCATTERED_FRACTION:
@@ -225,14 +273,14 @@ class Explorer:
                 if joint.limits is not None and joint.kind != "free":
                     q[joint.q] = min(max(q[joint.q], joint.limits[0]), joint.limits[1])
             q[list(self.spec.cyclic)] = q0[list(self.spec.cyclic)]
-            observation = recorder.set_state(q, v)
+            observation = set_state(q, v)
             depth = min(real.data.contact.dist, default=0.0)
             if depth > DEEPEST_CONTACT and not _ended(self.rules, real):
                 return observation
-        return recorder.set_state(q0, v0)
+        return set_state(q0, v0)
 
-    def _behaviour(self, policy: Policy | None, rng: np.random.Generator) -> Policy:
-        """Draw how an episode's actions are made."""
+    def _noise(self, policy: Policy | None, rng: np.random.Generator) -> Callable[[], Array]:
+        """Draw what is added to the actions of an episode, (nu,) at each call."""
         low, high = np.array(self.spec.control_low), np.array(self.spec.control_high)
         time_constant = float(np.exp(rng.uniform(0.0, math.log(LONGEST_TIME_CONSTANT))))
         if policy is None:
@@ -242,12 +290,13 @@ class Explorer:
         else:
             scale = float(rng.choice(POLICY_NOISE))
             noise = Noise(rng, self.spec.nu, time_constant * bool(rng.random() < 0.5))
+        width = scale * (high - low) / 2
+        return lambda: width * noise()
 
-        def act(observation: Array) -> Array:
-            center = (low + high) / 2
-            if policy is not None:
-                center = np.asarray(policy(observation), dtype=np.float64).reshape(low.shape)
-            action = center + scale * (high - low) / 2 * noise()
-            return np.asarray(np.clip(action, low, high), dtype=np.float32)
-
-        return act
+    def _action(self, policy: Policy | None, observation: Array, noise: Array) -> Array:
+        """Return actions (*batch, nu) for observations (*batch, n), with noise (*batch, nu)."""
+        low, high = np.array(self.spec.control_low), np.array(self.spec.control_high)
+        center = (low + high) / 2
+        if policy is not None:
+            center = np.asarray(policy(observation), dtype=np.float64).reshape(noise.shape)
+        return np.asarray(np.clip(center + noise, low, high), dtype=np.float32)

@@ -92,6 +92,13 @@ class Original:
             )
 
 
+def draws_constants(env: gym.Env[Any, Any]) -> list[str]:
+    """Return the names of the constants of MuJoCo that resets of an environment draw, or set."""
+    registered = env.unwrapped.spec
+    assert registered is not None, "an environment is made by its id"
+    return sorted(_drawn(_Recipe(registered)))
+
+
 class _Recipe:
     """What an environment is made from; recipes of equal names and arguments are one."""
 

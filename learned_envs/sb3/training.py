@@ -11,10 +11,12 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor, VecNormalize
 
 from learned_envs import argument
+from learned_envs.collect.recorded import RecordedEnvs
 from learned_envs.errors import ParameterError
 from learned_envs.sb3.agent import Agent
 from learned_envs.sb3.config import AgentConfig
 from learned_envs.sb3.normalisation import Normalisation
+from learned_envs.sb3.recorded_envs import RecordedVecEnv
 
 
 class Learnable(Protocol):
@@ -96,7 +98,10 @@ def learn_outside(
     """
     config = AgentConfig.of(task)
     round_steps = config.n_envs * config.n_steps
-    envs = DummyVecEnv([make_env] * config.n_envs)
+    together = make_env.lockstep(config.n_envs) if isinstance(make_env, RecordedEnvs) else None
+    envs: VecEnv = (
+        DummyVecEnv([make_env] * config.n_envs) if together is None else RecordedVecEnv(together)
+    )
     try:
         train_agent(VecMonitor(envs), max(steps // round_steps, 1) * round_steps, config, seed)
     finally:

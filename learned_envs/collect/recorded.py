@@ -1,0 +1,50 @@
+"""Make real environments of a task that are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from learned_envs.collect.hindrance import hindrance
+from learned_envs.collect.lockstep import Lockstep
+from learned_envs.collect.recorder import Recorder
+from learned_envs.data.recording import Episode
+from learned_envs.systems.reference import make_reference
+from learned_envs.tasks.task import Task
+from learned_envs.tasks.traced import TracedTask
+
+
+@dataclass(frozen=True)
+class RecordedEnvs:
+    """Makes real environments of a task that are recorded: one, or many in lockstep.
+
+    Attributes:
+        task: name of the task.
+        rules: the task.
+        actor: who acts.
+        on_episode: called with each episode at its end.
+    """
+
+    task: str
+    rules: Task
+    actor: str
+    on_episode: Callable[[Episode], None]
+
+    def __call__(self) -> Recorder:
+        """Make one environment."""
+        env = make_reference(self.task)
+        return Recorder(env, self.actor, self.on_episode, self.rules.sensors, self.rules.spec)
+
+    def lockstep(self, count: int) -> Lockstep | None:
+        """Make many that are stepped together; None if the environment cannot be stepped so."""
+        if not isinstance(self.rules, TracedTask):
+            return None
+        with ExitStack() as stack:
+            env = make_reference(self.task)
+            stack.callback(env.close)
+            if hindrance(self.rules, env) is not None:
+                return None
+            made = Lockstep(env, self.rules, count, self.actor, self.on_episode)
+            stack.pop_all()
+        return made
