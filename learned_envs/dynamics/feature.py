@@ -11,6 +11,7 @@ from torch.nn import functional
 from learned_envs.dynamics.coordinates import Coordinates
 from learned_envs.dynamics.frame import Frames
 from learned_envs.dynamics.given import seen_size
+from learned_envs.dynamics.touch import Touch
 from learned_envs.errors import ShapeError
 from learned_envs.kinematics import Kinematics
 from learned_envs.systems.spec import SystemSpec
@@ -71,8 +72,9 @@ class Features(Standardised):
 
     A free body is seen in its own frame; see `Coordinates` and `Frames`. Of each contact point the
     network sees its height now and after a ballistic step, squashed at two scales, and its
-    velocity. If `limit_times` are given, it sees how far each limited joint will be from its limits
-    after so many steps of unchanged velocity, squashed at two scales.
+    velocity; and of shapes that meet one another what `Touch` says. If `limit_times` are given, it
+    sees how far each limited joint will be from its limits after so many steps of unchanged
+    velocity, squashed at two scales.
 
     Attributes:
         size: how many features there are.
@@ -107,6 +109,9 @@ class Features(Standardised):
         super().__init__()
         self.kinematics, self.frames = kinematics, Frames(spec)
         self.contact_geometry = contact_geometry and kinematics.contact_count > 0
+        self.touch = (
+            Touch(kinematics, self.frames) if contact_geometry and kinematics.pair_count else None
+        )
         self.register_buffer(
             "places", self.frames.places(kinematics.contact_base), persistent=False
         )
@@ -168,6 +173,8 @@ class Features(Standardised):
             )
         parts = [self.coordinates.travelled(q), self.frames.enter(rotation, v), given]
         parts += self.coordinates.turned(q, rotation)
+        if self.touch is not None:
+            parts.append(self.touch(q, v, rotation))
         near = []
         if self.contact_geometry:
             height, later, velocity = self.kinematics.contacts(q, v)

@@ -14,6 +14,7 @@ from learned_envs import registry
 from learned_envs.card import Data, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.asking import ask
+from learned_envs.collect.touching import seen_geometry
 from learned_envs.data.check import check_trainable
 from learned_envs.data.outliers import without_peaks
 from learned_envs.data.source import Source
@@ -81,19 +82,23 @@ def fit_model(
     check_trainable(whole, dataset.spec, str(dataset.path), observed if traced else None)
     recording, held_out = whole.split(training.held_out, training.seed)
     torch.manual_seed(training.seed)
+    seen: tuple[str, ...] = ()
     if start is None:
+        spec, seen = seen_geometry(dataset.spec, task, recording)
         family = make_family(config)
         starts = 0 if asked.starts is None else len(asked.starts)
-        dynamics = Ensemble(family, dataset.spec, training.members, sensors, starts).to(device)
+        dynamics = Ensemble(family, spec, training.members, sensors, starts).to(device)
         if dynamics.starts is not None and asked.starts is not None:
             dynamics.starts.copy_(asked.starts)
     else:
         dynamics, _ = load_checkpoint(start, device, task)
+        known = dynamics.spec
+        spec = replace(dataset.spec, geoms=known.geoms, pairs=known.pairs)
         training = replace(training, members=dynamics.members)
     entries = msgspec.structs.replace(
         asked.entries,
         task=task,
-        notes=(*(asked.entries.notes or ()), *clipped) or None,
+        notes=(*(asked.entries.notes or ()), *seen, *clipped) or None,
         seed=training.seed,
         start=None if start is None else read_card(start).sha256,
         real_steps=dataset.steps,
@@ -113,7 +118,7 @@ def fit_model(
         normalise=normalise,
         on_progress=lambda progress: observer.trained(progress, training),
     )
-    simulation = Simulation(asked.task, dynamics)
+    simulation = Simulation(replace(asked.task, spec=spec), dynamics)
     report = evaluate(simulation, held_out)
     report.plot(out / PLOT_FILE)
     read = {name: figures.error for name, figures in report.sensors.items()}

@@ -19,7 +19,8 @@ ASKED_LATER = (
 def differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]]:
     """Return what two specs do not share: where, and what each says there.
 
-    Versions of MuJoCo compile an MJCF to numbers that differ by rounding; such numbers are one.
+    Versions of MuJoCo compile an MJCF to numbers that differ by rounding; such numbers are one. So
+    is a shape that one of them has no kind for.
 
     Examples:
         >>> from dataclasses import replace
@@ -30,12 +31,12 @@ def differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]
     """
     # Which shapes have met is known of data, and not of a system.
     one, other = replace(one, pairs=()), replace(other, pairs=())
+    one, other = _as_known(one, other), _as_known(other, one)
     return list(_differences("", one.to_dict(), other.to_dict()))
 
 
 def known_differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]]:
     """Return what two specs do not share of what both were asked for; see `differences`."""
-    one, other = _as_known(one, other), _as_known(other, one)
     found = differences(one, other)
     if not any(body.mass is None for spec in (one, other) for body in spec.bodies):
         return found
