@@ -116,6 +116,11 @@ def tasks_of(names: Sequence[str]) -> list[str]:
     return [registry.task_of(name) for name in names] or shipped
 
 
+def folder_of(task: str) -> str:
+    """Return the name of the folder of a task's cells, without signs."""
+    return task if task in registry.TASKS else registry.folder_name(task)
+
+
 def lay_out(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """Lay figures out, the first column to the left and the others to the right."""
     table = Table(title=title)

@@ -10,7 +10,12 @@ full episodes from the task's own starts. The score and the gap are
     score = (trained inside, outside - random) / (trained outside - random)
     gap   = (trained inside, inside - trained inside, outside) / |trained inside, outside|
 
-"Trained inside, outside" is the return outside of the agent that was trained inside.
+"Trained inside, outside" is the return outside of the agent that was trained inside. The score of
+the worst seed is that of its agent alone.
+
+    PYTHONPATH=. python benchmarks/transfer.py --task ant:AntTurning-v0 --checkpoint Ant
+
+trains inside the model of Ant, with the rules of another environment of the same system.
 
 Every agent is trained in a process of one thread and has a folder, such as
 `runs/transfer/TASK/inside-SEED`. An agent of the same settings and weights that is there already is
@@ -29,7 +34,7 @@ from typing import Any, Literal
 
 import numpy as np
 import tyro
-from cells import Cell, Figures, lay_out, run_all, tasks_of
+from cells import Cell, Figures, folder_of, lay_out, run_all, tasks_of
 from rich.console import Console
 from tables import add_to_card
 
@@ -93,7 +98,7 @@ class Run(Cell):
     @property
     def folder(self) -> Path:
         """The agent's folder."""
-        return self.options.out / self.task / f"{self.place}-{self.seed}"
+        return self.options.out / folder_of(self.task) / f"{self.place}-{self.seed}"
 
     @property
     def agent(self) -> dict[str, Any]:
@@ -106,8 +111,7 @@ class Run(Cell):
         """All that a score depends on."""
         weights = None
         if self.place == "inside":
-            checkpoint = self.options.checkpoint or registry.env_id(self.task)
-            weights = read_card(checkpoint, self.task).sha256
+            weights = read_card(self.options.checkpoint or registry.env_id(self.task)).sha256
         own = {name: getattr(self, name) for name in ("task", "place", "seed", "agent")}
         return {**own, "episodes": self.options.episodes, "weights": weights}
 
@@ -117,10 +121,11 @@ class Run(Cell):
         policy = self._policy()
         figures: Figures = {"minutes": (time.perf_counter() - begin) / 60}
         score = partial(episode_returns, policy, episodes=self.options.episodes, seed=self.seed)
-        figures["outside"] = score(registry.reference_id(self.task)).tolist()
+        real = registry.task_entry(self.task)
+        figures["outside"] = score(real.reference_id, env_kwargs=real.kwargs).tolist()
         if self.place == "inside":
-            weights = {"checkpoint": self.options.checkpoint}
-            figures["inside"] = score(registry.env_id(self.task), env_kwargs=weights).tolist()
+            inside = {"checkpoint": self.options.checkpoint, **self._rules}
+            figures["inside"] = score(registry.env_id(self.task), env_kwargs=inside).tolist()
         return figures
 
     def line(self, figures: Figures) -> str:
@@ -133,6 +138,13 @@ class Run(Cell):
         minutes = f"{figures['minutes']:.1f} minutes"
         return f"{self.task}, {self.place}, seed {self.seed}: {scores}, {minutes}"
 
+    @property
+    def _rules(self) -> dict[str, str]:
+        """What says whose rules judge the model, if not those that it was fitted with."""
+        checkpoint = self.options.checkpoint
+        own = checkpoint is None or read_card(checkpoint).task == self.task
+        return {} if own else {"reference": self.task}
+
     def _policy(self) -> Policy:
         if self.place == "random":
             with closing(make_reference(self.task)) as env:
@@ -140,7 +152,8 @@ class Run(Cell):
                 return random_policy(space, self.seed)
         task, steps, seed = self.task, self.agent["steps"], self.seed
         if self.place == "inside":
-            agent = train_inside(task, steps, seed, self.options.checkpoint)
+            checkpoint = self.options.checkpoint
+            agent = train_inside(task, steps, seed, checkpoint, env_kwargs=self._rules)
         else:
             agent = train_outside(task, steps, seed)
         agent.save(self.folder)
@@ -182,17 +195,26 @@ def compare(options: Options, runs: list[Run]) -> Comparison | None:
     )
 
 
+def worst(comparison: Comparison) -> str:
+    """Return the score of the worst agent trained inside, as text."""
+    gain = np.mean(comparison.trained_outside) - comparison.random
+    return f"{(min(comparison.outside) - comparison.random) / gain:.2f}" if gain > 0 else "none"
+
+
 def main(options: Options) -> None:
     console = Console(width=140)
+    if options.record and options.checkpoint is not None:
+        for task in options.task:
+            read_card(options.checkpoint, registry.task_of(task))
     plans = {task: plan(options, task) for task in tasks_of(options.task)}
     run_all([run for runs in plans.values() for run in runs], options.workers, console)
     if set(options.trained) != {"inside", "outside"}:
         return
     compared = {task: compare(options, runs) for task, runs in plans.items()}
     comparisons = {task: each for task, each in compared.items() if each is not None}
-    rows = [(task, *comparison.cells()) for task, comparison in comparisons.items()]
+    rows = [(task, *each.cells(), worst(each)) for task, each in comparisons.items()]
     title = "every seed, and their mean in brackets"
-    console.print(lay_out(title, ("task", *Comparison.COLUMNS), rows))
+    console.print(lay_out(title, ("task", *Comparison.COLUMNS, "worst seed"), rows))
     if options.record:
         for task, comparison in comparisons.items():
             checkpoint = options.checkpoint or registry.env_id(task)

@@ -3,7 +3,9 @@
     python benchmarks/weights.py HalfCheetah
 
 leaves data in `data/halfcheetah` and the fit in `runs/halfcheetah`, and prints where to copy its
-weights. It is seeded, and the same command goes on after a kill. It does what the commands
+weights. It is seeded, and the same command goes on after a kill. `--until recorded` stops when all
+is recorded that needs no fit, and `--until fitted` after the first fit; the same command without it
+goes on from there. It does what the commands
 
     learned-envs collect TASK --steps STEPS --learners LEARNERS --out data/TASK
     learned-envs collect TASK --steps NEAR --learners 0 --out data/TASK --add
@@ -14,6 +16,9 @@ do, with the numbers of `RECIPES`. If agents trained inside are recorded too, th
 were trained in lie in `runs/TASK-0`, `runs/TASK-1`, and so on. Each further fit is made from all
 that is recorded by then. It begins anew or, if the recipe says so, trains the one before it
 further.
+
+The weights of a file that would be larger than a package should have are rounded to half precision,
+into `runs/TASK/half.safetensors`. It is that file that has to be measured and copied then.
 """
 
 from __future__ import annotations
@@ -21,15 +26,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 from cells import fit_or_resume
 from tyro.conf import Positional
 
 from learned_envs import registry
-from learned_envs.checkpoint import FILE_NAME
+from learned_envs.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from learned_envs.collect.planner import plan_outside
+from learned_envs.dynamics.half import round_weights
 from learned_envs.errors import UnknownNameError
 from learned_envs.fit import Dataset, FitConfig, TrainingConfig, collect
 from learned_envs.fit.observer import Observer
@@ -52,6 +58,8 @@ class Recipe:
         pass_steps: real steps of each pass, shared between a random actor and those agents.
         training: how the model is trained.
         onward: how each further fit trains the one before it further; None to begin anew.
+        inside_steps: environment steps of each agent trained inside; as many as the task's agent
+            takes if None.
         options: of the model family.
     """
 
@@ -63,6 +71,7 @@ class Recipe:
     pass_steps: int = 1_500_000
     training: TrainingConfig = field(default_factory=TrainingConfig)
     onward: TrainingConfig | None = None
+    inside_steps: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -75,11 +84,18 @@ AGENTS = 4
 FIRST_SEED = 100
 """Seed of the first agent trained inside; the next has one more. Transfer uses small ones."""
 
+LARGEST = 3_000_000
+"""Bytes of a file of weights that is shipped, at most."""
+
+Stage = Literal["recorded", "fitted", "shipped"]
+"""How far to go."""
+
 LONG = TrainingConfig(horizons=(2, 4, 8), updates=25_000)
 MIDDLE = TrainingConfig(horizons=(2, 4, 8), updates=12_000)
 ONWARD = TrainingConfig(horizons=(4, 8), updates=12_000)
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
 NO_LIMITS = {"joint_limits": False}
+FIVE = TrainingConfig(horizons=(2, 4, 8), updates=20_000, members=5)
 NARROW = {"hidden": (128, 128), **NO_LIMITS}
 
 RECIPES = {
@@ -116,14 +132,48 @@ RECIPES = {
         onward=ONWARD,
         options={"substeps": 2},
     ),
+    "Ant": Recipe(
+        4,
+        2_000_000,
+        400_000,
+        passes=1,
+        pass_steps=500_000,
+        training=FIVE,
+        onward=ONWARD,
+        inside_steps=2_000_000,
+        options={"hidden": (256, 256), "substeps": 2},
+    ),
+    "Humanoid": Recipe(
+        4,
+        2_000_000,
+        400_000,
+        passes=1,
+        pass_steps=500_000,
+        training=FIVE,
+        onward=ONWARD,
+        inside_steps=2_000_000,
+        options={"hidden": (192, 192, 192)},
+    ),
+    "HumanoidStandup": Recipe(
+        4,
+        2_000_000,
+        passes=1,
+        pass_steps=500_000,
+        training=FIVE,
+        onward=ONWARD,
+        inside_steps=2_000_000,
+        options={"hidden": (192, 192, 192)},
+    ),
+    "Pusher": Recipe(4, 2_000_000, 400_000, training=FIVE, options={"substeps": 2}),
 }
 
 
-def main(task: Annotated[str, Positional]) -> None:
+def main(task: Annotated[str, Positional], until: Stage = "shipped") -> None:
     """Make a task's weights.
 
     Args:
         task: name of the task.
+        until: how far to go now.
     """
     if task not in RECIPES:
         raise UnknownNameError("task", task, RECIPES)
@@ -139,20 +189,24 @@ def main(task: Annotated[str, Positional]) -> None:
             planners = {f"planner-{index}": plan_outside for index in range(PLANNERS)}
             advance = bar("recording planners", recipe.planned)
             record(advance, task, recipe.planned, dataset, drivers=planners)
+        if until == "recorded":
+            return
         before = None
         for number in range(recipe.passes):
             fitted = out.with_name(f"{out.name}-{number}")
             train(bar, task, dataset, recipe, fitted, before)
             before = fitted
+            if until == "fitted":
+                return
             first = FIRST_SEED + number * AGENTS
             agents = {
-                f"inside-{seed}": learn_inside(task, fitted, seed)
+                f"inside-{seed}": learn_inside(task, recipe, fitted, seed)
                 for seed in range(first, first + AGENTS)
             }
             advance = bar("recording agents from inside", recipe.pass_steps)
             record(advance, task, recipe.pass_steps, dataset, policies=agents)
         train(bar, task, dataset, recipe, out, before)
-    print(f"wrote {out}; copy its {FILE_NAME} to {registry.shipped_weights(task)}")
+    print(f"wrote {out}; copy {shippable(out)} to {registry.shipped_weights(task)}")
 
 
 def record(
@@ -185,12 +239,32 @@ def train(
     fit_or_resume(task, out, config, observer=observer)
 
 
-def learn_inside(task: str, fitted: Path, seed: int) -> SavedAgent:
+def learn_inside(task: str, recipe: Recipe, fitted: Path, seed: int) -> SavedAgent:
     """Train an agent inside a fit, whose errors it will find, unless it is there already."""
     folder = fitted / f"inside-{seed}"
     if not (folder / AGENT_FILE).exists():
-        train_inside(task, AgentConfig.of(task).steps, seed, fitted).save(folder)
+        steps = recipe.inside_steps or AgentConfig.of(task).steps
+        train_inside(task, steps, seed, fitted).save(folder)
     return SavedAgent(folder)
+
+
+def shippable(fitted: Path) -> Path:
+    """Return the file of a fit that is small enough to be shipped.
+
+    Raises:
+        SystemExit: if half precision does not make it so.
+    """
+    path = fitted / FILE_NAME
+    if path.stat().st_size <= LARGEST:
+        return path
+    dynamics, card = load_checkpoint(path)
+    path = fitted / "half.safetensors"
+    save_checkpoint(path, round_weights(dynamics), card)
+    if (size := path.stat().st_size) > LARGEST:
+        raise SystemExit(
+            f"{path} has {size:,} bytes, expected at most {LARGEST:,}. Take fewer members or units."
+        )
+    return path
 
 
 if __name__ == "__main__":

@@ -26,12 +26,9 @@ from learned_envs.card import (
 from learned_envs.defaults import usual_defaults
 from learned_envs.device import find_device
 from learned_envs.dynamics.ensemble import Ensemble
+from learned_envs.dynamics.half import in_half
 from learned_envs.dynamics.network import shapes_alone
-from learned_envs.errors import (
-    CheckpointError,
-    LearnedEnvsError,
-    UnknownNameError,
-)
+from learned_envs.errors import CheckpointError, LearnedEnvsError, UnknownNameError
 from learned_envs.files import write_whole
 from learned_envs.tasks.motion import Motion
 from learned_envs.tasks.task import Task, Transition
@@ -75,7 +72,8 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
     """
     argument.instance("dynamics", dynamics, Ensemble)
     argument.instance("card", card, Mapping)
-    tensors = {name: t.detach().cpu().contiguous() for name, t in dynamics.state_dict().items()}
+    own = {name: t.detach().cpu().contiguous() for name, t in dynamics.state_dict().items()}
+    tensors = in_half(own)
     if bad := non_finite(tensors):
         raise CheckpointError(
             f"Cannot write {path}: {_some(bad)} of the model are not finite. Expected finite "

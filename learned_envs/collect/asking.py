@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,6 +24,7 @@ from learned_envs.systems.difference import differences
 from learned_envs.systems.discovery import Probed, discover
 from learned_envs.systems.probe import probed_spec
 from learned_envs.systems.reference import describe, make_reference
+from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.task_entry import TRACED, TaskEntry
 from learned_envs.tasks.motion import Motion
@@ -117,12 +118,18 @@ def retraced(task: TracedTask, parameters: Mapping[str, Any]) -> TracedTask:
             f"Got {dict(parameters)}, for which the environment's own code is traced anew. {error}"
         ) from error
     found = _retraced(task.name, code, _Parameters(parameters), task.spec)
-    if (ours := [s.name for s in found.sensors]) != (theirs := [s.name for s in task.sensors]):
+    if unknown := _unpredicted(found, task.sensors):
         raise ParameterError(
-            f"Got {dict(parameters)}, with which the rules read {ours}; the model predicts "
-            f"{theirs}. Fit a model to the environment with these parameters."
+            f"Got {dict(parameters)}, with which the rules read {', '.join(unknown)}, which the "
+            "model does not predict. Fit a model to the environment with these parameters."
         )
     return found
+
+
+def _unpredicted(task: Task, predicted: Sequence[Sensor]) -> list[str]:
+    """Return the names of what a task's rules read and a model does not predict."""
+    sizes = {sensor.name: sensor.size for sensor in predicted}
+    return [sensor.name for sensor in task.sensors if sizes.get(sensor.name) != sensor.size]
 
 
 def rules_of(reference: str, opened: Opened, parameters: Mapping[str, Any]) -> TracedTask:
@@ -148,8 +155,7 @@ def rules_of(reference: str, opened: Opened, parameters: Mapping[str, Any]) -> T
     task_entry(task)
     mjcf = None if card.reference is None else card.reference.mjcf
     found = _rules_of(task, fingerprint(task), _Parameters(parameters), card.spec, card.task, mjcf)
-    predicted = {sensor.name: sensor.size for sensor in card.sensors}
-    if unknown := [s.name for s in found.sensors if predicted.get(s.name) != s.size]:
+    if unknown := _unpredicted(found, card.sensors):
         raise ParameterError(
             f"The rules of {task} read {', '.join(unknown)}, which the model of {card.task} does "
             f"not predict. Fit a model to {task}."

@@ -1,7 +1,10 @@
 """A model of a system is judged by another environment of the same system, or that is refused."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import gymnasium as gym
@@ -10,7 +13,8 @@ import pytest
 from users import users_module
 
 import learned_envs
-from learned_envs.errors import ParameterError
+from learned_envs.card import read_card
+from learned_envs.errors import CheckpointError, ParameterError
 from learned_envs.sb3 import make_vec_env
 
 HOPPERS = """
@@ -96,3 +100,17 @@ def test_what_is_none_of_its_environments_is_named(
 ) -> None:
     with pytest.raises(ParameterError, match=words):
         gym.make(id, checkpoint=weights, reference=reference)
+
+
+def test_transfer_compares_agents_of_another_environment(
+    benchmark: Callable[[str], ModuleType], options: dict[str, Any]
+) -> None:
+    transfer, task = benchmark("transfer"), options["reference"]
+    asked = transfer.Options(task=(task,), checkpoint=options["checkpoint"], seeds=1)
+    _, inside, outside = transfer.plan(asked, task)
+    assert inside._rules == {"reference": task}
+    assert inside.settings["weights"] == read_card(options["checkpoint"]).sha256
+    assert outside.settings["weights"] is None
+    assert re.fullmatch(r"backwards\.v0\.\w+", inside.folder.parent.name)
+    with pytest.raises(CheckpointError, match="holds weights for Hopper"):
+        transfer.main(replace(asked, record=True))
