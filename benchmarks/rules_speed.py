@@ -31,6 +31,7 @@ from learned_envs import Simulation, State, registry
 from learned_envs.checkpoint import save_checkpoint
 from learned_envs.collect.asking import Asked, ask
 from learned_envs.dynamics import Ensemble
+from learned_envs.task_entry import TRACED
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def row(name: str, options: Options, folder: Path) -> tuple[str, ...]:
     asked = ask(name)
     task = name.rpartition("-")[0]
     shipped = None
-    if task in registry.TASKS and registry.shipped_weights(task).exists():
+    written = task in registry.TASKS and registry.TASKS[task].entry_point != TRACED
+    if written and registry.shipped_weights(task).exists():
         shipped = Simulation.load(task)
     path = folder / f"{task}.safetensors"
     save_checkpoint(path, model_of(asked, shipped), {**asked.entries.to_dict(), "task": name})
