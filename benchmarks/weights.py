@@ -180,9 +180,7 @@ def main(task: Annotated[str, Positional], until: Stage = "shipped") -> None:
     recipe, data, out = RECIPES[task], Path("data") / task.lower(), Path("runs") / task.lower()
     with bars() as bar:
         learners = {f"ppo-{index}": learn_outside for index in range(recipe.learners)}
-        dataset = record(
-            bar("recording", recipe.steps), task, recipe.steps, data, learners=learners
-        )
+        dataset = record(bar("recording", recipe.steps), task, recipe.steps, data, drivers=learners)
         if recipe.near:
             record(bar("recording nearby", recipe.near), task, recipe.near, dataset)
         if recipe.planned:

@@ -97,6 +97,28 @@ def test_every_task_has_a_recipe(benchmark):
     assert {*benchmark("weights").RECIPES, *PENDULUMS} == TASKS.keys()
 
 
+def test_weights_are_made_in_stages_and_small_enough(benchmark, tmp_path, monkeypatch, capsys):
+    weights = benchmark("weights")
+    training = TrainingConfig(updates=2, members=1)
+    recipe = weights.Recipe(0, 600, training=training, options={"hidden": (64, 64)})
+    monkeypatch.setitem(weights.RECIPES, "InvertedPendulum", recipe)
+    monkeypatch.chdir(tmp_path)
+    weights.main("InvertedPendulum", until="recorded")
+    assert (tmp_path / "data" / "invertedpendulum").is_dir()
+    assert not (tmp_path / "runs").exists()
+    weights.main("InvertedPendulum")
+    made = tmp_path / "runs" / "invertedpendulum" / "model.safetensors"
+    assert "copy runs/invertedpendulum/model.safetensors" in capsys.readouterr().out
+    monkeypatch.setattr(weights, "LARGEST", made.stat().st_size - 1)
+    weights.main("InvertedPendulum")
+    half = made.with_name("half.safetensors")
+    assert "copy runs/invertedpendulum/half.safetensors" in capsys.readouterr().out
+    assert read_card(half).held_out == read_card(made).held_out
+    monkeypatch.setattr(weights, "LARGEST", 1)
+    with pytest.raises(SystemExit, match="fewer members or units"):
+        weights.main("InvertedPendulum")
+
+
 def test_rounds_say_what_they_gave(benchmark, tmp_path, monkeypatch, capsys):
     rounds = benchmark("rounds")
     small = RoundsConfig(count=1, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
