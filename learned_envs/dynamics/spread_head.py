@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from learned_envs.dynamics.network import MLP
-from learned_envs.dynamics.sensor import LEAST_SPREAD, SensorHead
+from learned_envs.dynamics.sensor import LEAST_SPREAD, SensorHead, mean_norm
 from learned_envs.dynamics.world_vectors import WorldVectors
 from learned_envs.kinematics import Kinematics
 from learned_envs.state import State
@@ -34,16 +34,17 @@ FARTHEST = 20.0
 class SpreadHead(SensorHead):
     """Predicts what sensors read, and the root mean squared error that is expected of it.
 
-    A number is read as its resting value where that is the likelier. What it is off rest is
-    predicted as an inverse hyperbolic sine, which is linear in small numbers and logarithmic in
-    large ones: the forces of a touch and of a fall are both learned. Errors are taken to be of
-    Laplace's distribution, whose tails are heavier than the normal one's.
+    A number is read as its resting value where that is the likelier, and as its mean elsewhere.
+    What it is off rest is predicted as an inverse hyperbolic sine, which is linear in small numbers
+    and logarithmic in large ones: the forces of a touch and of a fall are both learned. Errors are
+    taken to be of Laplace's distribution, whose tails are heavier than the normal one's.
 
     Attributes:
         mean, spread: of the squashed readings that are off their resting values.
         low, high: the range of the readings.
         rest: (n) the value that each number has most often.
         size: (n) how far from it a number off rest is in the median.
+        variation: (n) the spread of the readings as they are.
         sometimes: (n) 1 for numbers that rest at times, 0 for others.
         always: (n) 1 for numbers that never rest.
     """
@@ -52,6 +53,7 @@ class SpreadHead(SensorHead):
     numbers = 2
     rest: Tensor
     size: Tensor
+    variation: Tensor
     sometimes: Tensor
     always: Tensor
 
@@ -67,8 +69,10 @@ class SpreadHead(SensorHead):
         # Apart, so that it costs nothing where nobody asks how wrong readings are.
         self.doubt = MLP(self.features.size, count, self.hidden, members)
         self.vectors = WorldVectors(spec, sensors)
-        for name, value in (("rest", 0.0), ("size", 1.0), ("sometimes", 0.0), ("always", 1.0)):
-            self.register_buffer(name, torch.full((count,), value))
+        for name in ("rest", "sometimes"):
+            self.register_buffer(name, torch.zeros(count))
+        for name in ("size", "variation", "always"):
+            self.register_buffer(name, torch.ones(count))
 
     @staticmethod
     def headings(spec: SystemSpec, sensors: Sequence[Sensor]) -> bool:
@@ -82,13 +86,14 @@ class SpreadHead(SensorHead):
         seen = self.seen(reached, action)
         output, logit = self._outputs(seen)
         value = self._value(output)
-        read = torch.where(self.always + self.sometimes * logit > 0, value, self.rest)
+        # A logistic function, of an operation that native code has.
+        likely = self.always + self.sometimes * (1 + torch.tanh(logit / 2)) / 2
+        mean = self.clamp(self.rest + likely * (value - self.rest))
+        read = torch.where(likely > 0.5, mean, self.rest)
         readings = self.named(self.vectors.leave(reached.q, read))
         if not spreads:
             return readings, {}
         scale = self._unit(value) * self.doubt(seen).clamp(*SCALES).exp()
-        # A logistic function, of an operation that native code has.
-        likely = self.always + self.sometimes * (1 + torch.tanh(logit / 2)) / 2
         # The variance of Laplace's distribution is twice its squared scale.
         off = 2 * scale.square() + (value - read).square()
         squared = likely * off + (1 - likely) * (self.rest - read).square()
@@ -107,9 +112,9 @@ class SpreadHead(SensorHead):
     def loss(self, reached: State, action: Tensor, readings: Mapping[str, Tensor]) -> Tensor:
         """Return what a training makes small, a scalar.
 
-        The cross-entropy of resting or not; off rest, the absolute error of the squashed value, and
-        the negative logarithm of the likelihood of the error. That one changes nothing of what is
-        read.
+        The cross-entropy of resting or not; off rest, the error of the squashed value and of the
+        value as it is, and the negative logarithm of the likelihood of that error. This changes
+        nothing of what is read.
         """
         seen = self.seen(reached, action)
         output, logit = self._outputs(seen)
@@ -117,18 +122,19 @@ class SpreadHead(SensorHead):
         off = self.always + self.sometimes * (values != self.rest)
         missed = functional.softplus(logit) - off * logit
         error = (output - self._squashed(values)).abs()
-        value, scale = self._value(output.detach()), self.doubt(seen).clamp(*SCALES)
-        unlikely = (values - value).abs() / self._unit(value) * torch.exp(-scale) + scale
-        loss: Tensor = self.sometimes * missed + off * (error + unlikely)
-        return loss.mean()
+        value, scale = self._value(output), self.doubt(seen).clamp(*SCALES)
+        told = value.detach()
+        unlikely = (values - told).abs() / self._unit(told) * torch.exp(-scale) + scale
+        loss: Tensor = (self.sometimes * missed + off * (error + unlikely)).mean()
+        return loss + mean_norm(off * (values - value) / self.variation)
 
     @torch.no_grad()
     def normalise(self, reached: State, action: Tensor, readings: Mapping[str, Tensor]) -> None:
         """Set the constants from steps of the data, (n, .) each."""
         super().normalise(reached, action, readings)
         values = self.vectors.enter(reached.q, self._values(readings))
-        self.low.copy_(values.amin(0))
-        self.high.copy_(values.amax(0))
+        self.measure(values, LEAST_SPREAD, 1.0)
+        self.variation.copy_(self.spread)
         for column, value in enumerate(values.unbind(-1)):
             known, counts = torch.unique(value, return_counts=True)
             share = float(counts.max()) / len(value)
@@ -140,6 +146,7 @@ class SpreadHead(SensorHead):
             distance = (off - self.rest[column]).abs()
             typical = distance.median() if len(off) else value.new_zeros(())
             self.size[column] = torch.where(typical > LEAST_SPREAD, typical, 1.0)
+            self.mean[column], self.spread[column] = 0.0, 1.0
             squashed = torch.asinh((off - self.rest[column]) / self.size[column])
             if len(off):
                 spread = squashed.std(correction=0)
