@@ -68,6 +68,10 @@ class SystemSpecError(ParameterError):
     """A real system is not what its spec says, or is none that a spec can describe."""
 
 
+class LockstepError(SystemSpecError):
+    """A real environment takes a step otherwise than MuJoCo and its traced rules do."""
+
+
 class ResetNeededError(LearnedEnvsError, RuntimeError):
     """`step` was called before `reset`, or after an episode's end."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, SupportsFloat
 
@@ -14,10 +17,11 @@ import numpy as np
 import torch
 
 from learned_envs.collect.lockstep import Lockstep
+from learned_envs.collect.noise import Noise
 from learned_envs.collect.recorded import RecordedEnvs
 from learned_envs.collect.recorder import Driver, Policy, Recorder
 from learned_envs.data.recording import Array, Episode
-from learned_envs.errors import LearnedEnvsError
+from learned_envs.errors import LearnedEnvsError, LockstepError
 from learned_envs.state import State
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.reference import make_reference
@@ -89,44 +93,6 @@ class PastTheEnd(gym.Wrapper[Array, Array, Array, Array]):
         return observation, reward, False, truncated or self._beyond > FALL_STEPS, info
 
 
-class Noise:
-    """Noise of about unit size that remembers its past for `time_constant` steps.
-
-    It is a first-order autoregressive process or, if `held`, a uniform number that stays for a
-    while. A time constant of zero is white noise. If `alternating`, what it remembers changes its
-    sign at every step, as in the actions of agents that chatter.
-    """
-
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        size: int,
-        time_constant: float,
-        held: bool = False,
-        alternating: bool = False,
-    ) -> None:
-        self._rng = rng
-        self._sign = -1.0 if alternating else 1.0
-        self._memory = math.exp(-1.0 / time_constant) if time_constant > 0 else 0.0
-        self._held = held
-        self._value = self._fresh(size)
-
-    def __call__(self) -> Array:
-        """Return the next (size,) numbers."""
-        size = len(self._value)
-        if not self._held:
-            fresh = math.sqrt(1.0 - self._memory**2) * self._fresh(size)
-            self._value = self._sign * self._memory * self._value + fresh
-        elif self._rng.random() > self._memory:
-            self._value = self._fresh(size)
-        else:
-            self._value = self._sign * self._value
-        return self._value
-
-    def _fresh(self, size: int) -> Array:
-        return self._rng.uniform(-1.0, 1.0, size) if self._held else self._rng.normal(size=size)
-
-
 class Explorer:
     """Records broad episodes of one task: varied starts, varied noise, some falls."""
 
@@ -160,27 +126,36 @@ class Explorer:
         A driver takes about that many, because it may step many environments at once.
         """
         episodes: list[Episode] = []
-
         make_env = RecordedEnvs(self.task, self.rules, actor, episodes.append)
+        afresh = copy.deepcopy(rng)
+        try:
+            self._record(make_env, episodes, steps, rng)
+        except LockstepError as error:
+            warnings.warn(f"{error} So it is recorded one episode at a time.", stacklevel=2)
+            episodes.clear()
+            self._record(replace(make_env, alone=True), episodes, steps, afresh)
+        return episodes
+
+    def _record(
+        self, make_env: RecordedEnvs, episodes: list[Episode], steps: int, rng: np.random.Generator
+    ) -> None:
+        actor = make_env.actor
         if actor in self.drivers:
             self.drivers[actor](self.task, make_env, steps, int(rng.integers(2**31)))
-            return episodes
+            return
+        policy = self.actors[actor]
         lanes = min(max(steps // LANE_STEPS, 1), LANES)
         # Without actuators an episode ends at rest, which is looked for one at a time.
         if self.spec.nu and (together := make_env.lockstep(lanes)) is not None:
             with closing(together):
-                self._together(together, self.actors[actor], steps, rng)
-            return episodes
-        upright, falling = (
-            Recorder(env, actor, episodes.append, self.rules.sensors, self.spec)
-            for env in (self._env, PastTheEnd(self._env))
-        )
+                self._together(together, policy, steps, rng)
+            return
+        upright, falling = make_env.around(self._env), make_env.around(PastTheEnd(self._env))
         left = steps
         while left > 0:
             recorder = falling if rng.random() < FALL_FRACTION else upright
-            self._episode(recorder, self.actors[actor], left, rng)
+            self._episode(recorder, policy, left, rng)
             left -= len(episodes[-1].rewards)
-        return episodes
 
     @cached_property
     def _env(self) -> gym.Env[Array, Array]:

@@ -16,7 +16,7 @@ import torch
 
 from learned_envs.collect.original import EVERY, Original
 from learned_envs.data.recording import Array, Episode
-from learned_envs.errors import SystemSpecError
+from learned_envs.errors import LockstepError, SystemSpecError
 from learned_envs.rules.evaluator import Evaluator
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.columns import SENSOR
@@ -115,7 +115,7 @@ class Lockstep:
             and truncates (n,) the episodes. Whoever steps delivers the episodes.
 
         Raises:
-            SystemSpecError: if the environment itself takes one of these steps otherwise.
+            LockstepError: if the environment itself takes one of these steps otherwise.
         """
         lanes = np.arange(self.count) if lanes is None else lanes
         actions = np.asarray(actions, dtype=np.float32)
@@ -232,10 +232,9 @@ class Lockstep:
                 or not np.allclose(own, its, rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
             ):
                 away = np.abs(own - its).max()
-                raise SystemSpecError(
+                raise LockstepError(
                     f"A step of {self._real.name} gives another {name} than MuJoCo and the rules "
-                    f"that were traced from its code, by {away:.2g}. Let a step depend on its "
-                    "state and the action alone."
+                    f"that were traced from its code, by {away:.2g}."
                 )
 
     def _record(

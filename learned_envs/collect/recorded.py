@@ -6,10 +6,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import gymnasium as gym
+
 from learned_envs.collect.hindrance import hindrance
 from learned_envs.collect.lockstep import Lockstep
 from learned_envs.collect.recorder import Recorder
-from learned_envs.data.recording import Episode
+from learned_envs.data.recording import Array, Episode
 from learned_envs.systems.reference import make_reference
 from learned_envs.tasks.task import Task
 from learned_envs.tasks.traced import TracedTask
@@ -24,21 +26,26 @@ class RecordedEnvs:
         rules: the task.
         actor: who acts.
         on_episode: called with each episode at its end.
+        alone: whether none are stepped in lockstep.
     """
 
     task: str
     rules: Task
     actor: str
     on_episode: Callable[[Episode], None]
+    alone: bool = False
 
     def __call__(self) -> Recorder:
         """Make one environment."""
-        env = make_reference(self.task)
+        return self.around(make_reference(self.task))
+
+    def around(self, env: gym.Env[Array, Array]) -> Recorder:
+        """Record an environment that is there."""
         return Recorder(env, self.actor, self.on_episode, self.rules.sensors, self.rules.spec)
 
     def lockstep(self, count: int) -> Lockstep | None:
         """Make many that are stepped together; None if the environment cannot be stepped so."""
-        if not isinstance(self.rules, TracedTask):
+        if self.alone or not isinstance(self.rules, TracedTask):
             return None
         with ExitStack() as stack:
             env = make_reference(self.task)

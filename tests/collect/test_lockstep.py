@@ -11,7 +11,7 @@ from learned_envs.collect.asking import ask
 from learned_envs.collect.collection import collect
 from learned_envs.collect.hindrance import hindrance
 from learned_envs.collect.lockstep import ROUNDING, Lockstep
-from learned_envs.errors import SystemSpecError
+from learned_envs.errors import LockstepError
 from learned_envs.registry import task_class
 from learned_envs.sb3 import AgentConfig, learn_outside
 from learned_envs.sb3.config import AGENTS
@@ -30,13 +30,14 @@ def task() -> TracedTask:
 
 def run(task, count, steps, env=None):
     """Step simulations by random actions; return what each step gave, and the episodes."""
-    episodes, told = [], []
+    episodes = []
     rng = np.random.default_rng(0)
     env = make_reference(TASK) if env is None else env
     with closing(Lockstep(env, task, count, "agent:test", episodes.append)) as lockstep:
         for lane in range(count):
             lockstep.reset(lane, lane)
-        told += [lockstep.step(rng.uniform(-1, 1, (count, task.spec.nu))) for _ in range(steps)]
+        actions = rng.uniform(-1, 1, (steps, count, task.spec.nu))
+        told = [lockstep.step(action) for action in actions]
     return told, episodes
 
 
@@ -78,7 +79,7 @@ def test_an_environment_that_is_changed_is_refused(task):
     lockstep = Lockstep(env, task, 1)
     lockstep.reset(0, 0)
     base._forward_reward_weight = 2.0
-    with pytest.raises(SystemSpecError, match="another reward"):
+    with pytest.raises(LockstepError, match="another reward"):
         lockstep.step(np.ones((1, 8)))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from learned_envs.collect.exploration import Noise
+from learned_envs.collect.noise import Noise
 
 
 @pytest.mark.parametrize("held", [False, True])
