@@ -1,5 +1,5 @@
 """C++ code derived from traced torch functions, for a CPU."""
 
-from learned_envs.codegen.cpp.function import CppBatch, CppRow
+from learned_envs.codegen.cpp.function import CppBatch, CppRow, written
 
-__all__ = ["CppBatch", "CppRow"]
+__all__ = ["CppBatch", "CppRow", "written"]

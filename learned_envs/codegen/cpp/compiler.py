@@ -7,10 +7,13 @@ import platform
 import shlex
 import shutil
 import subprocess
-from functools import cache
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 
 from learned_envs.errors import NativeCodeError
+from learned_envs.workers import usable_cores
 
 COMPILERS = ("c++", "g++", "clang++")
 """Names of compilers, the first to be looked for first, where the variable CXX names none."""
@@ -22,7 +25,6 @@ FLAGS = [
     "-fno-trapping-math",
     "-ffp-contract=fast",
     "-fPIC",
-    "-shared",
     "-w",
 ]
 
@@ -54,33 +56,47 @@ def identity() -> str:
     return f"{found} {about.st_size} {about.st_mtime_ns} {platform.machine()} {_processor()}"
 
 
-def compile_library(source: str, name: str, folder: Path) -> Path:
+def compile_library(sources: Sequence[str], name: str, folder: Path) -> Path:
     """Compile code into a shared library.
 
     Args:
-        source: C++.
+        sources: C++, in texts that are compiled side by side.
         name: of the library's file.
         folder: an empty one, that nobody else can write to.
 
     Raises:
         NativeCodeError: if there is no compiler, or it fails.
     """
-    code, library = folder / "code.cpp", folder / name
-    code.write_text(source)
-    failures = []
-    for threads in (True, False) if "#pragma omp" in source else (False,):
-        whole = [*command(threads=threads), str(code), "-o", str(library)]
-        try:
-            # In its folder, where it finds no files of the user's.
-            done = subprocess.run(
-                whole, cwd=folder, capture_output=True, text=True, timeout=LONGEST, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise NativeCodeError(f"{whole[0]} could not be run: {error}") from error
-        if done.returncode == 0:
-            return library
-        failures.append((done.stderr.strip() or f"it ended with {done.returncode}").splitlines()[0])
+    threads = (True, False) if any("#pragma omp" in source for source in sources) else (False,)
+    for place, source in enumerate(sources):
+        (folder / f"code{place}.cpp").write_text(source)
+    objects = [f"code{place}.o" for place in range(len(sources))]
+    for own in threads:
+        whole = command(threads=own)
+        calls = [(*whole, "-c", file.replace(".o", ".cpp"), "-o", file) for file in objects]
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            failures = [*filter(None, pool.map(partial(_failure, folder), calls))]
+        if not failures:
+            failures = [
+                *filter(None, [_failure(folder, (*whole, "-shared", *objects, "-o", name))])
+            ]
+        if not failures:
+            return folder / name
     raise NativeCodeError(f"{whole[0]} failed: {failures[0]}")
+
+
+def _failure(folder: Path, call: Sequence[str]) -> str | None:
+    """Run a compiler in a folder; return the first line of what it says if it fails."""
+    try:
+        # In its folder, where it finds no files of the user's.
+        done = subprocess.run(
+            call, cwd=folder, capture_output=True, text=True, timeout=LONGEST, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NativeCodeError(f"{call[0]} could not be run: {error}") from error
+    if done.returncode == 0:
+        return None
+    return (done.stderr.strip() or f"it ended with {done.returncode}").splitlines()[0]
 
 
 def _compiler() -> list[str]:

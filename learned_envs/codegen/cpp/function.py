@@ -58,16 +58,14 @@ class CppBatch:
                 operation or a type that has no C++ code here.
             NativeCodeError: where the code cannot be compiled, for want of a compiler, say.
         """
-        # For the process, once, where the processor has tile registers.
-        tiles = WIDTH == 16 and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
-        form = Form(False, 12 if WIDTH == 16 else 6, tiles=tiles)
+        form = _form(alone=False)
         with usual_defaults():
             codes = [_Code(f, examples, form) for f in functions]
-        if any(code.step != codes[0].step for code in codes):
+        if any(code.sources != codes[0].sources for code in codes):
             raise UntraceableError("The functions differ in more than their constants.")
         self._code = codes[0]
-        self.source = self._code.source
-        self._run = load(self.source).run
+        self.source = "\n".join(self._code.sources)
+        self._run = load(*self._code.sources).run
         # Kept for what is at the pointers.
         self._constants = [code.constants for code in codes]
         self._pointers = [_pointers(each) for each in zip(*self._constants, strict=True)]
@@ -118,11 +116,10 @@ class CppRow:
 
     def __init__(self, function: Function, examples: Sequence[Tensor]) -> None:
         """Trace the function; see `CppBatch`."""
-        abreast = 12 if WIDTH == 16 else 6
         with usual_defaults():
-            code = self._code = _Code(function, examples, Form(True, WIDTH, abreast))
-        self.source = code.source
-        self._run = load(self.source).run
+            code = self._code = _Code(function, examples, _form(alone=True))
+        self.source = "\n".join(code.sources)
+        self._run = load(*code.sources).run
         self._run.restype = None
         self._constants = [_pointer(each) for each in code.constants]
 
@@ -170,12 +167,36 @@ class CppRow:
         return made
 
 
+def written(function: Function, examples: Sequence[Tensor], *, alone: bool) -> str:
+    """Return the C++ code of a function, which nothing compiles.
+
+    Args:
+        function: see `CppBatch`.
+        examples: see `CppBatch`.
+        alone: whether it is that of one row, and not of batches.
+
+    Raises:
+        UntraceableError: where something has no C++ code here.
+    """
+    with usual_defaults():
+        return "\n".join(_Code(function, examples, _form(alone=alone)).sources)
+
+
+def _form(*, alone: bool) -> Form:
+    """Return how code computes rows on this processor."""
+    columns = 12 if WIDTH == 16 else 6
+    if alone:
+        return Form(True, WIDTH, columns)
+    # For the process, once, where the processor has tile registers.
+    tiles = WIDTH == 16 and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
+    return Form(False, columns, tiles=tiles)
+
+
 class _Code:
     """The code of a function, and where its outputs are.
 
     Attributes:
-        step: the code of a tile.
-        source: all of it.
+        sources: the code, in texts that are compiled side by side.
         constants: float32 and bfloat16 ones.
         inputs: the shape, without the batch, of each input.
         kinds: the type of each input.
@@ -191,15 +212,16 @@ class _Code:
         self._places = [every.index(node) for node in graph.outputs]
         self.outputs = [(node.shape[1:], node.dtype) for node in computed]
         writer = Writer(graph, OPERATIONS, form)
-        self.step = writer.write(computed)
+        code = writer.write(computed)
         self.constants = [_aligned(writer.constants(name)) for name in "ch"]
         rows = "one" if form.alone else "many"
-        head, code, kernel, driver = (
+        *heads, driver = (
             Path(__file__).with_name(name).read_text()
             for name in ("vector.h", f"{rows}.h", "kernel.h", f"{rows}_driver.h")
         )
-        width = f"#define WIDTH {WIDTH}"
-        self.source = "\n".join((width, head, code, kernel, self.step, driver))
+        head = "\n".join((f"#define WIDTH {WIDTH}", *heads))
+        *units, last = (f"{head}\n{unit}" for unit in code.units)
+        self.sources = (*units, f"{last}\n{code.step}\n{driver}")
 
     def split(
         self, inputs: Sequence[Array], outputs: Sequence[Array]

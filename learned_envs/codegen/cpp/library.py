@@ -6,7 +6,7 @@ import ctypes
 import hashlib
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -29,8 +29,10 @@ _lock = RLock()
 _warned: list[bool] = []
 
 
-def load(source: str) -> ctypes.CDLL:
+def load(*sources: str) -> ctypes.CDLL:
     """Return the library of C++ code: loaded before, found in the user's cache, or compiled.
+
+    Several sources are compiled side by side.
 
     Nothing is loaded that others could have written; see `folder`. Where the cache cannot be used,
     a warning says so once, and each process compiles for itself.
@@ -38,15 +40,15 @@ def load(source: str) -> ctypes.CDLL:
     Raises:
         NativeCodeError: if it cannot be compiled or loaded.
     """
-    about = "\n".join((*command(threads=True), identity(), version("learned-envs"), source))
+    about = "\n".join((*command(threads=True), identity(), version("learned-envs"), *sources))
     key = hashlib.sha256(about.encode()).hexdigest()[:32]
     with _lock:
         if key not in _loaded:
-            _loaded[key] = _found(source, key)
+            _loaded[key] = _found(sources, key)
         return _loaded[key]
 
 
-def _found(source: str, key: str) -> ctypes.CDLL:
+def _found(sources: Sequence[str], key: str) -> ctypes.CDLL:
     try:
         folder = cache_folder()
         data = kept(folder, key)
@@ -55,20 +57,20 @@ def _found(source: str, key: str) -> ctypes.CDLL:
                 # Another process may have compiled it meanwhile.
                 data = kept(folder, key)
                 if data is None:
-                    data = _compiled(source)
+                    data = _compiled(sources)
                     keep(folder, key, data)
         return _opened(data, folder)
     except OSError as error:
         _warn(error)
     try:
-        return _opened(_compiled(source))
+        return _opened(_compiled(sources))
     except OSError as error:
         raise NativeCodeError(f"the library cannot be loaded: {error}") from error
 
 
-def _compiled(source: str) -> bytes:
+def _compiled(sources: Sequence[str]) -> bytes:
     with _own_folder() as folder:
-        return compile_library(source, NAME, folder).read_bytes()
+        return compile_library(sources, NAME, folder).read_bytes()
 
 
 def _opened(data: bytes, home: Path | None = None) -> ctypes.CDLL:

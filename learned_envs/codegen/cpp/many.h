@@ -5,7 +5,7 @@ constexpr int LANES = 2 * WIDTH;
 
 // Set n numbers of y to the product of k of x with weights in blocks of columns.
 template <int BLOCK>
-inline void product(const float* weights, const V* x, V* y, int k, int n) {
+ALONE void product(const float* weights, const V* x, V* y, int k, int n) {
   for (int first = 0; first < n; first += BLOCK) {
     Register low[BLOCK], high[BLOCK];
 #pragma GCC unroll 16
@@ -52,7 +52,7 @@ struct alignas(64) TileRegisters {
 
 // The same for N numbers and K, rounded to bfloat16, with weights in tiles; sums are in float32.
 template <int K, int N>
-inline void product16(const uint16_t* weights, const V* x, V* y) {
+ALONE void product16(const uint16_t* weights, const V* x, V* y) {
   constexpr int DEPTH = (K + 31) / 32, TILES = (N + 15) / 16, SIZE = 16 * 32;
   // Pairs of numbers, as the registers multiply them: (half of a vector, pair, lane, one of two).
   alignas(64) uint16_t pairs[2][DEPTH * 16][32];

@@ -29,7 +29,7 @@ inline void add(const uint16_t* weights, float x, Register* sums) {
 //
 // A sum takes four cycles, in which others go on: where columns are few, parts of the same sums.
 template <int BLOCKS, typename Weight>
-inline void product(const Weight* weights, const V* x, V* y, int k) {
+ALONE void product(const Weight* weights, const V* x, V* y, int k) {
   constexpr int PARTS = BLOCKS >= 8 ? 1 : BLOCKS >= 4 ? 2 : 4, STRIDE = BLOCKS * WIDTH;
   Register sums[PARTS][BLOCKS] = {};
   int i = 0;

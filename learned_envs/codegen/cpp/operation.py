@@ -15,6 +15,9 @@ from learned_envs.codegen.graph import Node, Operation
 from learned_envs.codegen.operations import ELEMENTWISE, REDUCTIONS
 from learned_envs.errors import UntraceableError
 
+FEW = 8
+"""As many numbers are reduced in one expression: places and directions have three."""
+
 
 def elementwise(writer: Writer, node: Node, *operands: Operand) -> Value:
     """Write what the list has, with the operands in place."""
@@ -97,6 +100,11 @@ def reduction(writer: Writer, node: Node, x: Value, dims: Sequence[int]) -> Valu
     x = writer.stored(as_truth(writer, x) if code.logical else as_number(writer, x))
     kept = [dim for dim in range(-len(x.shape), 0) if dim not in dims]
     rows = index_of(x).permute(*kept, *dims).reshape(node.size, -1)
+    if rows.shape[1] <= FEW:
+        first, *others = (f"{x.name}[{writer.place(column)}]" for column in rows.mT)
+        for other in others:
+            first = f"({code.cpp.format(first, other)})"
+        return Value(node.shape, code.logical, code=first)
     total = writer.new(node.size)
     for number, row in enumerate(rows):
         sum_, term = f"{total}[{number}]", f"{x.name}[{writer.place(row[1:])}]"

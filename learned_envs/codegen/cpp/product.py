@@ -23,16 +23,34 @@ def matmul(writer: Writer, node: Node, x: Operand, y: Operand) -> Value:
         return _as_sums(writer, x, y, node.shape)
     if isinstance(y, Tensor):
         return _with_weights(writer, writer.stored(x), y, node.shape)
+    if isinstance(x, Tensor):
+        return _of_constants(writer, x, writer.stored(y), node.shape)
     x, y = writer.stored(x), writer.stored(y)
     left, right = index_of(x)[..., None, :], index_of(y).mT[..., None, :, :]
     left, right = left + torch.zeros_like(right), right + torch.zeros_like(left)
-    product = writer.new(node.size)
-    pairs = zip(left.flatten(0, -2), right.flatten(0, -2), strict=True)
-    for number, (own, other) in enumerate(pairs):
-        sum_, first, second = f"{product}[{number}]", writer.place(own), writer.place(other)
-        writer.line(f"{sum_} = V(0.0f);")
-        writer.loop(len(own), f"{sum_} = fmadd({x.name}[{first}], {y.name}[{second}], {sum_});")
+    product, count = writer.new(node.size), left.shape[-1]
+    first, second = f"{x.name}, {writer.table(left)}", f"{y.name}, {writer.table(right)}"
+    writer.line(f"products({first}, {second}, {product}, {node.size}, {count});")
     return Value(node.shape, False, product, torch.arange(node.size).reshape(node.shape))
+
+
+def _of_constants(writer: Writer, x: Tensor, y: Value, shape: Shape) -> Value:
+    """Write the product of constants with what is computed, but for the constants that are zero.
+
+    Most are, where rows say which degrees of freedom move a body.
+    """
+    right = index_of(y).mT[..., None, :, :]
+    left = x.float()[..., None, :].expand(*right.shape[:-3], -1, right.shape[-2], -1)
+    right = right.expand(left.shape).reshape(-1, left.shape[-1])
+    left = left.reshape(right.shape)
+    product = writer.new(len(left))
+    rows = [(own[own != 0], other[own != 0]) for own, other in zip(left, right, strict=True)]
+    ends = torch.tensor([len(own) for own, _ in rows]).cumsum(0)
+    weights = writer.constant("c", torch.cat([own for own, _ in rows]).numpy())
+    places = torch.cat([other for _, other in rows])
+    tables = f"{writer.table(places)}, {writer.table(ends)}"
+    writer.line(f"sums({weights}, {y.name}, {tables}, {product}, {len(left)});")
+    return Value(shape, False, product, torch.arange(len(left)).reshape(shape))
 
 
 def _as_sums(writer: Writer, x: Operand, y: Operand, shape: Shape) -> Value:

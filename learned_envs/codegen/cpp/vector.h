@@ -8,6 +8,9 @@
 #include <cstring>
 #include <vector>
 
+// A function of its own: within a large one, compilers run out of registers.
+#define ALONE __attribute__((noinline))
+
 typedef float Register __attribute__((vector_size(4 * WIDTH)));
 typedef int32_t Integers __attribute__((vector_size(4 * WIDTH)));
 

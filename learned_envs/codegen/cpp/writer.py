@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learned_envs.codegen.cpp.memory import placed
+from learned_envs.codegen.cpp.part import Code, in_parts
 from learned_envs.codegen.graph import Graph, Node, Operation, Reader, Shape
 from learned_envs.errors import UntraceableError
 
@@ -82,7 +83,7 @@ class Writer(Reader):
         self._tables: dict[str, str] = {}
         self._constants: dict[str, list[NDArray[Any]]] = {"c": [], "h": []}
 
-    def write(self, outputs: Sequence[Node]) -> str:
+    def write(self, outputs: Sequence[Node]) -> Code:
         """Return the code of a function that stores these nodes of the graph.
 
         Raises:
@@ -94,10 +95,8 @@ class Writer(Reader):
         offsets, scratch = placed(
             self._lines, self._sizes, self.form.block if self.form.alone else 1
         )
-        names = [f"V* const {name} = s + {offset};" for name, offset in offsets.items()]
-        tables = [f"constexpr int {name}[] = {{{text}}};" for text, name in self._tables.items()]
-        body = "".join(f"  {line}\n" for line in (*tables, *names, *self._lines))
-        return f"constexpr int SCRATCH = {scratch};\n\n{_HEAD}{body}}}\n"
+        tables = {name: text for text, name in self._tables.items()}
+        return in_parts(self._lines, offsets, tables, scratch)
 
     def constants(self, name: str) -> NDArray[Any]:
         """Return the numbers that the code finds at "c" (float32) or "h" (bfloat16, as int16)."""
@@ -171,8 +170,12 @@ class Writer(Reader):
         step = int(flat[1]) - start if len(flat) > 1 else 0
         if torch.equal(flat, start + step * torch.arange(len(flat))):
             return f"{start}" if step == 0 else f"{start} + {step} * i"
-        text = ", ".join(map(str, flat.tolist()))
-        return f"{self._tables.setdefault(text, f't{len(self._tables)}')}[i]"
+        return f"{self.table(flat)}[i]"
+
+    def table(self, numbers: Tensor) -> str:
+        """Return the name of a table of whole numbers."""
+        text = ", ".join(map(str, numbers.flatten().tolist()))
+        return self._tables.setdefault(text, f"t{len(self._tables)}")
 
     def _constant_term(self, operand: Tensor | float, shape: Shape, logical: bool) -> str:
         if not isinstance(operand, Tensor) and not logical:
@@ -227,12 +230,6 @@ def is_logical(operand: Operand) -> bool:
         if isinstance(operand, Value)
         else torch.as_tensor(operand).dtype is torch.bool
     )
-
-
-_HEAD = """\
-inline void step(const Tile& tile, const void* const* in, void* const* out,
-                 const float* __restrict c, const uint16_t* __restrict h, V* __restrict s) {
-"""
 
 
 def _once(text: str) -> str:
