@@ -41,7 +41,7 @@ def test_traced_and_hosted_rules_are_one(run: Path) -> None:
         traced.reset(seed=0)
         hosted.reset(seed=0)
         state = traced.state
-        assert {"env._last_action", "env._command"} <= set(state.memory)
+        assert {"env._last_action", "env._command", "env._phase"} <= set(state.memory)
         hosted.state = State(state.q.double(), state.v.double(), state.memory)
         traced.action_space.seed(0)
         for _ in range(20):
@@ -65,7 +65,7 @@ env = gym.make(
 )
 observation, _ = env.reset(seed=0)
 observation, reward, *_ = env.step(env.action_space.sample())
-assert observation.shape == (48,)
+assert observation.shape == (50,)
 if {os.environ.get("MUJOCO_GL") == "egl"}:
     assert env.render().std() > 0
 assert "go1" not in sys.modules

@@ -25,19 +25,20 @@ def test_gymnasium_finds_nothing_wrong(env: gym.Env[Any, Any]) -> None:
     check_env(env.unwrapped, skip_render_check=True)
 
 
-def test_it_stands_if_told_nothing(env: gym.Env[Any, Any]) -> None:
+def test_it_trots_on_the_spot_if_told_nothing(env: gym.Env[Any, Any]) -> None:
     env.reset(seed=0)
     steps = [env.step(np.zeros(12, np.float32)) for _ in range(200)]
     assert not any(terminated for _, _, terminated, _, _ in steps)
-    # Its weight bends the legs: the trunk sinks from 0.278 m, and 0.251 m was measured.
-    assert 0.23 < steps[-1][4]["height"] < 0.28
+    # Its weight bends the legs: the trunk sinks from 0.278 m, and 0.231 m was
+    # measured in the mean.
+    assert 0.22 < np.mean([info["height"] for *_, info in steps[50:]]) < 0.28
 
 
 def test_random_targets_make_it_fall(env: gym.Env[Any, Any]) -> None:
     env.action_space.seed(0)
     env.reset(seed=0)
-    # 141 steps in the mean of ten episodes.
-    assert any(env.step(env.action_space.sample())[2] for _ in range(999))
+    # 129 steps in the mean of ten episodes.
+    assert any(env.step(env.action_space.sample())[2] for _ in range(499))
 
 
 def test_a_command_is_drawn_at_reset_and_kept(env: gym.Env[Any, Any]) -> None:

@@ -15,22 +15,30 @@ XML_FILE = str(Path(__file__).with_name("go1.xml"))
 
 DEFAULT_CAMERA_CONFIG = {"trackbodyid": 1, "distance": 1.5, "elevation": -15.0, "azimuth": 130.0}
 
+STEPPING = np.array([1.0, -1.0, -1.0, 1.0])
+"""A trot: the front right and the rear left leg step together, and the other two in between.
+
+In the order of the joints: front right, front left, rear right, rear left."""
+
 
 class Go1VelocityEnv(MujocoEnv, utils.EzPickle):
     """A quadruped walks as it is told.
 
     ## Action
-    Twelve numbers from -1 to 1: how far each joint's target is from the standing pose, in units of
-    `action_scale` radians. The MJCF's position actuators follow the targets.
+    Twelve numbers from -1 to 1: how far each joint's target is from a trot on the spot, in units of
+    `action_scale` radians. The MJCF's position actuators follow the targets. The trot is the
+    standing pose with legs that are drawn in by turns, `gait_frequency` times a second.
 
     ## Observation
-    Gravity in the trunk's frame (3), the trunk's angular velocity (3) and linear velocity (3) in
-    its own frame, joint angles from the standing pose (12), joint velocities (12), the last action
-    (12) and the commanded velocity: forward, left in m/s, turning left in rad/s (3).
+    Gravity (3), angular velocity (3) and linear velocity (3), in the trunk's own frame; joint
+    angles from the standing pose (12), joint velocities (12), sine and cosine of the trot's phase
+    (2), the last action (12) and the commanded velocity: forward and left in m/s, turning left in
+    rad/s (3).
 
     ## Reward
     `tracking_weight` times how well the velocity is followed, `turning_weight` times how well the
-    turning rate is, less the costs of effort and of actions that jump.
+    turning rate is, less the costs of a trunk that bounces, rolls and tilts, of effort, and of
+    actions that jump.
 
     ## Episode
     It starts near the standing pose with a command that is drawn anew. It ends when the trunk is
@@ -46,13 +54,18 @@ class Go1VelocityEnv(MujocoEnv, utils.EzPickle):
         self,
         xml_file=XML_FILE,
         frame_skip=4,
-        action_scale=0.4,
-        command_low=(-0.5, -0.3, -0.7),
-        command_high=(1.0, 0.3, 0.7),
+        action_scale=0.5,
+        gait_frequency=2.0,
+        gait_lift=0.2,
+        command_low=(-0.6, -0.4, -0.8),
+        command_high=(1.0, 0.4, 0.8),
         tracking_weight=1.0,
         turning_weight=0.5,
         tracking_width=0.25,
-        effort_cost_weight=2e-4,
+        bounce_cost_weight=0.5,
+        roll_cost_weight=0.02,
+        tilt_cost_weight=1.0,
+        effort_cost_weight=1e-4,
         jerk_cost_weight=0.01,
         fall_height=0.15,
         fall_tilt=1.0,
@@ -64,11 +77,16 @@ class Go1VelocityEnv(MujocoEnv, utils.EzPickle):
             xml_file,
             frame_skip,
             action_scale,
+            gait_frequency,
+            gait_lift,
             command_low,
             command_high,
             tracking_weight,
             turning_weight,
             tracking_width,
+            bounce_cost_weight,
+            roll_cost_weight,
+            tilt_cost_weight,
             effort_cost_weight,
             jerk_cost_weight,
             fall_height,
@@ -77,11 +95,16 @@ class Go1VelocityEnv(MujocoEnv, utils.EzPickle):
             **kwargs,
         )
         self._action_scale = action_scale
+        self._gait_frequency = gait_frequency
+        self._gait_lift = gait_lift
         self._command_low = np.array(command_low)
         self._command_high = np.array(command_high)
         self._tracking_weight = tracking_weight
         self._turning_weight = turning_weight
         self._tracking_width = tracking_width
+        self._bounce_cost_weight = bounce_cost_weight
+        self._roll_cost_weight = roll_cost_weight
+        self._tilt_cost_weight = tilt_cost_weight
         self._effort_cost_weight = effort_cost_weight
         self._jerk_cost_weight = jerk_cost_weight
         self._fall_height = fall_height
@@ -92,7 +115,7 @@ class Go1VelocityEnv(MujocoEnv, utils.EzPickle):
             self,
             xml_file,
             frame_skip,
-            observation_space=Box(-np.inf, np.inf, shape=(48,), dtype=np.float64),
+            observation_space=Box(-np.inf, np.inf, shape=(50,), dtype=np.float64),
             default_camera_config=DEFAULT_CAMERA_CONFIG,
             **kwargs,
         )
@@ -103,64 +126,70 @@ class Go1VelocityEnv(MujocoEnv, utils.EzPickle):
         self._standing = home.ctrl.copy()
         self._last_action = np.zeros(self.model.nu)
         self._command = np.zeros(3)
-
-    @property
-    def _gravity(self):
-        """The direction of gravity in the trunk's frame; (0, 0, -1) if it stands upright."""
-        rotation = self.data.body("trunk").xmat.reshape(3, 3)
-        return rotation.T @ np.array([0.0, 0.0, -1.0])
-
-    @property
-    def _velocity(self):
-        """The trunk's linear velocity in its own frame, as its IMU has it."""
-        return self.data.sensor("imu_lin_vel").data
-
-    @property
-    def _turning(self):
-        """The trunk's angular velocity in its own frame."""
-        return self.data.sensor("imu_ang_vel").data
+        self._phase = 0.0
 
     def step(self, action):
         """Move the joints towards their targets, and say how well the command was followed."""
-        target = self._standing + self._action_scale * np.clip(action, -1.0, 1.0)
-        self.do_simulation(target, self.frame_skip)
+        action = np.clip(action, -1.0, 1.0)
+        self._phase += 2 * np.pi * self._gait_frequency * self.dt
+        self.do_simulation(self._trot() + self._action_scale * action, self.frame_skip)
 
+        gravity, velocity, turning = self._motion()
         jerk = action - self._last_action
         self._last_action = np.array(action, dtype=np.float64)
 
-        reward, info = self._reward(jerk)
-        height, upright = self.data.qpos[2], -self._gravity[2]
-        terminated = bool(height < self._fall_height or upright < np.cos(self._fall_tilt))
+        reward, info = self._reward(gravity, velocity, turning, jerk)
+        height = self.data.qpos[2]
         info["height"] = height
+        terminated = bool(height < self._fall_height or -gravity[2] < np.cos(self._fall_tilt))
         if self.render_mode == "human":
             self.render()
-        return self._observation(), reward, terminated, False, info
+        return self._observation(gravity, velocity, turning), reward, terminated, False, info
 
-    def _reward(self, jerk):
-        slip = np.sum((self._command[:2] - self._velocity[:2]) ** 2)
-        drift = (self._command[2] - self._turning[2]) ** 2
+    def _trot(self):
+        """Joint targets of a trot on the spot: a leg is drawn in by its thigh and its calf."""
+        lift = self._gait_lift * np.maximum(STEPPING * np.sin(self._phase), 0.0)
+        return self._standing + np.outer(lift, [0.0, 1.0, -2.0]).ravel()
+
+    def _motion(self):
+        """Gravity's direction, the velocity in m/s and the angular one, in the trunk's frame.
+
+        From qpos: MuJoCo's own rotation matrices are of the time before the last solver step.
+        """
+        w, x, y, z = self.data.qpos[3:7]
+        rotation = np.array(
+            [
+                [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+                [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+                [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+            ]
+        )
+        return -rotation[2], self.data.qvel[:3] @ rotation, self.data.qvel[3:6]
+
+    def _reward(self, gravity, velocity, turning, jerk):
+        slip = np.sum((self._command[:2] - velocity[:2]) ** 2)
+        drift = (self._command[2] - turning[2]) ** 2
         info = {
             "reward_tracking": self._tracking_weight * np.exp(-slip / self._tracking_width),
             "reward_turning": self._turning_weight * np.exp(-drift / self._tracking_width),
+            "cost_bounce": self._bounce_cost_weight * velocity[2] ** 2,
+            "cost_roll": self._roll_cost_weight * np.sum(turning[:2] ** 2),
+            "cost_tilt": self._tilt_cost_weight * np.sum(gravity[:2] ** 2),
             "cost_effort": self._effort_cost_weight * np.sum(self.data.actuator_force**2),
             "cost_jerk": self._jerk_cost_weight * np.sum(jerk**2),
         }
-        reward = (
-            info["reward_tracking"]
-            + info["reward_turning"]
-            - info["cost_effort"]
-            - info["cost_jerk"]
-        )
-        return reward, info
+        costs = sum(value for name, value in info.items() if name.startswith("cost"))
+        return info["reward_tracking"] + info["reward_turning"] - costs, info
 
-    def _observation(self):
+    def _observation(self, gravity, velocity, turning):
         return np.concatenate(
             [
-                self._gravity,
-                self._turning,
-                self._velocity,
+                gravity,
+                turning,
+                velocity,
                 self.data.qpos[7:] - self._standing,
                 self.data.qvel[6:],
+                [np.sin(self._phase), np.cos(self._phase)],
                 self._last_action,
                 self._command,
             ]
@@ -175,10 +204,11 @@ class Go1VelocityEnv(MujocoEnv, utils.EzPickle):
         self.set_state(qpos, qvel)
         self._command = self.np_random.uniform(self._command_low, self._command_high)
         self._last_action = np.zeros(self.model.nu)
-        return self._observation()
+        self._phase = 0.0
+        return self._observation(*self._motion())
 
     def _get_reset_info(self):
         return {"height": self.data.qpos[2]}
 
 
-gym.register(id="Go1Velocity-v0", entry_point=Go1VelocityEnv, max_episode_steps=1000)
+gym.register(id="Go1Velocity-v0", entry_point=Go1VelocityEnv, max_episode_steps=500)

@@ -86,17 +86,22 @@ def train_agent(
 
 
 def learn_outside(
-    task: str, make_env: Callable[[], gym.Env[Any, Any]], steps: int, seed: int
+    task: str,
+    make_env: Callable[[], gym.Env[Any, Any]],
+    steps: int,
+    seed: int,
+    config: AgentConfig | None = None,
 ) -> None:
     """Train a task's agent in real environments: a driver, recorded while it learns.
 
     Args:
-        task: name of the task; its agent is `AgentConfig.of(task)`.
+        task: name of the task.
         make_env: makes one environment that is recorded.
         steps: environment steps, rounded down to whole rounds of learning; one round at least.
         seed: seeds the agent and its environments.
+        config: the agent; if None, the task's own, `AgentConfig.of(task)`.
     """
-    config = AgentConfig.of(task)
+    config = AgentConfig.of(task) if config is None else config
     round_steps = config.n_envs * config.n_steps
     together = make_env.lockstep(config.n_envs) if isinstance(make_env, RecordedEnvs) else None
     envs: VecEnv = (
