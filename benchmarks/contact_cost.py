@@ -1,0 +1,104 @@
+"""What does the geometry of contacts cost?
+
+    python benchmarks/contact_cost.py DATASET...
+
+times steps of untrained models of the systems in some datasets, in compiled C++: without contacts,
+with points on planes, and with the pairs of shapes that met in the data too. It counts seconds of
+the processor, so that other work on the machine matters little.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import tyro
+from cells import lay_out
+from rich.console import Console
+from torch import Tensor
+
+from learned_envs.codegen.cpp import CppBatch, CppRow
+from learned_envs.collect.touching import seen_geometry
+from learned_envs.data.source import open_dataset
+from learned_envs.dynamics import Ensemble
+from learned_envs.fit import FitConfig
+from learned_envs.fit.model import make_family
+from learned_envs.state import State
+from learned_envs.systems.spec import SystemSpec
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure what the geometry of contacts costs."""
+
+    data: tyro.conf.Positional[tuple[Path, ...]]
+    """Datasets, one for each system."""
+    family: str = "second_order"
+    """Name of the model family."""
+    envs: int = 1024
+    """Environments at once."""
+    seconds: float = 0.5
+    """Time for each figure."""
+
+
+def measure(run: Callable[[], object], seconds: float) -> float:
+    """Return the processor's seconds of a call: those of the fastest of ten parts."""
+    run()
+    best, end = float("inf"), time.process_time() + seconds
+    while time.process_time() < end:
+        begun, calls = time.process_time(), 0
+        while time.process_time() < begun + seconds / 10:
+            run()
+            calls += 1
+        best = min(best, (time.process_time() - begun) / calls)
+    return best
+
+
+@torch.no_grad()
+def step_times(spec: SystemSpec, seen: bool, options: Options) -> tuple[float, float]:
+    """Return the seconds of a compiled step of all environments, and of one alone."""
+    config = FitConfig(family=options.family, options={"contact_geometry": seen})
+    model = Ensemble(make_family(config), spec, 1)
+
+    def step(q: Tensor, v: Tensor, action: Tensor) -> list[Tensor]:
+        state = model.step(State(q, v), action).state
+        return [state.q, state.v]
+
+    q = torch.tensor(spec.q0).expand(options.envs, -1).contiguous()
+    v = torch.randn(options.envs, spec.nv, generator=torch.Generator().manual_seed(0))
+    inputs = [q, v, torch.zeros(options.envs, spec.nu)]
+    first = [each[:1] for each in inputs]
+    batch, row = CppBatch([step], first), CppRow(step, first)
+    arrays = [each[0].numpy() for each in first]
+    return (
+        measure(lambda: batch.run(inputs), options.seconds),
+        measure(lambda: row.run(*arrays), options.seconds),
+    )
+
+
+def main(options: Options) -> None:
+    torch.set_num_threads(1)
+    console, rows = Console(), []
+    for path in options.data:
+        dataset = open_dataset(path)
+        spec, _ = seen_geometry(dataset.spec, dataset.task, dataset.load())
+        alone = replace(spec, pairs=())
+        blind = step_times(alone, False, options)
+        for name, each in (("points", alone), (f"points, {len(spec.pairs)} pairs", spec)):
+            many, one = step_times(each, True, options)
+            shares = 1 - blind[0] / many, 1 - blind[1] / one
+            rows.append(
+                (
+                    *(dataset.task, name, f"{1e6 * many / options.envs:.2f}", f"{shares[0]:.0%}"),
+                    *(f"{1e6 * one:.1f}", f"{shares[1]:.0%}"),
+                )
+            )
+    columns = ("system", "seen", f"us, one of {options.envs:,}", "share", "us, single", "share")
+    console.print(lay_out("A compiled step and what contacts take of it", columns, rows))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
