@@ -118,8 +118,8 @@ def row(name: str, options: Options, folder: Path) -> tuple[str, ...]:
     asked = ask(name)
     task = name.rpartition("-")[0]
     shipped = None
-    written = task in registry.TASKS and registry.TASKS[task].entry_point != TRACED
-    if written and registry.shipped_weights(task).exists():
+    has_file = task in registry.TASKS and registry.TASKS[task].entry_point != TRACED
+    if has_file and registry.shipped_weights(task).exists():
         shipped = Simulation.load(task)
     path = folder / f"{task}.safetensors"
     save_checkpoint(path, model_of(asked, shipped), {**asked.entries.to_dict(), "task": name})
