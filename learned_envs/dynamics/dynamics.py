@@ -173,7 +173,9 @@ class Dynamics(nn.Module, ABC):
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from one-step transitions of the data, (n, .) each."""
+        adrift = [i for start in self.spec.adrift for i in (start, start + 1)]
         endless = [
+            *adrift,
             *self.spec.cyclic,
             *self.spec.turning,
             *self.frames.quaternions.flatten().tolist(),

@@ -14,6 +14,7 @@ from learned_envs.dynamics.given import seen_size
 from learned_envs.dynamics.touch import Touch
 from learned_envs.errors import ShapeError
 from learned_envs.kinematics import Kinematics
+from learned_envs.kinematics.links import chosen
 from learned_envs.systems.spec import SystemSpec
 
 CONTACT_SCALES = (0.01, 0.1)
@@ -173,6 +174,8 @@ class Features(Standardised):
             )
         parts = [self.coordinates.travelled(q), self.frames.enter(rotation, v), given]
         parts += self.coordinates.turned(q, rotation)
+        if self.coordinates.related:
+            parts.append(self.coordinates.between(rotation, chosen(v, self.frames.linear)))
         if self.touch is not None:
             parts.append(self.touch(q, v, rotation))
         near = []

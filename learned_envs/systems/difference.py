@@ -29,10 +29,15 @@ def differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]
         >>> differences(spec, replace(spec, frame_skip=2))
         [('frame_skip', 4, 2)]
     """
-    # Which shapes have met is known of data, and not of a system.
-    one, other = replace(one, pairs=()), replace(other, pairs=())
+    one, other = _asked(one), _asked(other)
     one, other = _as_known(one, other), _as_known(other, one)
     return list(_differences("", one.to_dict(), other.to_dict()))
+
+
+def _asked(spec: SystemSpec) -> SystemSpec:
+    """Return a spec without what is known of data, and what follows from all else."""
+    joints = tuple(replace(joint, met=False) for joint in spec.joints)
+    return replace(spec, pairs=(), joints=joints)
 
 
 def known_differences(one: SystemSpec, other: SystemSpec) -> list[tuple[str, Any, Any]]:

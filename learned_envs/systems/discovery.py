@@ -24,7 +24,7 @@ from learned_envs.systems.flat import expect_numbers
 from learned_envs.systems.moment import Step, Subject
 from learned_envs.systems.questions import Questions
 from learned_envs.systems.reference import describe, warnings_swallowed
-from learned_envs.systems.shapes import tree_of, trees_that_meet, unseen_contacts
+from learned_envs.systems.shapes import tree_of, unseen_contacts
 from learned_envs.systems.spec import Leaf, SystemSpec
 
 RUNS = (30, 30, 30, 90, 30, 30)
@@ -155,10 +155,8 @@ def _told(unheld: Mapping[str, str]) -> str:
 def _confirmed(asked: Questions, spec: SystemSpec) -> SystemSpec:
     """Mark joints as held where the motion is not the same although the geometry says so."""
     wrong = {place for _, places in asked.not_the_same() for place in places}
-    if spec.heading is not None and asked.headed():
-        wrong.add(spec.heading[2])
-    if spec.cyclic and trees_that_meet(asked.subject.model):
-        wrong.update(spec.cyclic)
+    if asked.headed():
+        wrong.update(asked.headings)
     joints = tuple(
         replace(joint, held=joint.held or any(_has(joint, place) for place in wrong))
         for joint in spec.joints

@@ -25,6 +25,7 @@ from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.describe_geoms import disabled, geoms_of
 from learned_envs.systems.flat import flattened
 from learned_envs.systems.locate import locate
+from learned_envs.systems.shapes import met_joints
 from learned_envs.systems.spec import Body, Joint, Leaf, SystemSpec, Vector
 from learned_envs.systems.symmetry import held_joints
 from learned_envs.task_entry import TaskEntry
@@ -125,7 +126,7 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
     frame_skip = getattr(unwrapped, "frame_skip", None)
     if not isinstance(frame_skip, int | np.integer) or frame_skip < 1:
         frame_skip = Adapter(env).solver_steps
-    held = held_joints(model)
+    held, met = held_joints(model), met_joints(model)
     return SystemSpec(
         reference_id=env.spec.id,
         timestep=float(model.opt.timestep),
@@ -135,7 +136,9 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
         control_low=_vector(low),
         control_high=_vector(high),
         bodies=tuple(_body(model, index) for index in range(model.nbody)),
-        joints=tuple(_joint(model, index, index in held) for index in range(model.njnt)),
+        joints=tuple(
+            _joint(model, index, index in held, index in met) for index in range(model.njnt)
+        ),
         geoms=geoms_of(model),
     )
 
@@ -226,7 +229,7 @@ def _body(model: mujoco.MjModel, index: int) -> Body:
     )
 
 
-def _joint(model: mujoco.MjModel, index: int, held: bool) -> Joint:
+def _joint(model: mujoco.MjModel, index: int, held: bool, met: bool) -> Joint:
     unlimited = disabled(model, "LIMIT", "CONSTRAINT") or not model.jnt_limited[index]
     # Older versions of MuJoCo disable springs together with all other passive forces.
     slack = disabled(model, "SPRING", "PASSIVE")
@@ -249,6 +252,7 @@ def _joint(model: mujoco.MjModel, index: int, held: bool) -> Joint:
         stiffness=0.0 if slack else float(np.ravel(model.jnt_stiffness[index])[0]),
         spring_rest=float(model.qpos_spring[model.jnt_qposadr[index]]),
         held=held,
+        met=met,
     )
 
 

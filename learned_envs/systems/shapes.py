@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import mujoco
 import numpy as np
+import numpy.typing as npt
 
 from learned_envs.systems.spec import SystemSpec
 
@@ -18,6 +19,8 @@ UNSEEN = 0.05
 those of a body with itself."""
 
 Pair = tuple[int, int]
+
+Array = npt.NDArray[np.int64]
 
 
 def unseen_contacts(model: mujoco.MjModel, spec: SystemSpec, contacts: Iterable[Pair]) -> str:
@@ -50,14 +53,25 @@ def unseen_contacts(model: mujoco.MjModel, spec: SystemSpec, contacts: Iterable[
     return f"{unseen.total()} of {total} contacts, {', '.join(often)},"
 
 
+def met_joints(model: mujoco.MjModel) -> set[int]:
+    """Return the joints of bodies that move apart from each other and can collide."""
+    met = {tree_of(model, geom) for pair in _apart(model) for geom in pair}
+    return {i for i in range(model.njnt) if model.body_rootid[model.jnt_bodyid[i]] in met}
+
+
 def trees_that_meet(model: mujoco.MjModel) -> str:
     """Name two shapes of bodies that move apart from each other and can collide, if there are."""
-    trees = np.array([tree_of(model, geom) for geom in range(model.ngeom)])
-    meets = (model.geom_contype[:, None] & model.geom_conaffinity) != 0
-    apart = (trees[:, None] != trees) & (trees[:, None] > 0) & (trees > 0)
-    for one, other in np.argwhere((meets | meets.T) & apart):
+    for one, other in _apart(model):
         return f"{_named(model, one)} and {_named(model, other)}"
     return ""
+
+
+def _apart(model: mujoco.MjModel) -> Array:
+    """Return the pairs of geoms that can collide and move apart from each other, (n, 2)."""
+    trees = np.array([tree_of(model, geom) for geom in range(model.ngeom)], dtype=int)
+    meets = (model.geom_contype[:, None] & model.geom_conaffinity) != 0
+    apart = (trees[:, None] != trees) & (trees[:, None] > 0) & (trees > 0)
+    return np.argwhere((meets | meets.T) & apart)
 
 
 def tree_of(model: mujoco.MjModel, geom: int) -> int:

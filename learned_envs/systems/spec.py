@@ -67,6 +67,8 @@ class Joint:
         held: whether the motion depends on how far an unlimited joint has travelled along the
             ground, or on whole turns of it: a spring, a tendon, an equality or an actuator that
             follows positions holds it.
+        met: whether what it moves can collide with what moves apart from it. Then the motion
+            depends on where they are to each other.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Joint:
     stiffness: float = 0.0
     spring_rest: float = 0.0
     held: bool = False
+    met: bool = False
 
 
 class Leaf(msgspec.Struct, frozen=True, array_like=True):
@@ -188,19 +191,15 @@ class SystemSpec:
 
         Analytical mechanics calls them cyclic. They are the horizontal slides of bodies that hang
         on the world, and the horizontal positions of free joints. Neither gravity nor a plane may
-        slope along them, and nothing may hold them. A system has none if it has fixed shapes to
-        collide with, other than the world's own planes.
+        slope along them, and nothing may hold or meet them. A system has none if it has fixed
+        shapes to collide with, other than the world's own planes.
         """
-        obstacles = any(
-            geom.body in self._fixed and geom.touches and (geom.kind != "plane" or geom.body != 0)
-            for geom in self.geoms
-        )
-        if obstacles:
+        if self._obstacles:
             return ()
         indices: list[int] = []
         for joint in self.joints:
             body = self.bodies[joint.body]
-            if body.parent != 0 or joint.held:
+            if body.parent != 0 or joint.held or joint.met:
                 continue
             if joint.kind == "free":
                 if self._level((1.0, 0.0, 0.0)) and self._level((0.0, 1.0, 0.0)):
@@ -210,6 +209,19 @@ class SystemSpec:
                 if abs(axis[2]) < ROUNDING and self._level(axis):
                     indices.append(joint.q)
         return tuple(indices)
+
+    @cached_property
+    def adrift(self) -> tuple[int, ...]:
+        """First indices in q of the free joints whose places matter to one another alone.
+
+        They meet each other and nothing else that a joint moves, and as one they would be cyclic.
+        """
+        met = [joint for joint in self.joints if joint.met]
+        level = self._level((1.0, 0.0, 0.0)) and self._level((0.0, 1.0, 0.0))
+        loose = all(j.kind == "free" and not j.held for j in met if self._carries(j))
+        if self._obstacles or not level or not loose:
+            return ()
+        return tuple(joint.q for joint in met if joint.kind == "free")
 
     @cached_property
     def turning(self) -> tuple[int, ...]:
@@ -239,6 +251,18 @@ class SystemSpec:
             return None
         # No free joint precedes them, so indices in q are indices in v.
         return root[0].q, root[1].q, root[2].q
+
+    @cached_property
+    def _obstacles(self) -> bool:
+        """Whether there are fixed shapes to collide with, other than the world's own planes."""
+        return any(
+            geom.body in self._fixed and geom.touches and (geom.kind != "plane" or geom.body != 0)
+            for geom in self.geoms
+        )
+
+    def _carries(self, joint: Joint) -> bool:
+        """Whether a joint joins a body to the world."""
+        return self.bodies[joint.body].parent == 0
 
     def _level(self, axis: Vector) -> bool:
         """Whether gravity and the planes that are touched are level along an axis of the world."""

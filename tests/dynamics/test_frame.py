@@ -232,3 +232,58 @@ def test_errors_do_not_depend_on_headings():
     one, other = ((offset(kinematics, *pair) / unit).square().sum(-1) for pair in states)
     # float64 rounding
     torch.testing.assert_close(one, other, rtol=1e-10, atol=0)
+
+
+LOOSE = """
+<body pos="{0} 0 1"><freejoint/><geom size=".1 .2" type="capsule"/>
+  <body pos=".2 0 0"><joint name="j{0}" axis="0 1 0"/><geom size=".1"/></body></body>
+"""
+ARM = '<body name="arm" pos="0 0 1"><joint axis="0 1 0"/><geom size=".1" pos=".3 0 0"/></body>'
+GROUND = '<geom type="plane" size="9 9 1"/>'
+MOTOR = '<actuator><motor joint="j1" ctrlrange="-1 1"/></actuator>'
+
+
+@cache
+def inline(*bodies):
+    world = f"<worldbody>{GROUND}{''.join(bodies)}</worldbody>"
+    return describe(Inline(mujoco.MjModel.from_xml_string(f"<mujoco>{world}{MOTOR}</mujoco>")))
+
+
+def test_what_bodies_can_meet_says_where_they_are_seen_from():
+    two = inline(LOOSE.format(1), LOOSE.format(2))
+    assert (two.cyclic, two.adrift) == ((), (0, 8))
+    apart = inline(LOOSE.format(1))
+    assert (apart.cyclic, apart.adrift) == ((0, 1), ())
+    fixed = inline(LOOSE.format(1), ARM)
+    assert (fixed.cyclic, fixed.adrift) == ((), ())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bodies_that_can_meet_are_seen_from_one_another(family):
+    spec = inline(LOOSE.format(1), LOOSE.format(2))
+    model, (state, action, _) = (
+        untrained(family, spec, tumbling(spec, 100)),
+        tumbling(spec, 30, 1),
+    )
+    angle = torch.linspace(-3, 3, 30, dtype=torch.float64)
+    here = model.step(state, action)
+    there = model.step(turned(spec, state, angle, 100.0), action)
+    expected = displaced(spec, here.displacement, angle)
+    # float64 rounding, a hundred metres away
+    torch.testing.assert_close(there.displacement, expected, rtol=0, atol=1e-9)
+    for place in (0, 8):
+        moved = state.q.clone()
+        moved[:, place] += 0.3
+        other = model.step(State(moved, state.v), action)
+        assert (other.state.v - here.state.v)[:, 0].abs().max() > 1e-6
+
+
+def test_a_body_beside_a_fixed_arm_is_seen_where_it_is():
+    spec = inline(LOOSE.format(1), ARM)
+    model, (state, action, _) = (
+        untrained("second_order", spec, tumbling(spec, 100)),
+        tumbling(spec, 30, 1),
+    )
+    here = model.step(state, action).state.v
+    other = turned(spec, state, torch.zeros(30, dtype=torch.float64), 0.3)
+    assert (model.step(other, action).state.v - here).abs().max() > 1e-6

@@ -96,7 +96,7 @@ def test_what_the_motion_denies_is_held():
 
 
 def test_two_trees_that_can_meet_are_seen_where_they_are():
-    probed = discover(make(TRAITS["two trees"][0]))
+    probed = discover(make(FINE["two trees"]))
     assert probed.spec.cyclic == ()
 
 
