@@ -52,6 +52,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
         (x[..., None] * OFFSET[None, None]) @ (x[:, None] + OFFSET[:, None])
     ],
     "views": lambda x: [x[:, 1:3], x[..., 2], x.reshape(5, 1), x[0].unsqueeze(-1), x.unbind(-1)[3]],
+    "split": lambda x: [*x.split(2, -1), *torch.split(x, [1, 3, 1], -1)],
     "strided": lambda x: [x[:, ::2], x[:, 1::3] + x[:, 0:1]],
     "turned": lambda x: [(x[..., None] * OFFSET).permute(2, 0, 1), x.T + OFFSET[:, None]],
     "spread out": lambda x: [
@@ -73,6 +74,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Sequence[Tensor]]] = {
     "flags": lambda x: [~((x < 0.5) & (x > -0.5)) | (x == x), x.isfinite(), (x > 0).logical_not()],
     "counts": lambda x: [(x > 0).sum(-1) * x[:, 0], (x > 0).any(-1), (x > 0).float()],
     "waves": lambda x: [x.sin(), x.cos(), x.tanh(), x.exp(), x.abs().sqrt()],
+    "between zero and one": lambda x: [x.sigmoid(), (50 * x).sigmoid(), x.square().rsqrt()],
     "logarithm": lambda x: [x.abs().log(), (x * OFFSET).exp().log()],
     "angles": lambda x: [x.tan(), x.tanh().asin(), x.tanh().acos(), x.atan(), x.atan2(OFFSET)],
     "hyperbolic": lambda x: [x.sinh(), x.cosh()],

@@ -58,6 +58,8 @@ ELEMENTWISE = {
     "sign": Code("np.sign({})", "({}).sign()"),
     "remainder": Code("np.remainder({}, {})", "({}).remainder({})"),
     "atan2": Code("np.arctan2({}, {})", "({}).atan2({})"),
+    "rsqrt": Code("ONE / np.sqrt({})", "(V(1.0f) / ({}).sqrt())"),
+    "sigmoid": Code("ONE / (ONE + np.exp(-{}))", "(V(1.0f) / (({}).neg().exp() + V(1.0f)))"),
     "silu": Code("silu({})", "silu({})"),
     "bitwise_not": Code("~{}", "(~{})", logical=True),
     "bitwise_and": Code("{} & {}", "({} & {})", logical=True),

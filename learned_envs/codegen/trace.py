@@ -229,6 +229,15 @@ class _Rules:
     def aten_unbind(self, x: Node, dim: int = 0) -> list[Any]:
         return [self.aten_select(x, dim, index) for index in range(x.shape[dim])]
 
+    def aten_split(self, x: Node, size: int, dim: int = 0) -> list[Node]:
+        starts = range(0, x.shape[dim], size)
+        return [self.aten_slice(x, dim, start, start + size) for start in starts]
+
+    def aten_split_with_sizes(self, x: Node, sizes: Sequence[int], dim: int = 0) -> list[Node]:
+        ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+        pairs = zip(ends, sizes, strict=True)
+        return [self.aten_slice(x, dim, end - size, end) for end, size in pairs]
+
     def aten_index_select(self, x: Node, dim: int, index: Any) -> Node:
         if not isinstance(index, Tensor):
             raise UntraceableError("There is no code for indices that are computed.")

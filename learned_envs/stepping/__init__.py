@@ -6,6 +6,7 @@ step, and it takes batches of (batch, n) in float32 alone.
 """
 
 from learned_envs.stepping.batch import BatchStep
+from learned_envs.stepping.obstacle import CODES, obstacles
 from learned_envs.stepping.row import NativeRow, NumpyRow, RowCode, row_code
 from learned_envs.stepping.sharing import Share
 from learned_envs.stepping.torch_compile import compiled
@@ -13,6 +14,7 @@ from learned_envs.stepping.way import CACHED_ROWS, WAYS, Compile, Step, Way, way
 
 __all__ = [
     "CACHED_ROWS",
+    "CODES",
     "WAYS",
     "BatchStep",
     "Compile",
@@ -23,6 +25,7 @@ __all__ = [
     "Step",
     "Way",
     "compiled",
+    "obstacles",
     "row_code",
     "ways",
 ]
