@@ -60,12 +60,22 @@ class RigidBodyDynamics(FieldDynamics):
         output = self.network(self.features(q, v, given, rotation))
         # Broadcast: if members share a state, their outputs have one more axis.
         force = leave(rotation, self.force(output[..., : self.spec.nv]))
-        mass, bias = self.inertia(q, v)
-        root = torch.linalg.cholesky(mass).expand(*force.shape, self.spec.nv)
-        acceleration = torch.cholesky_solve((force - bias).unsqueeze(-1), root).squeeze(-1)
+        acceleration = self.accelerate(q, v, force)
         rate = v + leave(rotation, self.correction(output[..., self.spec.nv :]))
         bounded = self.acceleration.clamp(self.frames.enter(rotation, acceleration))
         return rate, leave(rotation, bounded)
+
+    def accelerate(self, q: Tensor, v: Tensor, force: Tensor) -> Tensor:
+        """Return the acceleration by a generalised force: MuJoCo's forward dynamics.
+
+        Args:
+            q: (*batch, nq).
+            v: (*batch, nv).
+            force: (*batch, nv), all but gravity's and the bias that velocities make.
+        """
+        mass, bias = self.inertia(q, v)
+        root = torch.linalg.cholesky(mass).expand(*force.shape, self.spec.nv)
+        return torch.cholesky_solve((force - bias).unsqueeze(-1), root).squeeze(-1)
 
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
