@@ -45,8 +45,7 @@ class Ensemble(Dynamics):
         judges: members that only say how far they are from these; None in most cases.
         starts: (n, nq + nv + leaves), recorded states that episodes start from: q, v and then each
             leaf of the spec; None if the task draws its own.
-        change_spread: (nv) the spread of a step's change of v over the data, the unit of
-            disagreement; of free bodies in their own frames.
+        change_spread: (nv) the spread of a step's change of v in own frames: disagreement's unit.
     """
 
     change_spread: Tensor
