@@ -22,72 +22,38 @@ Each cell has a folder below `--out`. A sweep that was killed goes on with the s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
-from statistics import geometric_mean
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import tyro
+from ablation_figures import COMPARED, HORIZONS, measure, row
+from ablation_variants import BASE, PAIRS, VARIANTS, config_of, sees_pairs
 from cells import Cell, Figures, run_all
 from rich.console import Console
 from tables import lay_out
 
 from learned_envs import registry
+from learned_envs.collect.touching import seen_geometry
 from learned_envs.data.recording import Recording
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics import Ensemble
-from learned_envs.errors import UnknownNameError
-from learned_envs.evaluation.evaluation import Yardstick, offset, still
-from learned_envs.fit import Dataset, FitConfig, TrainingConfig, train
+from learned_envs.fit import Dataset
 from learned_envs.fit.model import make_family
-from learned_envs.fit.training import Training
+from learned_envs.fit.training import SAVE_SECONDS, Training
 from learned_envs.stepping import BatchStep
+from learned_envs.systems.spec import SystemSpec
 from learned_envs.workers import usable_cores
-
-HORIZONS = (1, 10, 25, 50, 100)
-"""Steps after which errors are shown, if episodes that were kept back are so long."""
-
-COMPARED = 25
-"""Steps after which a variant's error is set beside the base's."""
-
-WINDOWS = 1000
-"""Windows that each error is measured on."""
 
 TIMED_UPDATES = 5
 """Updates at each horizon whose time is taken before a training."""
 
 ENVS = 1024
 """States at once, when a step is timed."""
-
-BASE = "base"
-
-VARIANTS: dict[str, dict[str, Any]] = {
-    BASE: {},
-    "substeps-2": {"substeps": 2},
-    "substeps-3": {"substeps": 3},
-    "substeps-5": {"substeps": 5},
-    "width-256": {"hidden": (256, 256, 256)},
-    "width-384": {"hidden": (384, 384, 384)},
-    "depth-2": {"hidden": (256, 256)},
-    "depth-4": {"hidden": (192, 192, 192, 192)},
-    "batch-128": {"batch_size": 128},
-    "batch-512": {"batch_size": 512},
-    "rate-2e-3": {"learning_rate": 2e-3},
-    "rate-3e-3": {"learning_rate": 3e-3},
-    "windows-2": {"horizons": (2,)},
-    "windows-2-4": {"horizons": (2, 4)},
-    "windows-to-16": {"horizons": (2, 4, 8, 16)},
-    "windows-to-32": {"horizons": (2, 4, 8, 16, 32)},
-    "members-3": {"members": 3},
-    "members-5": {"members": 5},
-    "no-contacts": {"contact_geometry": False},
-    "no-correction": {"position_correction": False},
-}
-"""What each changes: options of the family, and settings of the training, by their names."""
 
 
 @dataclass(frozen=True)
@@ -116,31 +82,6 @@ class Options:
     """Where to write the table."""
 
 
-def changes(variant: str) -> dict[str, Any]:
-    """Return what a variant changes.
-
-    Raises:
-        UnknownNameError: if there is no such variant.
-    """
-    changed: dict[str, Any] = {}
-    for name in variant.split("+"):
-        if name not in VARIANTS:
-            raise UnknownNameError("variant", name, VARIANTS)
-        changed |= VARIANTS[name]
-    return changed
-
-
-def config_of(variant: str, seed: int) -> FitConfig:
-    """Return how a variant is trained, but for its number of updates."""
-    changed = changes(variant)
-    of_training = TrainingConfig.__dataclass_fields__
-    training = {name: value for name, value in changed.items() if name in of_training}
-    options = {name: value for name, value in changed.items() if name not in of_training}
-    # One member, and enough patience that no training stops early.
-    plainest = TrainingConfig(members=1, horizons=(2, 4, 8), patience=10**9, seed=seed)
-    return FitConfig(options=options, training=replace(plainest, **training))
-
-
 @dataclass(frozen=True)
 class Trained(Cell):
     """A training of a variant."""
@@ -160,7 +101,8 @@ class Trained(Cell):
     def settings(self) -> Figures:
         """What the figures depend on."""
         data = Dataset.open(self.options.data).digest
-        return {"fit": asdict(config_of(self.variant, self.seed)), "data": data}
+        fit = asdict(config_of(self.variant, self.seed))
+        return {"fit": fit, PAIRS: sees_pairs(self.variant), "data": data}
 
     def run(self) -> Figures:
         """Train and measure."""
@@ -170,18 +112,29 @@ class Trained(Cell):
         data, checked = (Trajectories.of(part, dataset.spec) for part in (seen, held_out))
         card = {"task": self.options.task}
         self.folder.mkdir(parents=True, exist_ok=True)
-        cost = self.cost(dataset, data, checked)
+        specs = {False: dataset.spec, True: dataset.spec}
+        specs[True], _ = seen_geometry(dataset.spec, self.options.task, seen)
+        cost = self.cost(specs, data, checked)
         updates = self.options.updates
         if self.options.equal == "time":
             updates = max(1, round(updates / cost))
-        training = replace(config.training, updates=updates, check_every=-(-updates // 2))
         torch.manual_seed(self.seed)
-        dynamics = Ensemble(make_family(config), dataset.spec, training.members)
-        dynamics = train(dynamics, data, checked, training, self.folder, card)
+        spec = specs[sees_pairs(self.variant)]
+        dynamics = Ensemble(make_family(config), spec, config.training.members)
+        settings = replace(config.training, updates=updates)
+        training = Training(dynamics, data, checked, settings, self.folder, card, True)
+        saved = time.monotonic()
+        while not training.finished:
+            training.advance()
+            if time.monotonic() - saved > SAVE_SECONDS or training.finished:
+                training.save()
+                saved = time.monotonic()
         held = Trajectories.of(kept_back, dataset.spec)
-        return {"updates": updates, "cost": cost, **measure(dynamics, held)}
+        return {"updates": updates, "cost": cost, **measure(dynamics.eval(), held)}
 
-    def cost(self, dataset: Dataset, data: Trajectories, held_out: Trajectories) -> float:
+    def cost(
+        self, specs: Mapping[bool, SystemSpec], data: Trajectories, held_out: Trajectories
+    ) -> float:
         """Measure how many times the base's time an update takes, over all horizons; once."""
         if self.variant == BASE:
             return 1.0
@@ -194,7 +147,8 @@ class Trained(Cell):
                     config = config_of(name, self.seed)
                     updates = TIMED_UPDATES * len(config.training.horizons)
                     training = replace(config.training, updates=updates)
-                    dynamics = Ensemble(make_family(config), dataset.spec, training.members)
+                    spec = specs[sees_pairs(name)]
+                    dynamics = Ensemble(make_family(config), spec, training.members)
                     given = (training, Path(folder), {"task": self.options.task}, True)
                     trials[name] = Training(dynamics, data, held_out, *given)
                 for _, (name, trial) in product(range(TIMED_UPDATES), trials.items()):
@@ -226,13 +180,17 @@ class Timed(Cell):
     @property
     def settings(self) -> Figures:
         """What the figure depends on."""
-        return {"options": config_of(self.variant, 0).options}
+        shown = sees_pairs(self.variant)
+        return {"options": config_of(self.variant, 0).options, PAIRS: shown}
 
     def run(self) -> Figures:
         """Time steps of one member."""
         dataset = Dataset.open(self.options.data)
-        dynamics = Ensemble(make_family(config_of(self.variant, 0)), dataset.spec, 1)
-        data = Trajectories.of(dataset.load(), dataset.spec)
+        recording, spec = dataset.load(), dataset.spec
+        if sees_pairs(self.variant):
+            spec, _ = seen_geometry(spec, self.options.task, recording)
+        dynamics = Ensemble(make_family(config_of(self.variant, 0)), spec, 1)
+        data = Trajectories.of(recording, spec)
         window = data.window(data.draw((ENVS,), 1, torch.Generator().manual_seed(0)), 1)
         step = BatchStep(dynamics.step, compile=True)
         times = []
@@ -258,60 +216,6 @@ def without_the_last(recording: Recording) -> tuple[Recording, Recording]:
     last = [actor == learners[-1] for actor in recording.actors]
     kept, rest = ([i for i, own in enumerate(last) if own is which] for which in (True, False))
     return recording.select(rest), recording.select(kept)
-
-
-@torch.no_grad()
-def measure(dynamics: Ensemble, held: Trajectories) -> Figures:
-    """Roll the members' mean out along windows that were kept back, beside holding the first state.
-
-    Returns:
-        Medians and means of the error by horizon, those of holding, and the ratio of spreads.
-    """
-    spec, kinematics = dynamics.spec, dynamics.kinematics
-    yardstick = Yardstick.of(held, kinematics, spec.cyclic)
-    medians, means, holding, spread = {}, {}, {}, 1.0
-    for horizon in HORIZONS:
-        if horizon > held.longest:
-            break
-        rows = held.draw((WINDOWS,), horizon, torch.Generator().manual_seed(0))
-        window = held.window(rows, horizon)
-        state, true = window.start, window.after(horizon)
-        for t in range(horizon):
-            reached = dynamics.step(state, window.actions[:, t]).state
-            state = reached.where(dynamics.inside(reached), state)
-            state = window.told(state, t + 1, dynamics.computes)
-        error = yardstick.error(state, true)
-        medians[str(horizon)], means[str(horizon)] = error.median().item(), error.mean().item()
-        holding[str(horizon)] = yardstick.error(window.start, true).median().item()
-        origin = still(true)
-        inside, outside = (offset(kinematics, origin, s).std(0) for s in (state, true))
-        spread = (inside / outside)[yardstick.weight > 0].median().item()
-    return {"medians": medians, "means": means, "hold": holding, "spread": spread}
-
-
-def row(variant: str, found: Mapping[int, Figures], base: Mapping[int, Figures]) -> list[str]:
-    """Return the cells of a variant's row but for its time, seeds taken together."""
-    each = list(found.values())
-
-    def mean(of: Sequence[float]) -> str:
-        return f"{geometric_mean(of):.2g}" if of else ""
-
-    def errors(kind: str, horizon: int, of: Iterable[Figures] = each) -> list[float]:
-        return [f[kind][str(horizon)] for f in of if str(horizon) in f[kind]]
-
-    pairs = [errors("medians", COMPARED, (found[s], base[s])) for s in found if s in base]
-    ratios = [pair[0] / pair[1] for pair in pairs if pair]
-    ratio = mean(ratios)
-    if len(ratios) > 1:
-        ratio += f" ({min(ratios):.2g} to {max(ratios):.2g})"
-    return [
-        *(mean(errors("medians", horizon)) for horizon in HORIZONS),
-        mean(errors("means", COMPARED)),
-        ratio,
-        mean([figures["spread"] for figures in each]),
-        f"{geometric_mean([figures['updates'] for figures in each]):,.0f}",
-        mean([figures["cost"] for figures in each]),
-    ]
 
 
 def table(options: Options) -> str:

@@ -1,0 +1,68 @@
+"""The variants of `ablation.py`: what is changed in a model and in its training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from learned_envs.errors import UnknownNameError
+from learned_envs.fit import FitConfig, TrainingConfig
+
+BASE = "base"
+PAIRS = "pairs"
+"""Whether networks see how near shapes are that met in the data."""
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    BASE: {},
+    "substeps-2": {"substeps": 2},
+    "substeps-3": {"substeps": 3},
+    "substeps-5": {"substeps": 5},
+    "width-256": {"hidden": (256, 256, 256)},
+    "width-384": {"hidden": (384, 384, 384)},
+    "depth-2": {"hidden": (256, 256)},
+    "depth-4": {"hidden": (192, 192, 192, 192)},
+    "batch-128": {"batch_size": 128},
+    "batch-512": {"batch_size": 512},
+    "rate-2e-3": {"learning_rate": 2e-3},
+    "rate-3e-3": {"learning_rate": 3e-3},
+    "windows-2": {"horizons": (2,)},
+    "windows-2-4": {"horizons": (2, 4)},
+    "windows-to-16": {"horizons": (2, 4, 8, 16)},
+    "windows-to-32": {"horizons": (2, 4, 8, 16, 32)},
+    "members-3": {"members": 3},
+    "members-5": {"members": 5},
+    "no-pairs": {PAIRS: False},
+    "no-contacts": {"contact_geometry": False},
+    "no-correction": {"position_correction": False},
+}
+"""What each changes: options of the family, settings of the training, or `PAIRS`, by name."""
+
+
+def changes(variant: str) -> dict[str, Any]:
+    """Return what a variant changes.
+
+    Raises:
+        UnknownNameError: if there is no such variant.
+    """
+    changed: dict[str, Any] = {}
+    for name in variant.split("+"):
+        if name not in VARIANTS:
+            raise UnknownNameError("variant", name, VARIANTS)
+        changed |= VARIANTS[name]
+    return changed
+
+
+def config_of(variant: str, seed: int) -> FitConfig:
+    """Return how a variant is trained, but for its number of updates."""
+    changed = changes(variant)
+    of_training = TrainingConfig.__dataclass_fields__
+    training = {name: value for name, value in changed.items() if name in of_training}
+    options = {n: value for n, value in changed.items() if n not in (*of_training, PAIRS)}
+    # One member, and enough patience that no training stops early.
+    plainest = TrainingConfig(members=1, horizons=(2, 4, 8), patience=10**9, seed=seed)
+    return FitConfig(options=options, training=replace(plainest, **training))
+
+
+def sees_pairs(variant: str) -> bool:
+    """Return whether networks see how near shapes are that met in the data."""
+    return bool(changes(variant).get(PAIRS, True))
