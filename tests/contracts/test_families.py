@@ -188,10 +188,14 @@ def test_every_family_predicts_readings(config, data, batch, remembers, disagree
     action = action[:count].reshape(*batch, -1)
     if remembers:
         state = model.begin(state)
-    prediction = model.step(state, action, disagreement)
-    assert prediction.readings["one"].shape == (*batch, 1)
-    assert prediction.readings["other"].shape == (*batch, 2)
-    sum(read.square().sum() for read in prediction.readings.values()).backward()
+    prediction = model.step(state, action, disagreement, spreads=True)
+    for told in (prediction.readings, prediction.spreads):
+        assert {name: value.shape for name, value in told.items()} == {
+            "one": (*batch, 1),
+            "other": (*batch, 2),
+        }
+    told = [*prediction.readings.values(), *prediction.spreads.values()]
+    sum(value.square().sum() for value in told).backward()
     for name, parameter in model.head.named_parameters():
         assert parameter.grad.abs().sum() > 0, name
     assert Ensemble(config, spec, 3).step(state, action, disagreement).readings == {}
