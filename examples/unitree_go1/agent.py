@@ -9,5 +9,8 @@ AGENT = AgentConfig(
     learning_rate=5e-4,
     gamma=0.97,
     log_std_init=-0.7,
+    net_arch=(128, 128),
+    activation="ELU",
+    target_kl=0.02,
     steps=1_000_000,
 )
