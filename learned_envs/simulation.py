@@ -235,10 +235,8 @@ class Simulation:
         """Step, and judge what the model predicts by the task's rules and the envelope."""
         model = self.dynamics
         clamped = action.clamp(model.control_low, model.control_high)
-        if self.readings and isinstance(model, Ensemble):
-            prediction = model.step(state, clamped, disagreement, spreads=True)
-        else:
-            prediction = model.step(state, clamped, disagreement)
+        step = model.step_told if self.readings else model.step
+        prediction = step(state, clamped, disagreement)
         inside = model.inside(prediction.state)
         transition = Transition(
             state,

@@ -162,6 +162,10 @@ class Dynamics(nn.Module, ABC):
             disagreement: whether to compute the disagreement.
         """
 
+    def step_told(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
+        """Predict one step, and how wrong its readings may be, if the model knows; see `step`."""
+        return self.step(state, action, disagreement)
+
     def priors(self) -> Iterator[tuple[nn.Parameter, float]]:
         """Return every parameter, and by how much more than others it is held near zero.
 

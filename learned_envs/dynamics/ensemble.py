@@ -134,17 +134,15 @@ class Ensemble(Dynamics):
         """Return how many members step each state; see `Dynamics.copies`."""
         return 1 if self._grouping_pays(state) and not disagreement else self.members
 
-    def step(
-        self, state: State, action: Tensor, disagreement: bool = False, spreads: bool = False
-    ) -> Prediction:
-        """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step].
+    def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
+        """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
+        return self._step(state, action, disagreement, False)
 
-        Args:
-            state: see there.
-            action: (*batch, nu).
-            disagreement: whether to compute the members' disagreement.
-            spreads: whether to say how wrong the readings may be.
-        """
+    def step_told(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
+        """Predict one step, and how wrong its readings may be; see `Dynamics.step_told`."""
+        return self._step(state, action, disagreement, True)
+
+    def _step(self, state: State, action: Tensor, disagreement: bool, spreads: bool) -> Prediction:
         if self._grouping_pays(state) and not disagreement:
             return self._step_grouped(state, action, spreads)
         member = state.memory.get("member")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from learned_envs.dynamics.frame import Frames
-from learned_envs.kinematics.links import replacing
+from learned_envs.kinematics.links import Links, replacing
 from learned_envs.systems.sensor import Sensor, total_size
 from learned_envs.systems.spec import SystemSpec
 
@@ -34,7 +34,8 @@ class WorldVectors(nn.Module):
     def __init__(self, spec: SystemSpec, sensors: Sequence[Sensor]) -> None:
         super().__init__()
         self.frames = Frames(spec)
-        bases = [base for base in _bases(spec) for _ in range(2)]
+        links = Links(spec)
+        bases = links.free_base(torch.tensor(links.carrier)).repeat_interleave(2)
         spatial = [s.name in SPATIAL and s.size == 3 * len(bases) for s in sensors]
         self.all, self.turns = all(spatial), self.frames.rotates and any(spatial)
         own: list[int] = []
@@ -44,8 +45,8 @@ class WorldVectors(nn.Module):
             start += sensor.size
         self.register_buffer("own", torch.tensor(own, dtype=torch.long), persistent=False)
         self.register_buffer("own_last", replacing(total_size(sensors), own), persistent=False)
-        base = torch.tensor(bases * sum(spatial), dtype=torch.long)
-        self.register_buffer("places", self.frames.places(base), persistent=False)
+        places = self.frames.places(bases.repeat(sum(spatial)))
+        self.register_buffer("places", places, persistent=False)
 
     def enter(self, q: Tensor, values: Tensor) -> Tensor:
         """Return the readings at q (*batch, nq), (*batch, n), with vectors along own axes."""
@@ -69,13 +70,3 @@ class WorldVectors(nn.Module):
         vectors = vectors.reshape(*vectors.shape[:-1], -1, 3)
         turned = self.frames.points(rotation, vectors, self.places).flatten(-2)
         return torch.cat([values, turned], -1).index_select(-1, self.own_last)
-
-
-def _bases(spec: SystemSpec) -> list[int]:
-    """Return for each body which free joint carries it, counted in the order of q; -1 for none."""
-    free = [joint.body for joint in spec.joints if joint.kind == "free"]
-    bases: list[int] = []
-    for index, body in enumerate(spec.bodies):
-        above = bases[body.parent] if body.parent < index else -1
-        bases.append(free.index(index) if index in free else above)
-    return bases

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from learned_envs.data.recording import Recording
 from learned_envs.data.trajectories import Trajectories
-from learned_envs.dynamics import Ensemble
 from learned_envs.figures import SensorFigures
 from learned_envs.simulation import Simulation
 from learned_envs.state import joined
@@ -38,14 +37,14 @@ def sensor_figures(
         for sensor in simulation.task.sensors
         if sensor.place is not None or sensor.name in recording.columns
     ]
-    if not sensors or not isinstance(dynamics, Ensemble):
+    if not sensors:
         return {}
     held = Trajectories.of(recording, simulation.task.spec, device, sensors)
     generator = torch.Generator(device).manual_seed(seed)
     predicted, spreads, true = [], [], []
     for rows in torch.split(held.draw((steps,), 1, generator), CHUNK):
         window = held.window(rows, 1)
-        said = dynamics.step(window.start, window.actions[:, 0], spreads=True)
+        said = dynamics.step_told(window.start, window.actions[:, 0])
         predicted.append(said.readings)
         spreads.append(said.spreads)
         true.append({name: read[:, 0] for name, read in window.readings.items()})

@@ -114,7 +114,7 @@ def test_older_heads_say_nothing_and_go_on_loading(ensemble, tmp_path):
         assert read_card(tmp_path / name).spreads == (name == "new")
         loaded, _ = load_checkpoint(tmp_path / name)
         state = State(torch.zeros(4, 3), torch.zeros(4, 3))
-        said = loaded.step(state, torch.zeros(4, 1), spreads=True)
+        said = loaded.step_told(state, torch.zeros(4, 1))
         assert said.readings.keys() == {FORCE.name}
         assert said.spreads.keys() == ({FORCE.name} if name == "new" else set())
 
@@ -122,19 +122,16 @@ def test_older_heads_say_nothing_and_go_on_loading(ensemble, tmp_path):
 def test_a_member_s_spread_is_its_own_and_the_mean_s_is_that_of_all(ensemble):
     state = State(torch.zeros(70, 3), torch.zeros(70, 3))
     action = torch.zeros(70, 1)
-    alone = [
-        ensemble.with_member(m).step(state, action, spreads=True).spreads[FORCE.name]
-        for m in range(2)
-    ]
+    alone = [ensemble.with_member(m).step_told(state, action).spreads[FORCE.name] for m in range(2)]
     member = torch.arange(70) % 2
     # 70 states are sorted by member, 10 are not.
     for chosen in (slice(None), slice(10)):
         drawn = state.remember(member=member)[chosen]
-        found = ensemble.step(drawn, action[chosen], spreads=True).spreads[FORCE.name]
+        found = ensemble.step_told(drawn, action[chosen]).spreads[FORCE.name]
         expected = torch.where(member[:, None] == 0, *alone)[chosen]
         # float32 rounding of products of other shapes
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
-    mean = ensemble.step(state, action, spreads=True).spreads[FORCE.name]
+    mean = ensemble.step_told(state, action).spreads[FORCE.name]
     between = torch.stack(alone).square().mean(0).sqrt()
     assert (mean >= between * (1 - 1e-5)).all()
 
