@@ -268,6 +268,21 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
     return shipped
 
 
+def expect_own_frames(path: Path, card: Card) -> None:
+    """Refuse a model that sees a free body along the world's axes.
+
+    Earlier versions fitted such models; what they wrote says nothing of spreads.
+
+    Raises:
+        CheckpointError: if it is one.
+    """
+    if "spreads" not in card.plain and any(joint.kind == "free" for joint in card.spec.joints):
+        raise CheckpointError(
+            f"{path} was fitted by an earlier version, whose models see free joints along the "
+            f"world's axes. Fit {card.task} anew: its data can be used again."
+        )
+
+
 def broken(path: Path, why: str) -> CheckpointError:
     """Return the error that says why `path` is not a checkpoint."""
     return CheckpointError(

@@ -19,6 +19,7 @@ from learned_envs.card import (
     FORMAT,
     Card,
     broken,
+    expect_own_frames,
     find_checkpoint,
     read_card,
     write_card,
@@ -148,6 +149,7 @@ def open_checkpoint(
     path = find_checkpoint(checkpoint)
     device = find_device(device)
     card = read_card(path, task)
+    expect_own_frames(path, card)
     try:
         with usual_defaults(random=False):
             with shapes_alone():

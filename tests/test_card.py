@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 import torch
 from cards import rewrite, stored
@@ -17,6 +19,7 @@ from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import CheckpointError
 from learned_envs.evaluation.report import Report
 from learned_envs.fit.config import FitConfig
+from learned_envs.systems.reference import describe
 from learned_envs.terminal import key_figures
 from learned_envs.transfer import Comparison
 
@@ -225,3 +228,14 @@ def test_the_header_s_json_is_sorted_and_says_its_checksum(path):
     assert list(card) == sorted(card)
     assert json.dumps(card) == json.dumps(card, sort_keys=True)
     assert len(card["checksum"]) == 64
+
+
+def test_free_bodies_of_earlier_versions_are_refused_with_what_to_do(tmp_path):
+    path, family = tmp_path / "model.safetensors", SecondOrder(hidden=(8,))
+    with closing(gym.make("Ant-v5")) as env:
+        model = Ensemble(family, describe(env), 1)
+    save_checkpoint(path, model, {"task": "Ant"})
+    # Cards of that time do not say whether the model tells spreads.
+    rewrite(path, spreads=None)
+    with pytest.raises(CheckpointError, match=r"earlier version.*Fit Ant anew"):
+        load_checkpoint(path)

@@ -122,13 +122,10 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             start_fraction=start_fraction,
             parameters=parameters,
         )
-        self._core = EnvCore(task, options, tensors)
-        self._tensors = tensors
+        self._core, self._tensors = EnvCore(task, options, tensors), tensors
         self._renderer = Renderer.of(self._core.card, render_mode, picture)
         self._episodes: EpisodeBatch | None = None
-
-        self.num_envs = num_envs
-        self.render_mode = render_mode
+        self.num_envs, self.render_mode = num_envs, render_mode
         self.metadata = {
             **type(self).metadata,
             "render_fps": self._core.render_fps,
