@@ -140,17 +140,5 @@ AGENTS = {
     # Three settings of each robot were tried outside, for as long as 350 s of one core take.
     "Humanoid": replace(HUMANOID, gae_lambda=0.92, log_std_init=-1.5, steps=3_000_000),
     "HumanoidStandup": HUMANOID,
-    # That of examples/unitree_go1.
-    "go1:Go1Velocity-v0": AgentConfig(
-        batch_size=1024,
-        n_epochs=5,
-        learning_rate=5e-4,
-        log_std_init=-1.0,
-        net_arch=(256, 256),
-        activation="ELU",
-        ent_coef=0.005,
-        anneal=True,
-        steps=5_000_000,
-    ),
 }
 """Agents of the tasks that take other steps than the default, or other settings."""
