@@ -224,7 +224,7 @@ def test_a_leaf_that_the_spec_lists_is_part_of_the_state():
 
 
 def test_an_error_says_all_that_is_wrong():
-    xml = TRAITS["box"][0]
+    xml, words = TRAITS["a field"]
     env = make(xml, traits.Late)
-    with pytest.raises(LearnedEnvsError, match=r"(?s)remembers.*box of"):
+    with pytest.raises(LearnedEnvsError, match=rf"(?s)remembers.*{words}"):
         probe(env, describe(env))

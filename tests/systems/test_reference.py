@@ -91,10 +91,15 @@ def test_only_shapes_that_collide_with_the_ground_touch(env_id, touching):
         ('<body pos="1 0 0"><body pos="1 0 0"><geom type="box" size="1 1 1"/></body></body>', ()),
         # Contact features know no plane but the world's own.
         ('<body pos="0 0 1"><geom type="plane" size="1 1 1"/></body>', ()),
-        ('<body pos="9 0 0"><joint type="hinge"/><geom type="box" size="1 1 1"/></body>', (0,)),
+        ('<body pos="9 0 0"><joint type="hinge"/><geom type="box" size="1 1 1"/></body>', ()),
+        (
+            '<body pos="9 0 0"><joint type="hinge"/><geom type="box" size="1 1 1" contype="0" '
+            'conaffinity="0"/><inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/></body>',
+            (0,),
+        ),
     ],
 )
-def test_travel_among_fixed_obstacles_is_not_cyclic(obstacle, cyclic):
+def test_travel_among_obstacles_is_not_cyclic(obstacle, cyclic):
     xml = """
         <mujoco><worldbody>
           <geom type="plane" size="1 1 1"/>
