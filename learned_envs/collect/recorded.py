@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from learned_envs.data.recording import Array, Episode
 from learned_envs.systems.reference import make_reference
 from learned_envs.tasks.task import Task
 from learned_envs.tasks.traced import TracedTask
+
+_logger = logging.getLogger("learned_envs")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class RecordedEnvs:
         with ExitStack() as stack:
             env = make_reference(self.task)
             stack.callback(env.close)
-            if hindrance(self.rules, env) is not None:
+            if (why := hindrance(self.rules, env)) is not None:
+                _logger.info(f"{self.task} is recorded one environment at a time: {why}.")
                 return None
             made = Lockstep(env, self.rules, count, self.actor, self.on_episode)
             stack.pop_all()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from learned_envs.errors import UntraceableError
 from learned_envs.state import State
 
 CACHED_ROWS = 6144
@@ -22,9 +23,11 @@ Step = Callable[[State, Tensor], Any]
 `state` after the step."""
 
 Compile = bool | Literal["auto"]
-"""Whether a step is compiled: "auto" where the machine can, without a word where it cannot."""
+"""Whether a step is compiled: "auto" where the machine can, without a word where there is no
+compiler."""
 
 _logger = logging.getLogger("learned_envs")
+_told: set[str] = set()
 
 
 class Way(Enum):
@@ -72,10 +75,15 @@ def ways(
 
 
 def say_uncompiled(error: Exception, compile: Compile) -> None:
-    """Say that a step is taken uncompiled: in a warning where it was to be compiled."""
+    """Say that a step is taken uncompiled: in a warning where it was to be compiled.
+
+    Under "auto" the want of a compiler is no news. What has no native code is logged, once each.
+    """
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     message = f"No native code ({first}); stepping uncompiled."
     if compile == "auto":
-        _logger.debug(message)
+        news = isinstance(error, UntraceableError) and message not in _told
+        _logger.log(logging.WARNING if news else logging.DEBUG, message)
+        _told.add(message)
     else:
         warnings.warn(message, stacklevel=7)
