@@ -68,7 +68,7 @@ class Options:
 def control(options: Options, task: str, planner: Planner | None) -> list[float]:
     """Return the real returns of episodes under a planner, or under random actions if None."""
     envs = [make_reference(task) for _ in range(options.episodes)]
-    limit = options.steps or episode_limit(registry.reference_id(task))
+    limit = options.steps or episode_limit(task)
     totals, alive = [0.0] * len(envs), [True] * len(envs)
     for index, env in enumerate(envs):
         env.reset(seed=options.seed + index)

@@ -42,8 +42,7 @@ from learned_envs import Simulation
 from learned_envs.card import read_card
 from learned_envs.collect.recorder import Policy
 from learned_envs.data.recording import Array
-from learned_envs.evaluation.long_run import step_limit
-from learned_envs.evaluation.returns import returns_outside, rewards_inside
+from learned_envs.evaluation.returns import episode_limit, returns_outside, rewards_inside
 from learned_envs.evaluation.sensors import figures_of
 from learned_envs.figures import SensorFigures
 from learned_envs.registry import task_entry
@@ -152,7 +151,7 @@ def run(options: Options, simulation: Simulation, real: Adapter, policy: Policy,
     returns, apart = torch.zeros(options.episodes), dict.fromkeys(KINDS, 0.0)
     found: dict[str, list[Readings]] = {"predicted": [], "spreads": [], "true": []}
     half, count = torch.tensor(task.action_space.high - task.action_space.low) / 2, 0
-    for _ in range(options.steps or step_limit(read_card(options.checkpoint).task)):
+    for _ in range(options.steps or episode_limit(read_card(options.checkpoint).task)):
         acted = {
             name: torch.as_tensor(policy(shown.double().numpy()), dtype=torch.float32)
             for name, shown in seen.items()
@@ -240,7 +239,7 @@ def blinded(columns: Sequence[int], observation: Any) -> Array:
 def trained(options: Options, simulation: Simulation) -> dict[str, tuple[float, float]]:
     """Train an agent with readings and one without; return their returns inside and outside."""
     task = read_card(options.checkpoint).task
-    entry, steps = task_entry(task), options.steps or step_limit(task)
+    entry, steps = task_entry(task), options.steps or episode_limit(task)
     config = AgentConfig.of(task)
     found = {}
     for name, columns in (("with", []), ("without", columns_of_readings(simulation))):

@@ -15,10 +15,10 @@ from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.recording import Array, Episode, Recording
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.evaluation.evaluation import offset, still
-from learned_envs.evaluation.returns import UNLIMITED, in_torch
+from learned_envs.evaluation.returns import episode_limit, in_torch
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
-from learned_envs.systems.reference import make_reference, registered, spec_of
+from learned_envs.systems.reference import make_reference, spec_of
 from learned_envs.systems.spec import SystemSpec
 
 
@@ -75,7 +75,7 @@ def long_run(
     start = simulation.dynamics.begin(outside[first].to(device), generator)
 
     with torch.no_grad():
-        rollout = simulation.rollout(start, in_torch(policy), step_limit(task))
+        rollout = simulation.rollout(start, in_torch(policy), episode_limit(task))
         alive, states = rollout.alive, rollout.states
         fell = rollout.terminated.any(1)
         diverged = ~alive[:, -1] & ~fell
@@ -91,11 +91,6 @@ def long_run(
         fell_outside=float(real.terminated.mean()),
         diverged=float(diverged.float().mean()),
     )
-
-
-def step_limit(task: str) -> int:
-    """Return the steps after which the real environment of a task truncates an episode."""
-    return int(registered(task).max_episode_steps or UNLIMITED)
 
 
 def run_outside(
@@ -116,7 +111,7 @@ def run_outside(
         expect_spaces(policy, env.observation_space, env.action_space)
         for episode in range(episodes):
             observation, _ = env.reset(seed=seed + episode)
-            for _ in range(step_limit(task)):
+            for _ in range(episode_limit(task)):
                 observation, _, terminated, truncated, _ = env.step(policy(observation))
                 if terminated or truncated:
                     break

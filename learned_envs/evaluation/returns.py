@@ -17,15 +17,15 @@ from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.recording import Array
 from learned_envs.errors import ActionError
 from learned_envs.simulation import Simulation, TensorPolicy
-from learned_envs.systems.reference import deprecations_swallowed
+from learned_envs.systems.reference import deprecations_swallowed, registered
 
 UNLIMITED = 1000
 """Steps of an episode if its environment sets no limit."""
 
 
-def episode_limit(env_id: str) -> int:
-    """Return the steps after which `gym.make(env_id)` truncates an episode."""
-    return int(gym.spec(env_id).max_episode_steps or UNLIMITED)
+def episode_limit(task: str) -> int:
+    """Return the steps after which the real environment of a task truncates an episode."""
+    return int(registered(task).max_episode_steps or UNLIMITED)
 
 
 def in_torch(policy: Policy) -> TensorPolicy:

@@ -17,7 +17,6 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from learned_envs import registry
 from learned_envs.card import Entries, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
 from learned_envs.collect.collection import DRIVER, Driver, Policy, collect
@@ -232,7 +231,7 @@ class Rounds:
     @property
     def _limit(self) -> int:
         """Steps after which the task's episodes are truncated."""
-        return episode_limit(registry.env_id(self.task))
+        return episode_limit(self.task)
 
     def _log(self, round: Round) -> None:
         """Log the figures over the real steps, for TensorBoard."""
