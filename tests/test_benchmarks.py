@@ -203,9 +203,10 @@ def test_the_ablation_trains_variants_alike_and_times_them(benchmark, tmp_path):
     assert finished == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
 
 
-def test_single_environments_are_timed_beside_the_real_one(benchmark):
+def test_single_environments_are_timed_beside_the_real_one(benchmark, tmp_path):
     single = benchmark("single")
-    figures = single.measured("InvertedPendulum", single.Options(pieces=1, steps=10, envs=2))
+    options = single.Options(pieces=1, steps=10, envs=2)
+    figures, _ = single.measured("InvertedPendulum", options, tmp_path)
     assert figures.keys() == {"real", *single.SETTINGS, "make_vec"}
     assert min(figures.values()) > 0
 

@@ -5,8 +5,8 @@ From this folder:
     python collect.py --out data/go1
     learned-envs fit go1:Go1Velocity-v0 --data data/go1 --out runs/go1
 
-The agents that `learned-envs fit` records by itself have settings for any environment. With those
-of agent.py they walk after half the steps, and more of what is recorded is of walking.
+The agents that `learned-envs fit` records by itself have settings for any environment. Those of
+agent.py are tuned for this one, so that more of what is recorded is of walking.
 """
 
 from functools import partial

@@ -170,7 +170,8 @@ def test_an_energy_keeps_the_momentum_of_its_symmetries(family):
     values, change = torch.func.jvp(kept, (q, v), along)
     # float64 rounding, of rates up to 1e2
     assert change.abs().max() < 1e-10
-    assert (values[2] - values[2].mean()).abs().max() > 1
+    # Which says something only if the states differ in it.
+    assert (values[2] - values[2].mean()).abs().max() > 0.1
 
 
 def test_frames_are_those_of_mujoco():
