@@ -77,10 +77,16 @@ def timed(step: Stepper, count: int) -> float:
 
 
 def untrained(task: str, folder: Path) -> Path:
-    """Return the checkpoint of a model of the default size that has learned nothing."""
+    """Return the checkpoint of a model of the default size that has learned nothing.
+
+    Nothing is outside its envelope, so that no step begins an episode anew.
+    """
     asked = ask(task)
-    path = folder / f"{task}.safetensors"
-    save_checkpoint(path, model_of(asked, None), {**asked.entries.to_dict(), "task": task})
+    path, model = folder / f"{task}.safetensors", model_of(asked, None)
+    for name, bound in (("low", -torch.inf), ("high", torch.inf)):
+        for symbol in "qv":
+            model.get_buffer(f"{symbol}_{name}").fill_(bound)
+    save_checkpoint(path, model, {**asked.entries.to_dict(), "task": task})
     return path
 
 
