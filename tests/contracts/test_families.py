@@ -188,7 +188,7 @@ def test_every_family_predicts_readings(config, data, batch, remembers, disagree
     action = action[:count].reshape(*batch, -1)
     if remembers:
         state = model.begin(state)
-    prediction = model.step(state, action, disagreement, spreads=True)
+    prediction = model.step_told(state, action, disagreement)
     for told in (prediction.readings, prediction.spreads):
         assert {name: value.shape for name, value in told.items()} == {
             "one": (*batch, 1),
