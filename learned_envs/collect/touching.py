@@ -13,9 +13,8 @@ from learned_envs.collect.original import reference
 from learned_envs.data.recording import Recording
 from learned_envs.errors import LearnedEnvsError
 from learned_envs.systems.describe_geoms import geoms_of
-from learned_envs.systems.geom import Pair
+from learned_envs.systems.geom import CONVEX, Pair
 from learned_envs.systems.moment import Subject
-from learned_envs.systems.shapes import SHOWN
 from learned_envs.systems.spec import SystemSpec
 
 SAMPLE = 20_000
@@ -78,7 +77,7 @@ def touching_pairs(
     """
     size = len(recording.qpos)
     rows = np.random.default_rng(seed).permutation(size)[:SAMPLE]
-    known = set(combinations((i for i, geom in enumerate(spec.geoms) if geom.kind in SHOWN), 2))
+    known = set(combinations((i for i, geom in enumerate(spec.geoms) if geom.kind in CONVEX), 2))
     counts: Counter[Pair] = Counter()
     for row in rows:
         leaves = {

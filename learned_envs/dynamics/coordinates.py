@@ -7,7 +7,7 @@ from itertools import combinations
 from torch import Tensor, nn, tensor
 
 from learned_envs.dynamics.frame import Frames
-from learned_envs.kinematics.links import chosen, register_constants
+from learned_envs.kinematics.links import chosen, ranges, register_constants
 from learned_envs.systems.spec import SystemSpec
 
 
@@ -54,7 +54,7 @@ class Coordinates(nn.Module):
             travel=tensor(travel).long(),
             angles=tensor(angles).long(),
             axes=tensor(axes).long(),
-            places=tensor([[j.q, j.q + 1, j.q + 2] for j in free]).long(),
+            places=ranges([j.q for j in free], 3),
             first=tensor([one for one, _ in pairs]).long(),
             second=tensor([other for _, other in pairs]).long(),
         )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from learned_envs.kinematics.links import chosen, register_constants, replacing
+from learned_envs.kinematics.links import chosen, ranges, register_constants, replacing
 from learned_envs.kinematics.rotation import rotation_matrix
 from learned_envs.systems.spec import SystemSpec
 
@@ -41,10 +41,10 @@ class Frames(nn.Module):
         self.rotates = bool(free)
         register_constants(
             self,
-            quaternions=_rows([range(joint.q + 3, joint.q + 7) for joint in free]),
-            linear=_rows([range(joint.v, joint.v + 3) for joint in free]),
+            quaternions=ranges([joint.q + 3 for joint in free], 4),
+            linear=ranges([joint.v for joint in free], 3),
             linear_last=replacing(spec.nv, [joint.v + i for joint in free for i in range(3)]),
-            angular=_rows([range(joint.v + 3, joint.v + 6) for joint in free]),
+            angular=ranges([joint.v + 3 for joint in free], 3),
             angular_last=replacing(spec.nv, [joint.v + i for joint in free for i in range(3, 6)]),
         )
 
@@ -114,7 +114,3 @@ class Frames(nn.Module):
             return vector
         turned = (chosen(vector, self.linear).unsqueeze(-2) @ rotation).flatten(-3)
         return torch.cat([vector, turned], -1).index_select(-1, self.linear_last)
-
-
-def _rows(indices: list[range]) -> Tensor:
-    return torch.tensor([list(row) for row in indices], dtype=torch.long)

@@ -13,6 +13,7 @@ from learned_envs.kinematics.links import Links, double, register_constants, tra
 from learned_envs.kinematics.screws import Screws
 from learned_envs.systems.geom import Geom
 from learned_envs.systems.spec import SystemSpec, Vector
+from learned_envs.systems.vector import vector_of
 
 # A cylinder's cap tilted by less than this many radians counts as lying flat: its lowest rim
 # point moves to the cap's centre, which costs less than radius * FLAT in height.
@@ -234,14 +235,14 @@ def _points(geom: Geom) -> list[Point]:
     none: tuple[Vector, ...] = ((0.0, 0.0, 0.0),) * 3
     still: Vector = (0.0, 0.0, 0.0)
     if geom.kind == "sphere":
-        return [(_vector(center), geom.size[0], still, none)]
+        return [(vector_of(center), geom.size[0], still, none)]
     if geom.kind in ("capsule", "cylinder"):
         cap = axes[:, 2] * float(geom.kind == "cylinder")
         ends = [center + end * geom.size[1] * axes[:, 2] for end in (1, -1)]
-        return [(_vector(end), geom.size[0], _vector(cap), none) for end in ends]
+        return [(vector_of(end), geom.size[0], vector_of(cap), none) for end in ends]
     if geom.kind == "ellipsoid":
         matrix = axes @ double(geom.size).square().diag() @ axes.T
-        return [(_vector(center), 0.0, still, tuple(map(_vector, matrix)))]
+        return [(vector_of(center), 0.0, still, tuple(map(vector_of, matrix)))]
     corners = [(center + axes @ double(corner)).tolist() for corner in corners_of(geom)]
     return [(tuple(corner), 0.0, still, none) for corner in corners]
 
@@ -251,7 +252,3 @@ def corners_of(geom: Geom) -> list[Vector]:
     if geom.kind == "box":
         return list(product(*((half, -half) for half in geom.size)))
     return list(geom.vertices)
-
-
-def _vector(values: Tensor) -> Vector:
-    return tuple(values.tolist())

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from learned_envs.kinematics.contact_round import dot
 from learned_envs.kinematics.links import double, register_constants, transform
 from learned_envs.systems.geom import MOST_VERTICES, Geom
 
@@ -71,10 +72,10 @@ class Support(nn.Module):
         point = direction.sign() * self.box
         if self.discs:
             across = direction * self.flat
-            point = point + self.disc * across / (_dot(across, across) + TINY).sqrt()
+            point = point + self.disc * across / (dot(across, across) + TINY).sqrt()
         if self.ellipsoids:
             reach = self.squares * direction
-            point = point + reach / (_dot(reach, direction) + TINY).sqrt()
+            point = point + reach / (dot(reach, direction) + TINY).sqrt()
         if self.hulls:
             reach = (self.hull @ direction.unsqueeze(-1)).squeeze(-1)
             point = point + (_least(-reach).unsqueeze(-2) @ self.hull).squeeze(-2)
@@ -128,11 +129,11 @@ class ConvexPairs(nn.Module):
         # All is in the frame of the second shape, where the first lies at `center`.
         turn = onto.mT @ turns[..., :count, :, :]
         center = _back(onto, centers[..., :count, :] - centers[..., count:, :])
-        length = (_dot(center, center) + TINY).sqrt()
+        length = (dot(center, center) + TINY).sqrt()
 
         nearest = self._search(turn.detach(), center.detach())
         gap, ours = nearest[..., :3], nearest[..., 3:]
-        normal = gap / (_dot(gap, gap) + TINY).sqrt()
+        normal = gap / (dot(gap, gap) + TINY).sqrt()
         between = -center / length
         found, instead = (self._along(turn, center, way) for way in (normal, between))
         distance = torch.maximum(found, instead)
@@ -148,13 +149,13 @@ class ConvexPairs(nn.Module):
             corner = self._corner(turn, center, nearest[..., :3]).unsqueeze(-2)
             edges = corners - corner
             short = edges[..., :3]
-            square, fall = _dot(short, short), -_dot(short, corner[..., :3])
+            square, fall = dot(short, short), -dot(short, corner[..., :3])
             share = (fall / (square + TINY)).clamp(0.0, 1.0)
 
             e, f = edges.index_select(-2, self.first), edges.index_select(-2, self.second)
             ee, ff = square.index_select(-2, self.first), square.index_select(-2, self.second)
             ex, fx = fall.index_select(-2, self.first), fall.index_select(-2, self.second)
-            ef = _dot(e[..., :3], f[..., :3])
+            ef = dot(e[..., :3], f[..., :3])
             area = ee * ff - ef * ef
             solid = area > FLAT * ee * ff
             area = torch.where(solid, area, 1.0)
@@ -185,7 +186,7 @@ class ConvexPairs(nn.Module):
         """Return how far the shapes are apart along unit vectors (*batch, n, 3)."""
         ours = center + _forth(turn, self.whole_one(_back(turn, way)))
         gap = self.whole_other(-way) - ours
-        return _dot(gap, way) - self.whole_one.margin - self.whole_other.margin
+        return dot(gap, way) - self.whole_one.margin - self.whole_other.margin
 
 
 def _parts(geom: Geom, inset: float) -> dict[str, Any]:
@@ -230,10 +231,6 @@ def _least(values: Tensor) -> Tensor:
     """Return weights that pick the least along the last dimension, or the mean of equal ones."""
     least = (values == values.amin(-1, keepdim=True)).to(values.dtype)
     return least / least.sum(-1, keepdim=True)
-
-
-def _dot(one: Tensor, other: Tensor) -> Tensor:
-    return (one * other).sum(-1, keepdim=True)
 
 
 def _forth(turn: Tensor, vector: Tensor) -> Tensor:

@@ -12,12 +12,10 @@ from learned_envs.kinematics.contact import SpatialContacts
 from learned_envs.kinematics.contact_convex import ConvexPairs
 from learned_envs.kinematics.contact_round import RoundPairs
 from learned_envs.kinematics.links import Links, register_constants
+from learned_envs.systems.geom import CONVEX
 from learned_envs.systems.spec import SystemSpec
 
 ROUND = ("sphere", "capsule")
-
-CONVEX = (*ROUND, "cylinder", "box", "ellipsoid", "mesh")
-"""Shapes whose distances are known."""
 
 
 class Pairs(NamedTuple):

@@ -49,14 +49,14 @@ class RoundPairs(nn.Module):
         count = len(self.radii) // 2
         one, other = half[..., :count, :], half[..., count:, :]
         apart = center[..., count:, :] - center[..., :count, :]
-        aa, bb, ab = _dot(one, one) + TINY, _dot(other, other) + TINY, _dot(one, other)
-        a, b = _dot(one, apart), _dot(other, apart)
+        aa, bb, ab = dot(one, one) + TINY, dot(other, other) + TINY, dot(one, other)
+        a, b = dot(one, apart), dot(other, apart)
         across = aa * bb - ab * ab + PARALLEL * aa * bb
         first = ((a * bb - b * ab) / across).clamp(-1.0, 1.0)
         second = ((first * ab - b) / bb).clamp(-1.0, 1.0)
         first = ((a + second * ab) / aa).clamp(-1.0, 1.0)
         gap = apart + second * other - first * one
-        length = (_dot(gap, gap) + TINY).sqrt()
+        length = (dot(gap, gap) + TINY).sqrt()
         normal = gap / length
         radius = self.radii[:count]
         distance = length - radius - self.radii[count:]
@@ -70,5 +70,6 @@ def _segment(geom: Geom) -> Tensor:
     return torch.stack([pose[:, 3], half * pose[:, 2]], -1)
 
 
-def _dot(one: Tensor, other: Tensor) -> Tensor:
+def dot(one: Tensor, other: Tensor) -> Tensor:
+    """Return inner products, (*batch, 1), of vectors (*batch, n)."""
     return (one * other).sum(-1, keepdim=True)

@@ -77,9 +77,9 @@ class Links(nn.Module):
             coordinate=torch.tensor(coordinate),
             ancestors=torch.stack(ancestors) if ancestors else torch.zeros(0, 1).long(),
             free_last=replacing(len(parts), self.bases),
-            free_pos=_ranges([joint.q for joint in free], 3),
-            free_quat=_ranges([joint.q + 3 for joint in free], 4),
-            free_turn=_ranges([joint.v + 3 for joint in free], 3),
+            free_pos=ranges([joint.q for joint in free], 3),
+            free_quat=ranges([joint.q + 3 for joint in free], 4),
+            free_turn=ranges([joint.v + 3 for joint in free], 3),
             quat_last=replacing(spec.nq, [j.q + 3 + i for j in free for i in range(4)]),
             turn_last=replacing(spec.nv, [j.v + 3 + i for j in free for i in range(3)]),
             dof_coordinate=torch.tensor(dof_coordinate),
@@ -152,7 +152,7 @@ def replacing(size: int, places: list[int]) -> Tensor:
     return index
 
 
-def _ranges(starts: list[int], length: int) -> Tensor:
+def ranges(starts: list[int], length: int) -> Tensor:
     """Return the indices (len(starts), length) that count up from each start."""
     return torch.tensor(starts).long()[:, None] + torch.arange(length)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from learned_envs.systems.geom import MOST_VERTICES, Geom, Kind
 from learned_envs.systems.hull import spread_vertices
-from learned_envs.systems.spec import Vector
+from learned_envs.systems.vector import vector_of
 
 SHAPES: dict[int, Kind] = {
     mujoco.mjtGeom.mjGEOM_PLANE: "plane",
@@ -70,14 +70,10 @@ def _geom(model: mujoco.MjModel, index: int, touches: bool) -> Geom:
         name=model.geom(index).name,
         kind=kind,
         body=int(model.geom_bodyid[index]),
-        pos=_vector(model.geom_pos[index]),
-        quat=_vector(model.geom_quat[index]),
-        size=_vector(model.geom_size[index]),
+        pos=vector_of(model.geom_pos[index]),
+        quat=vector_of(model.geom_quat[index]),
+        size=vector_of(model.geom_size[index]),
         touches=touches,
-        vertices=tuple(map(_vector, vertices)),
+        vertices=tuple(map(vector_of, vertices)),
         beyond=beyond,
     )
-
-
-def _vector(values: npt.NDArray[Any]) -> Vector:
-    return tuple(values.tolist())

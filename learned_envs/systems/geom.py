@@ -9,6 +9,9 @@ from learned_envs.systems.vector import Vector
 
 Kind = Literal["plane", "sphere", "capsule", "cylinder", "box", "ellipsoid", "mesh", "other"]
 
+CONVEX = ("sphere", "capsule", "cylinder", "box", "ellipsoid", "mesh")
+"""Shapes whose contacts models see, with planes of the world and among each other."""
+
 MOST_VERTICES = 16
 """Of a mesh that models see."""
 

@@ -26,8 +26,9 @@ from learned_envs.systems.describe_geoms import disabled, geoms_of
 from learned_envs.systems.flat import flattened
 from learned_envs.systems.locate import locate
 from learned_envs.systems.shapes import met_joints
-from learned_envs.systems.spec import Body, Joint, Leaf, SystemSpec, Vector
+from learned_envs.systems.spec import Body, Joint, Leaf, SystemSpec
 from learned_envs.systems.symmetry import held_joints
+from learned_envs.systems.vector import vector_of
 from learned_envs.task_entry import TaskEntry
 
 Array = npt.NDArray[Any]
@@ -131,10 +132,10 @@ def describe(env: gym.Env[Any, Any]) -> SystemSpec:
         reference_id=env.spec.id,
         timestep=float(model.opt.timestep),
         frame_skip=int(frame_skip),
-        gravity=_vector(np.zeros(3) if disabled(model, "GRAVITY") else model.opt.gravity),
-        q0=_vector(model.qpos0),
-        control_low=_vector(low),
-        control_high=_vector(high),
+        gravity=vector_of(np.zeros(3) if disabled(model, "GRAVITY") else model.opt.gravity),
+        q0=vector_of(model.qpos0),
+        control_low=vector_of(low),
+        control_high=vector_of(high),
         bodies=tuple(_body(model, index) for index in range(model.nbody)),
         joints=tuple(
             _joint(model, index, index in held, index in met) for index in range(model.njnt)
@@ -220,12 +221,12 @@ def _body(model: mujoco.MjModel, index: int) -> Body:
     return Body(
         name=model.body(index).name,
         parent=int(model.body_parentid[index]),
-        pos=_vector(model.body_pos[index]),
-        quat=_vector(model.body_quat[index]),
+        pos=vector_of(model.body_pos[index]),
+        quat=vector_of(model.body_quat[index]),
         mass=float(model.body_mass[index]),
-        inertia=_vector(model.body_inertia[index]),
-        inertial_pos=_vector(model.body_ipos[index]),
-        inertial_quat=_vector(model.body_iquat[index]),
+        inertia=vector_of(model.body_inertia[index]),
+        inertial_pos=vector_of(model.body_ipos[index]),
+        inertial_quat=vector_of(model.body_iquat[index]),
     )
 
 
@@ -245,16 +246,12 @@ def _joint(model: mujoco.MjModel, index: int, held: bool, met: bool) -> Joint:
         body=int(model.jnt_bodyid[index]),
         q=int(model.jnt_qposadr[index]),
         v=int(model.jnt_dofadr[index]),
-        axis=_vector(model.jnt_axis[index]),
-        pos=_vector(model.jnt_pos[index]),
-        limits=None if unlimited else _vector(model.jnt_range[index]),
+        axis=vector_of(model.jnt_axis[index]),
+        pos=vector_of(model.jnt_pos[index]),
+        limits=None if unlimited else vector_of(model.jnt_range[index]),
         armature=float(model.dof_armature[model.jnt_dofadr[index]]),
         stiffness=0.0 if slack else float(np.ravel(model.jnt_stiffness[index])[0]),
         spring_rest=float(model.qpos_spring[model.jnt_qposadr[index]]),
         held=held,
         met=met,
     )
-
-
-def _vector(values: np.ndarray[Any, Any]) -> Vector:
-    return tuple(values.tolist())

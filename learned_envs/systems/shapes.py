@@ -9,10 +9,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from learned_envs.systems.geom import CONVEX
 from learned_envs.systems.spec import SystemSpec
-
-SHOWN = ("sphere", "capsule", "cylinder", "box", "ellipsoid", "mesh")
-"""Shapes whose contacts models see, with planes of the world and among each other."""
 
 UNSEEN = 0.05
 """Share of the contacts that may be without features. Gymnasium's environments have none, but for
@@ -38,7 +36,7 @@ def unseen_contacts(model: mujoco.MjModel, spec: SystemSpec, contacts: Iterable[
         for index, geom in enumerate(spec.geoms)
         if geom.kind == "plane" and geom.body == 0 and geom.touches
     }
-    shown = {i for i, geom in enumerate(spec.geoms) if geom.kind in SHOWN}
+    shown = {i for i, geom in enumerate(spec.geoms) if geom.kind in CONVEX}
     unseen: Counter[Pair] = Counter()
     total = 0
     for pair in contacts:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 Vector = tuple[float, ...]
+
+
+def vector_of(values: Any) -> Vector:
+    """Return the numbers of an array or a tensor (n)."""
+    return tuple(values.tolist())
 
 
 def rotated(vector: Vector, quat: Vector) -> Vector:
