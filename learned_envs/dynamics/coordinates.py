@@ -39,20 +39,17 @@ class Coordinates(nn.Module):
             headings: whether the headings of free bodies are seen in any case.
         """
         super().__init__()
-        angles, turned = list(spec.turning), frames.quaternions.flatten().tolist()
-        adrift = [i for start in spec.adrift for i in (start, start + 1)]
-        hidden = {*spec.cyclic, *adrift, *angles, *turned}
-        travel = [i for i in range(spec.nq) if i not in hidden]
+        travel = [i for i in range(spec.nq) if i not in spec.endless]
         free = [joint for joint in spec.joints if joint.kind == "free"]
         # Of the world's axes in a body's frame, z says what is up, and x and y say all else.
-        shown = [(2,) if j.q in hidden and not headings else (0, 1) for j in free]
+        shown = [(2,) if j.q in spec.endless and not headings else (0, 1) for j in free]
         axes = [3 * body + axis for body, some in enumerate(shown) for axis in some]
         pairs = list(combinations([b for b, j in enumerate(free) if j.q in spec.adrift], 2))
         self.related = bool(pairs)
         register_constants(
             self,
             travel=tensor(travel).long(),
-            angles=tensor(angles).long(),
+            angles=tensor(spec.turning).long(),
             axes=tensor(axes).long(),
             places=ranges([j.q for j in free], 3),
             first=tensor([one for one, _ in pairs]).long(),

@@ -174,17 +174,26 @@ class Dynamics(nn.Module, ABC):
         for parameter in self.parameters():
             yield parameter, 1.0
 
+    def increments(self, state: State, next_state: State) -> Tensor:
+        """Return how far states moved and how their velocities changed, along own axes.
+
+        Args:
+            state: q (n, nq) and v (n, nv).
+            next_state: those after one step.
+
+        Returns:
+            (n, 2 nv).
+        """
+        rotation = self.frames(state.q)
+        moved = self.kinematics.difference(state.q, next_state.q)
+        parts = (moved, next_state.v - state.v)
+        return torch.cat([self.frames.enter(rotation, part) for part in parts], -1)
+
     @torch.no_grad()
     def normalise(self, state: State, action: Tensor, next_state: State) -> None:
         """Set the constants of the model from one-step transitions of the data, (n, .) each."""
-        adrift = [i for start in self.spec.adrift for i in (start, start + 1)]
-        endless = [
-            *adrift,
-            *self.spec.cyclic,
-            *self.spec.turning,
-            *self.frames.quaternions.flatten().tolist(),
-        ]
-        v = self.frames.enter(self.frames(state.q), state.v)
+        endless = list(self.spec.endless)
+        v = self.frames.own(state.q, state.v)
         for name, values in (("q", state.q), ("v", v)):
             low, high = values.amin(0), values.amax(0)
             slack = (ENVELOPE - 1) / 2 * (high - low)
@@ -199,7 +208,7 @@ class Dynamics(nn.Module, ABC):
 
         Cyclic coordinates, orientations and angles without limits only have to be finite.
         """
-        v = self.frames.enter(self.frames(state.q), state.v)
+        v = self.frames.own(state.q, state.v)
         value = torch.cat([state.q, v], -1)
         low = torch.cat([self.q_low, self.v_low])
         high = torch.cat([self.q_high, self.v_high])

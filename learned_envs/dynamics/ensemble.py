@@ -193,7 +193,7 @@ class Ensemble(Dynamics):
         The head's constants are not among them: its own `normalise` sets them.
         """
         super().normalise(state, action, next_state)
-        change = self.frames.enter(self.frames(state.q), next_state.v - state.v)
+        change = self.frames.own(state.q, next_state.v - state.v)
         self.change_spread.copy_(change.std(0).clamp_min(1e-8))
         if self.heading is not None:
             state, next_state = self.heading.enter_transition(self.kinematics, state, next_state)
@@ -258,7 +258,7 @@ class Ensemble(Dynamics):
         v = every.state.v
         if self.judges is not None:
             v = torch.cat([v, self.judges.step_members(first, action[None]).state.v])
-        off = self.frames.enter(self.frames(first.q), v - v.mean(0))
+        off = self.frames.own(first.q, v - v.mean(0))
         return (off / self.change_spread).square().mean((0, -1)).sqrt()
 
     def _reduce(

@@ -58,6 +58,19 @@ class FieldDynamics(Dynamics):
                 the state's leaves; see [`given_by`][learned_envs.dynamics.given.given_by].
         """
 
+    def slip(self, state: State, next_state: State) -> Tensor:
+        """Return by how much positions moved faster than the mean velocity, along own axes.
+
+        Args:
+            state: q (n, nq) and v (n, nv).
+            next_state: those after one step.
+
+        Returns:
+            (n, nv), by the second.
+        """
+        rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
+        return self.frames.own(state.q, rate - 0.5 * (state.v + next_state.v))
+
     def step(self, state: State, action: Tensor, disagreement: bool = False) -> Prediction:
         """Predict one step; see [`Dynamics.step`][learned_envs.dynamics.dynamics.Dynamics.step]."""
         given = given_by(self.spec, state, action)

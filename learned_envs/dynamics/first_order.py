@@ -6,7 +6,6 @@ Chen, Rubanova, Bettencourt and Duvenaud, "Neural Ordinary Differential Equation
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -62,7 +61,4 @@ class FirstOrderDynamics(FieldDynamics):
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
-        enter = partial(self.frames.enter, self.frames(state.q))
-        moved = self.kinematics.difference(state.q, next_state.q)
-        change = torch.cat([enter(moved), enter(next_state.v - state.v)], -1)
-        self.rates.normalise(change / self.spec.dt)
+        self.rates.normalise(self.increments(state, next_state) / self.spec.dt)

@@ -61,6 +61,10 @@ class Frames(nn.Module):
         """Return a velocity, its change or a displacement, (*batch, nv), along own axes."""
         return self._turned(vector, rotation)
 
+    def own(self, q: Tensor, vector: Tensor) -> Tensor:
+        """Return what was seen at q (*batch, nq), such as a change, along the own axes there."""
+        return self.enter(self(q), vector)
+
     def leave(self, rotation: Tensor, vector: Tensor) -> Tensor:
         """Return what is along own axes, (*batch, nv), as MuJoCo has it."""
         return self._turned(vector, rotation.mT) if self.rotates else vector

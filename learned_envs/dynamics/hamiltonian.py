@@ -8,7 +8,6 @@ with a learned inverse inertia and momenta p = M(q) v, is as in Zhong, Dey and C
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -103,7 +102,6 @@ class HamiltonianDynamics(FieldDynamics):
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.posture.normalise(state.q, given_by(self.spec, state, action))
-        enter = partial(self.frames.enter, self.frames(state.q))
-        self.change.normalise(enter(next_state.v - state.v))
-        self.speed.copy_(enter(state.v).std(0).clamp_min(1e-8))
+        self.change.normalise(self.frames.own(state.q, next_state.v - state.v))
+        self.speed.copy_(self.frames.own(state.q, state.v).std(0).clamp_min(1e-8))
         self.mobility.unit.copy_((self.change.spread / self.spec.dt).sqrt())

@@ -7,7 +7,6 @@ definite inertia. Cranmer et al., "Lagrangian Neural Networks", 2020, let it be 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -101,7 +100,7 @@ class LagrangianDynamics(FieldDynamics):
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.posture.normalise(state.q, given_by(self.spec, state, action))
-        enter = partial(self.frames.enter, self.frames(state.q))
-        self.acceleration.normalise(enter((next_state.v - state.v) / self.spec.dt))
+        change = (next_state.v - state.v) / self.spec.dt
+        self.acceleration.normalise(self.frames.own(state.q, change))
         self.inertia.unit.copy_(self.acceleration.spread.rsqrt())
-        self.forces.normalise(enter(state.v).std(0).clamp_min(1e-8))
+        self.forces.normalise(self.frames.own(state.q, state.v).std(0).clamp_min(1e-8))

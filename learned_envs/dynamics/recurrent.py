@@ -7,7 +7,6 @@ Hutter, "Robotic World Model", 2025, model robots by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -80,7 +79,4 @@ class RecurrentDynamics(Dynamics):
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
-        enter = partial(self.frames.enter, self.frames(state.q))
-        displacement = self.kinematics.difference(state.q, next_state.q)
-        change = next_state.v - state.v
-        self.increment.normalise(torch.cat([enter(displacement), enter(change)], -1))
+        self.increment.normalise(self.increments(state, next_state))

@@ -67,6 +67,4 @@ class ResidualPathwayDynamics(ForcedHamiltonianDynamics):
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
-        rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
-        slip = self.frames.enter(self.frames(state.q), rate - 0.5 * (state.v + next_state.v))
-        self.correction.normalise(slip)
+        self.correction.normalise(self.slip(state, next_state))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -83,9 +82,8 @@ class RigidBodyDynamics(FieldDynamics):
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
         acceleration = (next_state.v - state.v) / self.spec.dt
-        enter = partial(self.frames.enter, self.frames(state.q))
-        self.acceleration.normalise(enter(acceleration))
+        self.acceleration.normalise(self.frames.own(state.q, acceleration))
         mass, bias = self.inertia(state.q, state.v)
-        self.force.normalise(enter((mass @ acceleration.unsqueeze(-1)).squeeze(-1) + bias))
-        rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
-        self.correction.normalise(enter(rate - 0.5 * (state.v + next_state.v)))
+        force = (mass @ acceleration.unsqueeze(-1)).squeeze(-1) + bias
+        self.force.normalise(self.frames.own(state.q, force))
+        self.correction.normalise(self.slip(state, next_state))

@@ -7,7 +7,6 @@ Hao et al., "Neural Motion Simulator: Pushing the Limit of World Models in Reinf
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated
 
 import torch
@@ -88,7 +87,6 @@ class RigidBodyResidualDynamics(FieldDynamics):
         self.posture.normalise(state.q, given)
         for features in (self.motion, self.features):
             features.normalise(state.q, state.v, given)
-        enter = partial(self.frames.enter, self.frames(state.q))
-        self.acceleration.normalise(enter((next_state.v - state.v) / self.spec.dt))
-        rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
-        self.correction.normalise(enter(rate - 0.5 * (state.v + next_state.v)))
+        change = (next_state.v - state.v) / self.spec.dt
+        self.acceleration.normalise(self.frames.own(state.q, change))
+        self.correction.normalise(self.slip(state, next_state))

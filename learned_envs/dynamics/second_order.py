@@ -7,7 +7,6 @@ Networks", ICLR 2022, find that this structure is what makes Hamiltonian network
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -72,8 +71,7 @@ class SecondOrderDynamics(FieldDynamics):
         """Set the constants of the model from transitions of the data; see `Dynamics.normalise`."""
         super().normalise(state, action, next_state)
         self.features.normalise(state.q, state.v, given_by(self.spec, state, action))
-        enter = partial(self.frames.enter, self.frames(state.q))
-        self.acceleration.normalise(enter((next_state.v - state.v) / self.spec.dt))
+        change = (next_state.v - state.v) / self.spec.dt
+        self.acceleration.normalise(self.frames.own(state.q, change))
         if self.correction is not None:
-            rate = self.kinematics.difference(state.q, next_state.q) / self.spec.dt
-            self.correction.normalise(enter(rate - 0.5 * (state.v + next_state.v)))
+            self.correction.normalise(self.slip(state, next_state))

@@ -116,7 +116,7 @@ class SensorHead(DataScale):
         Returns:
             (*batch, n) for n numbers that all sensors read together, signed.
         """
-        standard = (self._values(readings) - self.mean) / self.spread
+        standard = (self._values(reached, readings) - self.mean) / self.spread
         return self._output(reached, action) - standard
 
     @torch.no_grad()
@@ -124,7 +124,7 @@ class SensorHead(DataScale):
         """Set the constants from steps of the data, (n, .) each."""
         given = given_by(self.spec, reached, action)
         self.features.normalise(reached.q, reached.v, given)
-        self.measure(self._values(readings), LEAST_SPREAD, 1.0)
+        self.measure(self._values(reached, readings), LEAST_SPREAD, 1.0)
 
     def seen(self, reached: State, action: Tensor) -> Tensor:
         """Return what the network sees, (*batch, features)."""
@@ -136,5 +136,6 @@ class SensorHead(DataScale):
         output: Tensor = self.network(self.seen(reached, action))
         return output
 
-    def _values(self, readings: Mapping[str, Tensor]) -> Tensor:
+    def _values(self, reached: State, readings: Mapping[str, Tensor]) -> Tensor:
+        """Return the numbers that are learned, (*batch, n), of readings in some states."""
         return torch.cat([readings[sensor.name] for sensor in self.sensors], -1)

@@ -105,7 +105,7 @@ class SpreadHead(SensorHead):
         Those of numbers at rest say nothing.
         """
         output = self._outputs(self.seen(reached, action))[0]
-        values = self.vectors.enter(reached.q, self._values(readings))
+        values = self._values(reached, readings)
         error: Tensor = output - self._squashed(values)
         return error
 
@@ -118,7 +118,7 @@ class SpreadHead(SensorHead):
         """
         seen = self.seen(reached, action)
         output, logit = self._outputs(seen)
-        values = self.vectors.enter(reached.q, self._values(readings))
+        values = self._values(reached, readings)
         off = self.always + self.sometimes * (values != self.rest)
         missed = functional.softplus(logit) - off * logit
         error = (output - self._squashed(values)).abs()
@@ -132,8 +132,7 @@ class SpreadHead(SensorHead):
     def normalise(self, reached: State, action: Tensor, readings: Mapping[str, Tensor]) -> None:
         """Set the constants from steps of the data, (n, .) each."""
         super().normalise(reached, action, readings)
-        values = self.vectors.enter(reached.q, self._values(readings))
-        self.measure(values, LEAST_SPREAD, 1.0)
+        values = self._values(reached, readings)
         self.variation.copy_(self.spread)
         for column, value in enumerate(values.unbind(-1)):
             known, counts = torch.unique(value, return_counts=True)
@@ -158,6 +157,10 @@ class SpreadHead(SensorHead):
         outputs: Tensor = self.network(seen)
         count = outputs.shape[-1] // 2
         return outputs[..., :count], outputs[..., count:]
+
+    def _values(self, reached: State, readings: Mapping[str, Tensor]) -> Tensor:
+        """Return the numbers along own axes; see `SensorHead._values`."""
+        return self.vectors.enter(reached.q, super()._values(reached, readings))
 
     def _squashed(self, values: Tensor) -> Tensor:
         """Return readings along own axes as the network predicts them, standardised."""

@@ -11,7 +11,8 @@ from learned_envs.kinematics.muscle import SMALLEST, muscle_rate
 from learned_envs.kinematics.table import DrawnConstants
 from learned_envs.kinematics.typed import Typed
 from learned_envs.systems.equipment import Actuator, Equipment
-from learned_envs.systems.spec import SystemSpec, Vector
+from learned_envs.systems.spec import SystemSpec
+from learned_envs.systems.vector import Vector
 
 UNLIMITED = (-float("inf"), float("inf"))
 

@@ -13,7 +13,8 @@ from learned_envs.kinematics.links import double, register_constants
 from learned_envs.kinematics.muscle import Muscles
 from learned_envs.kinematics.transmission import Transmission
 from learned_envs.systems.equipment import Actuator, Equipment
-from learned_envs.systems.spec import SystemSpec, Vector
+from learned_envs.systems.spec import SystemSpec
+from learned_envs.systems.vector import Vector
 
 
 class Actuation(Part):

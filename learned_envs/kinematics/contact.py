@@ -12,8 +12,8 @@ from torch.nn import functional
 from learned_envs.kinematics.links import Links, double, register_constants, transform
 from learned_envs.kinematics.screws import Screws
 from learned_envs.systems.geom import Geom
-from learned_envs.systems.spec import SystemSpec, Vector
-from learned_envs.systems.vector import vector_of
+from learned_envs.systems.spec import SystemSpec
+from learned_envs.systems.vector import Vector, vector_of
 
 # A cylinder's cap tilted by less than this many radians counts as lying flat: its lowest rim
 # point moves to the cap's centre, which costs less than radius * FLAT in height.

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from learned_envs.kinematics.rotation import rotation_matrix
-from learned_envs.systems.spec import Joint, SystemSpec, Vector
+from learned_envs.systems.spec import Joint, SystemSpec
+from learned_envs.systems.vector import Vector
 
 
 class Links(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from learned_envs.kinematics.links import double, transform
 from learned_envs.kinematics.rotation import left_product
-from learned_envs.systems.spec import Vector
+from learned_envs.systems.vector import Vector
 
 WORLD = 0
 

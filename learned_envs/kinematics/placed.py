@@ -16,7 +16,7 @@ from learned_envs.kinematics.pose import pose_matrix
 from learned_envs.kinematics.rotation import left_product, rotation_matrix
 from learned_envs.kinematics.table import Leaves, Table
 from learned_envs.kinematics.tree import Tree
-from learned_envs.systems.spec import Vector
+from learned_envs.systems.vector import Vector
 
 
 class Fixture(NamedTuple):

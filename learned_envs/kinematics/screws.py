@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from learned_envs.kinematics.links import Links, double, register_constants
-from learned_envs.systems.spec import Joint, SystemSpec, Vector
+from learned_envs.systems.spec import Joint, SystemSpec
+from learned_envs.systems.vector import Vector
 
 
 class Screws(nn.Module):

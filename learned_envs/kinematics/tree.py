@@ -14,7 +14,8 @@ from learned_envs.kinematics.pose import DrawnPose, FreePose, MocapPose, pose_ma
 from learned_envs.kinematics.rotation import left_product, rotation_matrix
 from learned_envs.kinematics.table import DrawnConstants, Leaves
 from learned_envs.systems.equipment import Equipment
-from learned_envs.systems.spec import Joint, SystemSpec, Vector
+from learned_envs.systems.spec import Joint, SystemSpec
+from learned_envs.systems.vector import Vector
 
 
 class Dof(NamedTuple):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import chain
 
 from learned_envs.systems.geom import MOST_VERTICES
-from learned_envs.systems.spec import Joint, SystemSpec, Vector
+from learned_envs.systems.spec import Joint, SystemSpec
+from learned_envs.systems.vector import Vector
 
 LARGEST = 1e10
 """What MuJoCo takes for a number that has exploded."""

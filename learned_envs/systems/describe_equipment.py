@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from learned_envs.systems.equipment import Actuator, Equipment, MjcfSensor, Site, Tendon
-from learned_envs.systems.spec import Vector
+from learned_envs.systems.vector import Vector
 
 Array = np.ndarray[Any, Any]
 

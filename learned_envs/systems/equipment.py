@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from learned_envs.systems.spec import Vector
+from learned_envs.systems.vector import Vector
 
 T = TypeVar("T")
 

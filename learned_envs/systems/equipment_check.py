@@ -8,7 +8,8 @@ from itertools import chain
 
 from learned_envs.systems.consistency import LARGEST, LONGEST_NAME, MOST
 from learned_envs.systems.equipment import Actuator, Equipment, Tendon
-from learned_envs.systems.spec import SystemSpec, Vector
+from learned_envs.systems.spec import SystemSpec
+from learned_envs.systems.vector import Vector
 
 MOST_PARTS = 1000
 """The most sites, tendons, actuators or sensors, and parts of one tendon."""

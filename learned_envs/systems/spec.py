@@ -15,9 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from learned_envs.systems.geom import Geom, Pair
-from learned_envs.systems.vector import dot, rotated
-
-Vector = tuple[float, ...]
+from learned_envs.systems.vector import Vector, dot, rotated
 
 ROUNDING = 1e-6
 """Directions that differ by less are one: MJCF files write them with few digits."""
@@ -229,6 +227,14 @@ class SystemSpec:
         return tuple(
             j.q for j in self.joints if j.kind == "hinge" and j.limits is None and not j.held
         )
+
+    @cached_property
+    def endless(self) -> tuple[int, ...]:
+        """Indices of q that have no range: travel, turns that are counted, and orientations."""
+        free = [joint for joint in self.joints if joint.kind == "free"]
+        turned = [joint.q + 3 + i for joint in free for i in range(4)]
+        adrift = [start + i for start in self.adrift for i in range(2)]
+        return (*adrift, *self.cyclic, *self.turning, *turned)
 
     @cached_property
     def heading(self) -> tuple[int, int, int] | None:
