@@ -1,96 +1,19 @@
 """What every model family promises; a new family is tested by existing."""
 
 import io
-from contextlib import closing
 from dataclasses import asdict, replace
-from functools import cache
 
-import gymnasium as gym
 import pytest
 import torch
+from families import FREE, of_systems
 
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.hamiltonian import Hamiltonian
 from learned_envs.dynamics.lagrangian import Lagrangian
-from learned_envs.errors import ParameterError
-from learned_envs.kinematics import Kinematics
-from learned_envs.registry import FAMILIES, family_class
 from learned_envs.state import State
-from learned_envs.systems.reference import describe
 from learned_envs.systems.sensor import Sensor
-from learned_envs.systems.spec import Leaf
 
-FREE = "Ant-v5"
-"""A system whose body is joined to nothing: the orientation in q is a quaternion."""
-
-LEAVES = "InvertedPendulum-v5 with leaves"
-"""A system whose motor has an activation, and a mass that is drawn anew for every episode."""
-
-SYSTEMS = ["Hopper-v5", "InvertedPendulum-v5", FREE, LEAVES]
-
-CASES = [
-    pytest.param((family, system), id=f"{family}-{system}")
-    for family in FAMILIES
-    for system in SYSTEMS
-]
-
-
-@cache
-def spec_of(system):
-    if system == LEAVES:
-        leaves = (
-            Leaf("act", 1),
-            Leaf("model.body_mass[2]", 1, (), frozen=True),
-            Leaf("env._steps", 1, (), seen=False),
-        )
-        return replace(spec_of("InvertedPendulum-v5"), leaves=leaves)
-    with closing(gym.make(system)) as env:
-        return describe(env)
-
-
-def transitions(spec, n, seed=0):
-    """Draw states near the start, and next states that a smooth made-up motion leads to."""
-    g = torch.Generator().manual_seed(seed)
-    kinematics = Kinematics(spec)
-    q = torch.tensor(spec.q0) + 0.1 * torch.randn(n, spec.nq, generator=g)
-    # Nothing moves, but what stands for an orientation becomes one.
-    q = kinematics.advance(q, torch.zeros(n, spec.nv))
-    v = torch.randn(n, spec.nv, generator=g)
-    action = 2 * torch.rand(n, spec.nu, generator=g) - 1
-    pull = 5 * q[:, -spec.nv :].sin() - action.sum(-1, keepdim=True)
-    memory = {leaf.name: torch.randn(n, leaf.size, generator=g) for leaf in spec.leaves}
-    pull = pull - sum(memory[leaf.name].sum(-1, keepdim=True) for leaf in spec.leaves if leaf.seen)
-    v_next = v - spec.dt * (3 * v + pull)
-    q_next = kinematics.advance(q, spec.dt * (v + v_next) / 2)
-    return State(q, v, memory), action, State(q_next, v_next, memory)
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    """Untrained models have rare weights that magnify rounding: let them be the same each time."""
-    torch.manual_seed(0)
-
-
-@pytest.fixture(params=CASES)
-def case(request):
-    return request.param
-
-
-def of_systems(chosen):
-    """Limit a test to some of the systems."""
-    cases = [param for param in CASES if chosen(param.values[0][1])]
-    return pytest.mark.parametrize("case", cases, indirect=True)
-
-
-@pytest.fixture
-def config(case):
-    return family_class(case[0])(hidden=(16, 16))
-
-
-@pytest.fixture
-def data(case):
-    described = spec_of(case[1])
-    return described, *transitions(described, 256)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 @pytest.mark.parametrize("batch", [(), (5,), (2, 3)], ids=str)
@@ -273,37 +196,3 @@ def test_orientations_stay_orientations_and_have_no_sign(config, data):
     assert torch.allclose(length, torch.ones(len(length)), rtol=0, atol=1e-6)
     assert torch.allclose(here.displacement, there.displacement, rtol=0, atol=1e-6)
     assert torch.allclose(here.state.v, there.state.v, rtol=0, atol=1e-5)
-
-
-@of_systems(lambda system: system == LEAVES)
-def test_a_step_depends_on_the_leaves_that_are_seen_and_on_no_others(config, data):
-    spec, state, action, following = data
-    model = config.build(spec)
-    model.normalise(state, action, following)
-    here = model.step(state, action).state
-    for leaf in spec.leaves:
-        other = state.remember(**{leaf.name: state.memory[leaf.name].flip(0)})
-        there = model.step(other, action).state
-        assert torch.equal(here.v, there.v) is not leaf.seen, leaf.name
-
-
-@of_systems(lambda system: system == LEAVES)
-@pytest.mark.parametrize("count", [5, 100])
-@pytest.mark.parametrize("mean", [False, True], ids=["member", "mean"])
-def test_leaves_are_handed_on_to_the_last_bit(config, data, count, mean):
-    spec, state, action, following = data
-    model = Ensemble(config, spec, 3, [Sensor("one")])
-    model.normalise(state, action, following)
-    state = model.begin(state[:count], mean=mean)
-    for disagreement in (False, True):
-        memory = model.step(state, action[:count], disagreement).state.memory
-        for leaf in spec.leaves:
-            assert torch.equal(memory[leaf.name], state.memory[leaf.name])
-
-
-@of_systems(lambda system: system == LEAVES)
-def test_a_state_without_its_leaves_is_refused_by_name(config, data):
-    spec, state, action, _ = data
-    for model in (config.build(spec), Ensemble(config, spec, 2)):
-        with pytest.raises(ParameterError, match=r"without act \(\*batch, 1\), which.*remember"):
-            model.step(state.forget("act"), action)

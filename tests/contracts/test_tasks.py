@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import mujoco
 import numpy as np
 import pytest
 import torch
 from grids import WRITTEN
+from settled import real, state_of
 from torch import Tensor
 
 from learned_envs import registry
 from learned_envs.errors import ParameterError
 from learned_envs.state import State
-from learned_envs.systems.reference import make_reference
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.tasks.task import Transition
@@ -62,27 +61,6 @@ def settings() -> Iterator[Any]:
 
 every_task = pytest.mark.parametrize("name", WRITTEN)
 every_setting = pytest.mark.parametrize(("name", "parameters"), list(settings()))
-
-
-def real(name: str, **parameters: Any) -> Any:
-    """Make the real environment, and let it see its bodies where q says that they are.
-
-    `mj_step` leaves them where the solver's last stage had them. How far that is from q, the
-    tests of the tasks that look at bodies say.
-    """
-    env: Any = make_reference(name, **parameters).unwrapped
-    simulate = env.do_simulation
-
-    def settle(ctrl: np.ndarray, n_frames: int) -> None:
-        simulate(ctrl, n_frames)
-        mujoco.mj_forward(env.model, env.data)
-
-    env.do_simulation = settle
-    return env
-
-
-def state_of(env: Any) -> State:
-    return State(torch.tensor(env.data.qpos), torch.tensor(env.data.qvel))
 
 
 @dataclass

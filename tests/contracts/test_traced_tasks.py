@@ -6,7 +6,6 @@ the solver made of them. Both compute the same arithmetic; 1e-5 is what users ar
 
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
 
 import gymnasium as gym
 import mujoco
@@ -14,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 from grids import SHIPPED_TRACED
+from settled import real, state_of
 
-from learned_envs import State, registry
+from learned_envs import registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import open_checkpoint
 from learned_envs.systems.difference import known_differences
@@ -28,32 +28,12 @@ TOLERANCE = 1e-5
 every_task = pytest.mark.parametrize("name", SHIPPED_TRACED)
 
 
-def settled(name: str) -> Any:
-    """Make the real environment, whose bodies are seen where q says that they are.
-
-    Contact forces are those that the solver left; placing the bodies does not touch them.
-    """
-    env: Any = make_reference(name).unwrapped
-    simulate = env.do_simulation
-
-    def settle(ctrl: np.ndarray, n_frames: int) -> None:
-        simulate(ctrl, n_frames)
-        mujoco.mj_forward(env.model, env.data)
-
-    env.do_simulation = settle
-    return env
-
-
-def state_of(env: Any) -> State:
-    return State(torch.tensor(env.data.qpos), torch.tensor(env.data.qvel))
-
-
 @every_task
 def test_rules_are_the_references(name: str) -> None:
     task = open_checkpoint(name).task
     assert isinstance(task, TracedTask)
     random = np.random.default_rng(0)
-    with closing(settled(name)) as env:
+    with closing(real(name)) as env:
         for step in range(300):
             if step % 40 == 0:
                 observation, _ = env.reset(seed=step)
