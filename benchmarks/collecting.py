@@ -10,18 +10,19 @@ time of a short collection, which is subtracted.
 
 from __future__ import annotations
 
-import argparse
-import platform
 import tempfile
 import time
 import warnings
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import mujoco
 import torch
+import tyro
+from machine import processor
 
 from learned_envs.collect.asking import ask
 from learned_envs.collect.collection import collect
@@ -33,12 +34,14 @@ from learned_envs.systems.reference import make_reference
 PHYSICS = mujoco.mj_step
 
 
-def processor() -> str:
-    """Name the processor, as far as the system does."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
+@dataclass(frozen=True)
+class Options:
+    """Measure how fast real environments are recorded."""
+
+    tasks: tuple[str, ...] = ("Ant-v5", "Humanoid-v5")
+    """Names of tasks."""
+    steps: int = 20_000
+    """Steps that each figure is measured over."""
 
 
 class Clock:
@@ -75,12 +78,8 @@ def rates(task: str, steps: int, learner: bool) -> tuple[float, float]:
     return (many - few) / (second - first), 1 / physics
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", nargs="+", default=["Ant-v5", "Humanoid-v5"])
-    parser.add_argument("--steps", type=int, default=20_000)
-    options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     print(f"{processor()}, MuJoCo {mujoco.__version__}; steps a CPU second of one core")
@@ -104,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options))

@@ -47,6 +47,7 @@ import torch
 import tyro
 from gpu_report import report
 from gpu_run import NOT_REACHED, OUT_OF_MEMORY, Row, Run
+from machine import processor
 
 from learned_envs.files import write_whole
 from learned_envs.workers import usable_cores
@@ -216,13 +217,10 @@ def wrong(rows: Sequence[Row]) -> list[Row]:
 
 def about_this(device: str) -> Mapping[str, Any]:
     """Name the machine and the versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     about = {
         "device": device,
         "GPU": torch.cuda.get_device_name() if torch.device(device).type == "cuda" else "none",
-        "CPU": models[0] if models else platform.processor(),
+        "CPU": processor(),
         "cores": usable_cores(),
         "torch": torch.__version__,
         "CUDA": torch.version.cuda or "none",
