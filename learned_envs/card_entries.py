@@ -80,6 +80,11 @@ class Entries(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     equipment: Equipment | None = None
     notes: tuple[str, ...] | None = None
 
+    @property
+    def mjcf(self) -> str | None:
+        """The MJCF of the real system; None if the card has none."""
+        return None if self.reference is None else self.reference.mjcf
+
     def to_dict(self) -> Plain:
         """Return what is set, as plain data."""
         plain: Plain = msgspec.to_builtins(self)

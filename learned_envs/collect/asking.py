@@ -153,8 +153,8 @@ def rules_of(reference: str, opened: Opened, parameters: Mapping[str, Any]) -> T
         )
     task, card = str(name), opened.card
     task_entry(task)
-    mjcf = None if card.reference is None else card.reference.mjcf
-    found = _rules_of(task, fingerprint(task), _Parameters(parameters), card.spec, card.task, mjcf)
+    code, given = fingerprint(task), _Parameters(parameters)
+    found = _rules_of(task, code, given, card.spec, card.task, card.mjcf)
     if unknown := _unpredicted(found, card.sensors):
         raise ParameterError(
             f"The rules of {task} read {', '.join(unknown)}, which the model of {card.task} does "

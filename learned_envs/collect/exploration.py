@@ -161,6 +161,10 @@ class Explorer:
     def _env(self) -> gym.Env[Array, Array]:
         return make_reference(self.task)
 
+    @cached_property
+    def _range(self) -> tuple[Array, Array]:
+        return np.array(self.spec.control_low), np.array(self.spec.control_high)
+
     def __getstate__(self) -> dict[str, Any]:
         """Keep what to record, and not the environment."""
         return {n: v for n, v in vars(self).items() if n != "_env"}
@@ -169,8 +173,8 @@ class Explorer:
         self, recorder: Recorder, policy: Policy | None, limit: int, rng: np.random.Generator
     ) -> None:
         observation, _ = recorder.reset(seed=int(rng.integers(2**31)))
+        real = Adapter(recorder, self.spec.leaves)
         if rng.random() < PERTURBED_FRACTION:
-            real = Adapter(recorder, self.spec.leaves)
             observation = self._perturb(real, recorder.set_state, rng)
         noise = self._noise(policy, rng)
         spec, still = recorder.spec, 0
@@ -181,9 +185,8 @@ class Explorer:
             )
             if terminated or truncated:
                 return
-            still += 1
-            if self.spec.nu or np.abs(Adapter(recorder).data.qvel).max(initial=0.0) > AT_REST:
-                still = 0
+            moves = self.spec.nu or np.abs(real.data.qvel).max(initial=0.0) > AT_REST
+            still = 0 if moves else still + 1
             if still == RESTING_STEPS:
                 break
         recorder.cut()
@@ -256,7 +259,7 @@ class Explorer:
 
     def _noise(self, policy: Policy | None, rng: np.random.Generator) -> Callable[[], Array]:
         """Draw what is added to the actions of an episode, (nu,) at each call."""
-        low, high = np.array(self.spec.control_low), np.array(self.spec.control_high)
+        low, high = self._range
         time_constant = float(np.exp(rng.uniform(0.0, math.log(LONGEST_TIME_CONSTANT))))
         if policy is None:
             scale = float(rng.uniform(0.2, 1.5))
@@ -270,7 +273,7 @@ class Explorer:
 
     def _action(self, policy: Policy | None, observation: Array, noise: Array) -> Array:
         """Return actions (*batch, nu) for observations (*batch, n), with noise (*batch, nu)."""
-        low, high = np.array(self.spec.control_low), np.array(self.spec.control_high)
+        low, high = self._range
         center = (low + high) / 2
         if policy is not None:
             center = np.asarray(policy(observation), dtype=np.float64).reshape(noise.shape)

@@ -106,8 +106,7 @@ class HostedEnv(gym.Env[Array, Array]):
         if reference is None:
             self._check_physics(spec)
         else:
-            mjcf = None if card.reference is None else card.reference.mjcf
-            expect_same_system(made, spec, card.task, mjcf)
+            expect_same_system(made, spec, card.task, card.mjcf)
         self._mover = Mover(self._real, simulation, options)
         self._random: Tensor | None = None
         self.render_mode = render_mode

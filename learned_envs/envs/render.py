@@ -78,8 +78,7 @@ class Renderer:
     @classmethod
     def of(cls, card: Card, mode: str | None, picture: Mapping[str, Any]) -> Renderer:
         """Return what draws the states of a checkpoint's system; see `Renderer`."""
-        mjcf = None if card.reference is None else card.reference.mjcf
-        return cls(card.task, mode, picture, card.spec.leaves, mjcf)
+        return cls(card.task, mode, picture, card.spec.leaves, card.mjcf)
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep what to draw and not the window, which opens again with the next picture."""
