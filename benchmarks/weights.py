@@ -25,7 +25,7 @@ has to be measured and copied then.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -59,6 +59,7 @@ class Recipe:
         pass_steps: real steps of each pass, shared between a random actor and those agents.
         training: how the model is trained.
         onward: how each further fit trains the one before it further; None to begin anew.
+        agents: how many agents are trained inside a fit in one pass.
         inside_steps: environment steps of each agent trained inside; as many as the task's agent
             takes if None.
         options: of the model family.
@@ -72,15 +73,13 @@ class Recipe:
     pass_steps: int = 1_500_000
     training: TrainingConfig = field(default_factory=TrainingConfig)
     onward: TrainingConfig | None = None
+    agents: int = 4
     inside_steps: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
 
 PLANNERS = 4
 """How many planners are recorded if a recipe has them."""
-
-AGENTS = 4
-"""How many agents are trained inside a fit in one pass."""
 
 FIRST_SEED = 100
 """Seed of the first agent trained inside; the next has one more. Transfer uses small ones."""
@@ -99,9 +98,10 @@ MIDDLE = TrainingConfig(horizons=(2, 4, 8), updates=12_000)
 ONWARD = TrainingConfig(horizons=(4, 8), updates=12_000)
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
 NO_LIMITS = {"joint_limits": False}
-# As many members as half precision has room for, beside what predicts contact forces.
-FOUR = TrainingConfig(horizons=(2, 4, 8), updates=20_000, members=4)
-FIVE = TrainingConfig(horizons=(2, 4, 8), updates=20_000, members=5)
+# What a core trains in an hour and a half.
+FREE = TrainingConfig(horizons=(2, 4, 8), updates=10_000, members=2, compile=True)
+FREE_ONWARD = replace(FREE, horizons=(4, 8), updates=8_000)
+WIDE = {"hidden": (256, 256, 256), "substeps": 2}
 NARROW = {"hidden": (128, 128), **NO_LIMITS}
 
 RECIPES = {
@@ -139,36 +139,40 @@ RECIPES = {
         options={"substeps": 2},
     ),
     "Ant": Recipe(
-        4,
-        2_000_000,
-        400_000,
+        3,
+        1_600_000,
+        300_000,
         passes=1,
-        pass_steps=500_000,
-        training=FIVE,
-        onward=ONWARD,
-        inside_steps=2_000_000,
-        options={"substeps": 2},
+        pass_steps=400_000,
+        training=FREE,
+        onward=FREE_ONWARD,
+        agents=2,
+        inside_steps=1_000_000,
+        options=WIDE,
     ),
     "Humanoid": Recipe(
-        4,
-        2_000_000,
-        400_000,
+        3,
+        1_800_000,
+        200_000,
         passes=1,
-        pass_steps=500_000,
-        training=FOUR,
-        onward=ONWARD,
-        inside_steps=2_000_000,
+        pass_steps=400_000,
+        training=FREE,
+        onward=FREE_ONWARD,
+        agents=2,
+        inside_steps=1_500_000,
+        options={"hidden": (256, 256, 256)},
     ),
     "HumanoidStandup": Recipe(
-        4,
-        2_000_000,
+        3,
+        1_500_000,
         passes=1,
-        pass_steps=500_000,
-        training=FOUR,
-        onward=ONWARD,
-        inside_steps=2_000_000,
+        pass_steps=400_000,
+        training=FREE,
+        onward=FREE_ONWARD,
+        agents=2,
+        options={"hidden": (256, 256, 256)},
     ),
-    "Pusher": Recipe(4, 2_000_000, 400_000, training=FIVE, options={"substeps": 2}),
+    "Pusher": Recipe(4, 1_500_000, 400_000, training=FREE, options={"substeps": 2}),
 }
 
 
@@ -200,10 +204,10 @@ def main(task: Annotated[str, Positional], until: Stage = "shipped") -> None:
             before = fitted
             if until == "fitted":
                 return
-            first = FIRST_SEED + number * AGENTS
+            first = FIRST_SEED + number * recipe.agents
             agents = {
                 f"inside-{seed}": learn_inside(task, recipe, fitted, seed)
-                for seed in range(first, first + AGENTS)
+                for seed in range(first, first + recipe.agents)
             }
             advance = bar("recording agents from inside", recipe.pass_steps)
             record(advance, task, recipe.pass_steps, dataset, policies=agents)

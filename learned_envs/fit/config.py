@@ -59,7 +59,7 @@ class TrainingConfig:
     patience: Count = 40
     """Training stops after so many checks without a better one."""
     compile: bool = False
-    """Compile the rollout with torch.compile; if that fails, it runs eagerly."""
+    """Compile a step with torch.compile, in half a minute; if that fails, it runs eagerly."""
     seed: Seed = 0
     """Two runs with the same seed on the same machine give the same weights."""
 

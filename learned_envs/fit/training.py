@@ -24,7 +24,6 @@ from learned_envs.fit.curves import curves
 from learned_envs.fit.folder import FILE_NAME
 from learned_envs.fit.loss import RolloutLoss
 from learned_envs.fit.progress import restore_progress, save_progress
-from learned_envs.stepping import compiled
 
 SAVE_SECONDS = 45.0
 """How often a training is saved."""
@@ -183,8 +182,9 @@ class Training:
                 f"trained ({', '.join(bad)}). Look for outliers in it, and leave them out."
             )
         self._yardstick = Yardstick.of(held_out, dynamics.kinematics, spec.cyclic)
-        loss = RolloutLoss(dynamics, first.start, first.after(1))
-        self._loss: Callable[[Window], Tensor] = compiled(loss) if config.compile else loss
+        self._loss: Callable[[Window], Tensor] = RolloutLoss(
+            dynamics, first.start, first.after(1), config.compile
+        )
         self.counters = restore_progress(out, dynamics, self._optimizer)
 
     @property
