@@ -172,11 +172,8 @@ class Agreement:
                 f"{self.subject.spec.reference_id} have {taken.observations.shape[1]}. Record it "
                 "with the environment's own observations."
             )
-        read = {
-            c for sensor in ask(self.task, self.subject.spec).task.sensors for c in sensor.columns
-        }
         off = taken.differs(recorded, taken.observations)
-        off[:, sorted(read)] = False
+        off[:, ask(self.task, self.subject.spec).task.sensed] = False
         wrong = np.flatnonzero(off.mean(0) > taken.allowed)
         if len(wrong):
             away = np.median(np.abs(recorded - taken.observations)[:, wrong[0]])

@@ -194,8 +194,12 @@ class Dataset:
                 manifest.write(self.path)
         self.manifest = manifest
 
-    def load(self) -> Recording:
+    def load(self, observations: bool = True) -> Recording:
         """Read and check all episodes.
+
+        Args:
+            observations: whether to keep what was observed, which is most of a large dataset. A
+                model learns nothing of it but what its sensors read there.
 
         Raises:
             DatasetError: if a shard is missing, broken or not finite, or there is none.
@@ -205,8 +209,11 @@ class Dataset:
                 f"{self.path} is empty: it holds no episode. Record some with "
                 "learned_envs.fit.collect."
             )
-        recordings = [read_shard(self.path, shard, self.spec) for shard in self.shards]
-        widths = {recording.observations.shape[1] for recording in recordings}
+        recordings, widths = [], set()
+        for shard in self.shards:
+            recording = read_shard(self.path, shard, self.spec)
+            widths.add(recording.observations.shape[1])
+            recordings.append(recording if observations else recording.without_observations())
         if len(widths) > 1:
             raise DatasetError(
                 f"{self.path} mixes observations of {sorted(widths)} numbers; expected one size. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -183,6 +183,10 @@ class Recording:
             actors=tuple(self.actors[i] for i in index),
             columns={name: column[rows] for name, column in self.columns.items()},
         )
+
+    def without_observations(self) -> Recording:
+        """Return the episodes, as views, with observations of no numbers."""
+        return replace(self, observations=np.empty((len(self.observations), 0)))
 
     def readings(self, sensor: Sensor) -> Array:
         """Return what a sensor read in each state, (N, size).

@@ -56,8 +56,8 @@ class Source(Protocol):
     def actors(self) -> dict[str, int]:
         """How many steps each actor took, by name."""
 
-    def load(self) -> Recording:
-        """Read and check all episodes."""
+    def load(self, observations: bool = True) -> Recording:
+        """Read and check all episodes, with what was observed or without."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ class ImportedDataset:
         """How many steps each actor took, by name."""
         return self.recording.steps_by_actor
 
-    def load(self) -> Recording:
-        """Return the episodes."""
-        return self.recording
+    def load(self, observations: bool = True) -> Recording:
+        """Return the episodes, with what was observed or without."""
+        return self.recording if observations else self.recording.without_observations()
 
 
 MakeSpec = Callable[[], SystemSpec]

@@ -13,10 +13,11 @@ import torch
 from learned_envs import registry
 from learned_envs.card import Data, read_card
 from learned_envs.checkpoint import load_checkpoint, save_checkpoint
-from learned_envs.collect.asking import ask
+from learned_envs.collect.asking import Asked, ask
 from learned_envs.collect.touching import seen_geometry
 from learned_envs.data.check import check_trainable
 from learned_envs.data.outliers import without_peaks
+from learned_envs.data.recording import Recording
 from learned_envs.data.source import Source
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics.dynamics import Family
@@ -24,7 +25,7 @@ from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.dynamics.network import shapes_alone
 from learned_envs.errors import ParameterError
 from learned_envs.evaluation.evaluation import evaluate
-from learned_envs.fit.config import FitConfig
+from learned_envs.fit.config import FitConfig, TrainingConfig
 from learned_envs.fit.folder import FILE_NAME, PLOT_FILE
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.training import train
@@ -74,13 +75,7 @@ def fit_model(
     training = config.training
     asked = ask(task, dataset.spec)
     sensors = asked.task.sensors
-    made = {sensor.name for sensor in sensors if sensor.place is None}
-    whole, clipped = without_peaks(dataset.load(), made)
-    # Traced rules compute what is observed, and a model learns no more than their sensors.
-    observed = {column for sensor in sensors for column in sensor.columns}
-    traced = asked.entries.rules is not None
-    check_trainable(whole, dataset.spec, str(dataset.path), observed if traced else None)
-    recording, held_out = whole.split(training.held_out, training.seed)
+    recording, held_out, clipped = _learnable(dataset, asked, training)
     torch.manual_seed(training.seed)
     seen: tuple[str, ...] = ()
     if start is None:
@@ -108,9 +103,12 @@ def fit_model(
         disagreement_threshold=None,
     )
     held = Trajectories.of(held_out, dataset.spec, device, sensors)
+    data = Trajectories.of(recording, dataset.spec, device, sensors)
+    # It is large, and a training takes long.
+    del recording
     dynamics = train(
         dynamics,
-        Trajectories.of(recording, dataset.spec, device, sensors),
+        data,
         held,
         training,
         out,
@@ -136,6 +134,25 @@ def fit_model(
     )
     save_checkpoint(out / FILE_NAME, dynamics, entries.to_dict())
     return Simulation(simulation.task, dynamics, read_card(out).plain)
+
+
+def _learnable(
+    dataset: Source, asked: Asked, training: TrainingConfig
+) -> tuple[Recording, Recording, list[str]]:
+    """Return the episodes to learn from, those that are held out, and notes of what was clipped.
+
+    Raises:
+        DatasetError: if no model can be trained on them.
+    """
+    sensors = asked.task.sensors
+    made = {sensor.name for sensor in sensors if sensor.place is None}
+    # Traced rules compute what is observed, and a model learns no more than their sensors.
+    observed = {column for sensor in sensors for column in sensor.columns}
+    traced = asked.entries.rules is not None
+    whole = dataset.load(observations=bool(observed) or not traced)
+    whole, clipped = without_peaks(whole, made)
+    check_trainable(whole, dataset.spec, str(dataset.path), observed if traced else None)
+    return *whole.split(training.held_out, training.seed), clipped
 
 
 def _learned(name: str, sensors: Sequence[Sensor]) -> bool:

@@ -155,7 +155,7 @@ class Rounds:
         )
         name = f"trial-{number}"
         dataset = self._collect(self._trial_steps, number, drivers={name: Trial(policy)})
-        returns = whole_returns(dataset.load(), f"{DRIVER}{name}", self._limit)
+        returns = whole_returns(dataset.load(observations=False), f"{DRIVER}{name}", self._limit)
         if number < plan.count:
             steps = plan.steps_per_round - self._trial_steps
             self._collect(steps, number, policies={f"round-{number}": policy})
@@ -219,7 +219,7 @@ class Rounds:
     def _starts(self, seed: int) -> State:
         """Draw recorded states for the agent's episodes to begin from."""
         dataset = Dataset.open(self.out / DATA_FOLDER, self.task)
-        states = Trajectories.of(dataset.load(), dataset.spec).states()
+        states = Trajectories.of(dataset.load(observations=False), dataset.spec).states()
         rows = np.random.default_rng(seed).integers(len(states.q), size=STARTS)
         return states[torch.from_numpy(rows)]
 

@@ -92,6 +92,11 @@ class Task(ABC):
         return ()
 
     @property
+    def sensed(self) -> tuple[int, ...]:
+        """Columns of the observation that depend on what sensors read."""
+        return tuple(column for sensor in self.sensors for column in sensor.columns)
+
+    @property
     def frozen(self) -> tuple[int, ...]:
         """The indices of v that stay zero."""
         return ()

@@ -18,6 +18,7 @@ from learned_envs.entry_point import load
 from learned_envs.kinematics.activation import Activation
 from learned_envs.kinematics.lag import lags
 from learned_envs.reference_name import ReferenceName
+from learned_envs.rules.dependence import dependence
 from learned_envs.rules.evaluator import Evaluator
 from learned_envs.rules.graph import Graph
 from learned_envs.rules.rules import Rules, flat_space
@@ -79,6 +80,16 @@ class TracedTask(Task):
     def sensors(self) -> tuple[Sensor, ...]:
         """What the rules read that does not follow from the state."""
         return learned_sensors(self.spec, self.equipment, self.rules.step, self.rules.start)
+
+    @property
+    def sensed(self) -> tuple[int, ...]:
+        """Columns of the observation that depend on what sensors read."""
+        names = {sensor.name for sensor in self.sensors}
+        return tuple(
+            column
+            for column, inputs in enumerate(dependence(self.rules.step)["observation"])
+            if any(name.partition(".")[2] in names for name in inputs)
+        )
 
     @property
     def frozen(self) -> tuple[int, ...]:

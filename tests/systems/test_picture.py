@@ -61,6 +61,7 @@ def test_a_picture_is_the_environments(name: str, monkeypatch: pytest.MonkeyPatc
         # 13,000 at most: the Go1.
         assert len(text) < 20_000
         env.reset(seed=0)
+        env.action_space.seed(0)
         for _ in range(5):
             env.step(env.action_space.sample())
         base: Any = env.unwrapped

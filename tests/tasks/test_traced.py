@@ -33,6 +33,11 @@ def traced(name: str) -> TracedTask:
     return task
 
 
+def test_columns_are_known_that_depend_on_what_the_solver_makes() -> None:
+    assert ask("Humanoid-v5").task.sensed == tuple(range(270, 348))
+    assert traced("Hopper").sensed == ()
+
+
 @cache
 def recorded(name: str, steps: int = 1000) -> tuple[Transition, dict[str, np.ndarray]]:
     """Steps of the real environment in float64, under random actions from beyond the range."""
