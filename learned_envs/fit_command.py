@@ -16,6 +16,7 @@ from learned_envs.errors import ParameterError
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.reference_name import ReferenceName, read_keywords
 from learned_envs.schema import decoded
+from learned_envs.task_entry import TRACED
 from learned_envs.terminal import bars, fit_observer, show_report
 
 Steps = Annotated[int, Meta(ge=1, le=10**10)]
@@ -162,12 +163,13 @@ def task_with(task: str, env_kwargs: tuple[tuple[str, ...], ...]) -> str:
     task = registry.task_of(task)
     if not given:
         return task
-    own = None if task in registry.TASKS else ReferenceName.read(task)
-    if own is None:
+    if task in registry.TASKS and registry.TASKS[task].entry_point != TRACED:
         raise ParameterError(
             f"Got --env-kwargs for {task}, whose environment is made as it is. Name the "
             f"environment instead: {registry.reference_id(task)}."
         )
+    own = ReferenceName.read(registry.reference_id(task) if task in registry.TASKS else task)
+    assert own is not None
     return registry.task_of(str(own.with_kwargs(given)))
 
 

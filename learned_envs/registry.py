@@ -193,6 +193,19 @@ def reference_id(task: str) -> str:
     return task_entry(task).reference_id
 
 
+def own_name(name: str) -> str:
+    """Return a task's own name, which may be given as its environment's if its rules are traced.
+
+    Examples:
+        >>> own_name("Ant-v5"), own_name("Hopper-v5")
+        ('Ant', 'Hopper-v5')
+    """
+    for task, entry in TASKS.items():
+        if entry.reference_id == name and entry.entry_point == TRACED and not entry.kwargs:
+            return task
+    return name
+
+
 def task_of(name: str) -> str:
     """Return the task that `name`, a task, a `LearnedSim-*` id or an environment, stands for.
 
@@ -208,7 +221,7 @@ def task_of(name: str) -> str:
         raise UnknownNameError("task", repr(name), TASKS)
     by_id = {env_id(task): task for task in TASKS}
     bare = name.removeprefix("learned_envs:")
-    task = by_id.get(bare, name)
+    task = by_id.get(bare, own_name(name))
     if task in TASKS:
         return task
     if bare.startswith("LearnedSim-"):

@@ -12,7 +12,8 @@ from users import forget_others
 
 from learned_envs import registry
 from learned_envs.cli import parse
-from learned_envs.errors import ParameterError, UnknownNameError
+from learned_envs.data.source import expect
+from learned_envs.errors import DatasetError, ParameterError, UnknownNameError
 from learned_envs.fit.folder import CONFIG_FILE
 from learned_envs.fit_command import task_with
 from learned_envs.reference_name import BARE, ReferenceName, read_keywords
@@ -101,6 +102,17 @@ def test_two_environments_have_two_ids_and_folders() -> None:
         assert gym.spec(registry.env_id(task)).max_episode_steps == 1000
 
 
+def test_a_task_with_traced_rules_is_its_environment() -> None:
+    assert registry.task_of("Ant-v5") == "Ant"
+    expect("Ant-v5", "Ant", Path("data"))
+    # Others are another model of it, and other environments.
+    assert registry.task_of("Hopper-v5") == "Hopper-v5"
+    for other in ("Ant-v5?frame_skip=4", "Ant-v4"):
+        assert registry.task_of(other) == other
+        with pytest.raises(DatasetError, match="expected one of Ant"):
+            expect(other, "Ant", Path("data"))
+
+
 @pytest.mark.parametrize(
     ("name", "error", "words"),
     [
@@ -138,6 +150,8 @@ def test_a_file_among_arguments_becomes_its_whole_path(here: Path) -> None:
     assert name is not None
     expected = {"xml_file": str(here / "my robot.xml"), "frame_skip": 4, "camera": "no file.xml"}
     assert name.kwargs == expected
+    for same in ("Ant", "Ant-v5"):
+        assert task_with(same, (("frame_skip=4",),)) == "Ant-v5?frame_skip=4"
     # What is typed later counts.
     assert task_with("Ant-v5?frame_skip=2", (("frame_skip=4",),)) == "Ant-v5?frame_skip=4"
 

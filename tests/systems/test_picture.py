@@ -71,8 +71,8 @@ def test_a_picture_is_the_environments(name: str, monkeypatch: pytest.MonkeyPatc
         ours, theirs = drawing.render(), env.render()
         drawing.close()
     # An MJCF is written with six digits: 1e-4 of the Ant's pixels, on edges, were others. MuJoCo
-    # 3.3 shades 5% of the pixels by 2 of 255 more or less, and in two of 25 states of the Ant half a
-    # row of the floor's pixels was another: the actions are seeded.
+    # 3.3 shades 5% of the pixels by 2 of 255 more or less, and in two of 25 states of the Ant half
+    # a row of the floor's pixels was another: the actions are seeded.
     assert (np.abs(ours.astype(int) - theirs) > 4).mean() < 1e-3
     assert theirs.std() > 10
 
