@@ -1,15 +1,18 @@
 """Simulations in lockstep are the environment's own, and what cannot be is named."""
 
+import itertools
 from contextlib import closing
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.mujoco.ant_v5 import AntEnv
 
 from learned_envs.collect.agreement import check_source
 from learned_envs.collect.asking import ask
 from learned_envs.collect.collection import collect
-from learned_envs.collect.hindrance import hindrance
+from learned_envs.collect.exploration import Explorer
+from learned_envs.collect.hindrance import TRIED, hindrance
 from learned_envs.collect.lockstep import ROUNDING, Lockstep
 from learned_envs.errors import LockstepError
 from learned_envs.registry import task_class
@@ -18,7 +21,7 @@ from learned_envs.sb3.config import AGENTS
 from learned_envs.systems.reference import describe, make_reference
 from learned_envs.tasks.traced import TracedTask
 
-TASK = "Ant-v5"
+TASK = "Ant"
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,22 @@ def test_an_environment_that_is_changed_is_refused(task):
     base._forward_reward_weight = 2.0
     with pytest.raises(LockstepError, match="another reward"):
         lockstep.step(np.ones((1, 8)))
+
+
+def test_what_disagrees_is_recorded_one_episode_at_a_time(task, monkeypatch):
+    explorer = Explorer(TASK, task, {"random": None}, {})
+    rules, calls = AntEnv._get_rew, itertools.count()
+
+    def changed(*given):
+        paid, info = rules(*given)
+        # The steps that are compared first agree.
+        return (paid if next(calls) < TRIED else 7.0), info
+
+    monkeypatch.setattr(AntEnv, "_get_rew", changed)
+    with pytest.warns(UserWarning, match=r"another reward .* one episode at a time"):
+        episodes = explorer.record("random", 300, np.random.default_rng(0))
+    assert sum(len(episode.rewards) for episode in episodes) == 300
+    assert all((episode.rewards == 7.0).all() for episode in episodes)
 
 
 def test_an_environment_that_cannot_be_is_named():
