@@ -131,10 +131,10 @@ class Lockstep:
             self._advance(lane, ctrl)
         found = self._judging(inputs | self._read("after", lanes))
         seen, paid, ended, cut = (found[name].numpy() for name in JUDGED)
-        self.lengths[lanes] += 1
         if sampled is not None:
             ours = (seen[sampled], paid[sampled], ended[sampled], cut[sampled])
             self._again(lanes[sampled], state, before, actions[sampled], ours)
+        self.lengths[lanes] += 1
         if self.limit is not None:
             cut = cut | (self.lengths[lanes] >= self.limit)
         self._record(lanes, seen, actions, paid)

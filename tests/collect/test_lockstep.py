@@ -1,6 +1,5 @@
 """Simulations in lockstep are the environment's own, and what cannot be is named."""
 
-import itertools
 from contextlib import closing
 
 import gymnasium as gym
@@ -12,7 +11,7 @@ from learned_envs.collect.agreement import check_source
 from learned_envs.collect.asking import ask
 from learned_envs.collect.collection import collect
 from learned_envs.collect.exploration import Explorer
-from learned_envs.collect.hindrance import TRIED, hindrance
+from learned_envs.collect.hindrance import hindrance
 from learned_envs.collect.lockstep import ROUNDING, Lockstep
 from learned_envs.errors import LockstepError
 from learned_envs.registry import task_class
@@ -87,17 +86,16 @@ def test_an_environment_that_is_changed_is_refused(task):
 
 
 def test_what_disagrees_is_recorded_one_episode_at_a_time(task, monkeypatch):
-    explorer = Explorer(TASK, task, {"random": None}, {})
-    rules, calls = AntEnv._get_rew, itertools.count()
+    rules = AntEnv._get_rew
 
-    def changed(*given):
-        paid, info = rules(*given)
-        # The steps that are compared first agree.
-        return (paid if next(calls) < TRIED else 7.0), info
+    def act(observation):
+        # The steps that are compared before anything is recorded agree.
+        monkeypatch.setattr(AntEnv, "_get_rew", lambda *given: (7.0, rules(*given)[1]))
+        return np.zeros((*observation.shape[:-1], 8))
 
-    monkeypatch.setattr(AntEnv, "_get_rew", changed)
+    explorer = Explorer(TASK, task, {"still": act}, {})
     with pytest.warns(UserWarning, match=r"another reward .* one episode at a time"):
-        episodes = explorer.record("random", 300, np.random.default_rng(0))
+        episodes = explorer.record("still", 300, np.random.default_rng(0))
     assert sum(len(episode.rewards) for episode in episodes) == 300
     assert all((episode.rewards == 7.0).all() for episode in episodes)
 
