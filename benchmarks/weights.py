@@ -100,6 +100,7 @@ SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
 NO_LIMITS = {"joint_limits": False}
 # What a core trains in an hour and a half.
 FREE = TrainingConfig(horizons=(2, 4, 8), updates=10_000, members=2, compile=True)
+SHORT = replace(FREE, updates=6_000)
 FREE_ONWARD = replace(FREE, horizons=(4, 8), updates=8_000)
 WIDE = {"hidden": (256, 256, 256), "substeps": 2}
 NARROW = {"hidden": (128, 128), **NO_LIMITS}
@@ -150,29 +151,9 @@ RECIPES = {
         inside_steps=1_000_000,
         options=WIDE,
     ),
-    "Humanoid": Recipe(
-        3,
-        1_800_000,
-        200_000,
-        passes=1,
-        pass_steps=400_000,
-        training=FREE,
-        onward=FREE_ONWARD,
-        agents=2,
-        inside_steps=1_500_000,
-        options={"hidden": (256, 256, 256)},
-    ),
-    "HumanoidStandup": Recipe(
-        3,
-        1_500_000,
-        passes=1,
-        pass_steps=400_000,
-        training=FREE,
-        onward=FREE_ONWARD,
-        agents=2,
-        options={"hidden": (256, 256, 256)},
-    ),
-    "Pusher": Recipe(4, 1_500_000, 400_000, training=FREE, options={"substeps": 2}),
+    "Humanoid": Recipe(3, 1_800_000, 200_000, training=FREE, options={"hidden": (256, 256, 256)}),
+    "HumanoidStandup": Recipe(2, 900_000, training=SHORT, options={"hidden": (256, 256, 256)}),
+    "Pusher": Recipe(3, 900_000, 300_000, training=SHORT, options={"substeps": 2}),
 }
 
 
