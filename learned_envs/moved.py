@@ -24,7 +24,6 @@ MOVED = {
     "learned_envs.fit.shard": "learned_envs.data.shard",
     "learned_envs.fit.trajectories": "learned_envs.data.trajectories",
     "learned_envs.fit.workers": "learned_envs.workers",
-    "learned_envs.transfer.long_run": "learned_envs.evaluation.long_run",
 }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from learned_envs import registry
 from learned_envs.checkpoint import save_checkpoint
@@ -24,6 +25,12 @@ from learned_envs.fit import Dataset, collect
 from learned_envs.state import State
 from learned_envs.systems.reference import make_reference, spec_of
 from learned_envs.systems.spec import SystemSpec
+
+# How fast examples are drawn says how busy the machine is.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

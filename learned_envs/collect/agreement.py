@@ -16,6 +16,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from learned_envs import registry
 from learned_envs.collect.asking import ask
 from learned_envs.collect.guess import exact_guess, guess
 from learned_envs.collect.original import reference
@@ -24,7 +25,6 @@ from learned_envs.data.recording import Array, Recording
 from learned_envs.data.source import ImportedDataset, Source
 from learned_envs.data.system import expect_system
 from learned_envs.errors import DatasetError, LearnedEnvsError, SystemSpecError
-from learned_envs.registry import TASKS, task_entry
 from learned_envs.systems.moment import Subject
 from learned_envs.systems.reference import warnings_swallowed
 from learned_envs.systems.spec import SystemSpec
@@ -81,7 +81,7 @@ def check_recording(
         if isinstance(error, SystemSpecError) or isinstance(cause, LearnedEnvsError):
             raise
         # What makes an environment of one's own may be missing here, and its entry with it.
-        name = task_entry(task).reference_id if task in TASKS else task
+        name = registry.reference_id(task) if task in registry.TASKS else task
         warnings.warn(
             f"{where} was not checked, because {name} cannot be asked ({cause}). "
             "Whether the recorded actions moved the recorded system is taken on trust.",
@@ -188,7 +188,7 @@ class Agreement:
         recorded = self.recording.rewards[rows]
         # Traced rules were held against the environment, and a reward may be of arrays that a step
         # leaves behind the state that it is taken again from.
-        traced = task_entry(self.task).spec == DISCOVERED
+        traced = registry.task_entry(self.task).spec == DISCOVERED
         off = taken.differs(recorded, taken.rewards, ROUGH if traced else 0.0)
         if off.mean() > taken.allowed:
             row = int(np.flatnonzero(off)[0])
