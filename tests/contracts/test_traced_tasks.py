@@ -18,6 +18,8 @@ from settled import real, state_of
 from learned_envs import registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import open_checkpoint
+from learned_envs.envs.infos import regrouped
+from learned_envs.kinematics.lag import lags
 from learned_envs.systems.difference import known_differences
 from learned_envs.systems.reference import describe, make_reference
 from learned_envs.tasks.task import Transition
@@ -33,7 +35,9 @@ def test_rules_are_the_references(name: str) -> None:
     task = open_checkpoint(name).task
     assert isinstance(task, TracedTask)
     random = np.random.default_rng(0)
-    with closing(real(name)) as env:
+    # By how much bodies lag behind q is known exactly, but for RK4, which guesses.
+    made = make_reference(name).unwrapped if lags(task.equipment) else real(name)
+    with closing(made) as env:
         for step in range(300):
             if step % 40 == 0:
                 observation, _ = env.reset(seed=step)
@@ -56,8 +60,9 @@ def test_rules_are_the_references(name: str) -> None:
             np.testing.assert_allclose(verdict.observation.numpy(), observation, **close)
             np.testing.assert_allclose(verdict.reward.item(), reward, **close)
             assert verdict.terminated.item() == terminated
-            for told, value in info.items():
-                np.testing.assert_allclose(verdict.info[told].item(), value, **close)
+            told = regrouped({name: value.numpy() for name, value in verdict.info.items()})
+            for name, value in info.items():
+                np.testing.assert_allclose(told[name], value, **close)
 
 
 @every_task
