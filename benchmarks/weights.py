@@ -102,7 +102,7 @@ NO_LIMITS = {"joint_limits": False}
 FREE = TrainingConfig(horizons=(2, 4, 8), updates=10_000, members=2, compile=True)
 SHORT = replace(FREE, updates=6_000)
 FREE_ONWARD = replace(FREE, horizons=(4, 8), updates=8_000)
-WIDE = {"hidden": (256, 256, 256), "substeps": 2}
+WIDE = {"hidden": (256, 256, 256)}
 NARROW = {"hidden": (128, 128), **NO_LIMITS}
 
 RECIPES = {
@@ -149,10 +149,10 @@ RECIPES = {
         onward=FREE_ONWARD,
         agents=2,
         inside_steps=1_000_000,
-        options=WIDE,
+        options={**WIDE, "substeps": 2},
     ),
-    "Humanoid": Recipe(3, 1_800_000, 200_000, training=FREE, options={"hidden": (256, 256, 256)}),
-    "HumanoidStandup": Recipe(2, 900_000, training=SHORT, options={"hidden": (256, 256, 256)}),
+    "Humanoid": Recipe(3, 1_800_000, 200_000, training=FREE, options=WIDE),
+    "HumanoidStandup": Recipe(2, 900_000, training=SHORT, options=WIDE),
     "Pusher": Recipe(3, 900_000, 300_000, training=SHORT, options={"substeps": 2}),
 }
 

@@ -195,7 +195,7 @@ def read_card(checkpoint: str | Path, task: str | None = None) -> Card:
         card = Card.of(migrated(plain, MIGRATIONS))
     except (msgspec.ValidationError, ValueError) as error:
         raise broken(path, f"its card is not as it should be ({error})") from error
-    if task is not None and registry.own_name(card.task) != registry.own_name(task):
+    if task is not None and not registry.same_task(card.task, task):
         raise CheckpointError(
             f"{path} holds weights for {card.task}, expected {task}. "
             f"Use {registry.env_id(card.task)}, or fit {task}."

@@ -206,6 +206,11 @@ def own_name(name: str) -> str:
     return name
 
 
+def same_task(name: str, other: str) -> bool:
+    """Return whether two names are of one task; see `own_name`."""
+    return own_name(name) == own_name(other)
+
+
 def task_of(name: str) -> str:
     """Return the task that `name`, a task, a `LearnedSim-*` id or an environment, stands for.
 

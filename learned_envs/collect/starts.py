@@ -17,7 +17,7 @@ from learned_envs.rules.recording import Recording, numeric
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.spec import SystemSpec
-from learned_envs.tasks.traced import learned_sensors
+from learned_envs.tasks.sensing import learned_sensors
 
 STARTS = 4096
 """Resets that are recorded."""

@@ -33,7 +33,8 @@ from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.picture import self_contained_mjcf
 from learned_envs.systems.spec import Leaf, SystemSpec
 from learned_envs.task_entry import TaskEntry
-from learned_envs.tasks.traced import TracedTask, learned_sensors, read_names
+from learned_envs.tasks.sensing import learned_sensors, read_names, sensed_inputs
+from learned_envs.tasks.traced import TracedTask
 
 COMPARED = 10_000
 """Steps of the real environment that its rules are compared with."""
@@ -163,8 +164,7 @@ def _with_origin(step: Graph, real: Adapter, spec: SystemSpec, equipment: Equipm
     if not spec.cyclic:
         return step
     rng = np.random.default_rng(0)
-    sensors = {sensor.name for sensor in learned_sensors(spec, equipment, step)}
-    learned = [name for name in step.inputs if name.partition(".")[2] in sensors]
+    learned = sensed_inputs(step.inputs, learned_sensors(spec, equipment, step))
     here: dict[str, list[Any]] = {}
     there: dict[str, list[Any]] = {}
     low, high = np.array(spec.control_low), np.array(spec.control_high)

@@ -14,7 +14,7 @@ from learned_envs import argument
 from learned_envs.data.recording import Recording
 from learned_envs.entry_point import load
 from learned_envs.errors import DatasetError
-from learned_envs.registry import own_name
+from learned_envs.registry import same_task
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.task_entry import CHECKED
 
@@ -151,7 +151,7 @@ def expect(got: str, task: str, path: Path) -> None:
     Raises:
         DatasetError: if it is not.
     """
-    if own_name(got) != own_name(task):
+    if not same_task(got, task):
         raise DatasetError(
             f"{path} is a dataset of {got}, expected one of {task}. Give a dataset of {task}."
         )

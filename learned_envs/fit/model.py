@@ -33,6 +33,7 @@ from learned_envs.simulation import Simulation
 from learned_envs.systems.sensor import Sensor
 from learned_envs.systems.size import check_size
 from learned_envs.systems.spec import SystemSpec
+from learned_envs.tasks.sensing import sensed_inputs
 
 THRESHOLD_STATES = 100_000
 """The most held-out transitions that the threshold of disagreement is set from."""
@@ -122,7 +123,8 @@ def fit_model(
     read = {name: figures.error for name, figures in report.sensors.items()}
     rules = entries.rules
     if rules is not None:
-        learned = {n: read.get(n.partition(".")[2]) for n in rules.inputs if _learned(n, sensors)}
+        sensed = sensed_inputs(rules.inputs, sensors)
+        learned = {n: read.get(n.partition(".")[2]) for n in rules.inputs if n in sensed}
         rules = msgspec.structs.replace(rules, learned=learned)
     entries = msgspec.structs.replace(
         entries,
@@ -153,11 +155,6 @@ def _learnable(
     whole, clipped = without_peaks(whole, made)
     check_trainable(whole, dataset.spec, str(dataset.path), observed if traced else None)
     return *whole.split(training.held_out, training.seed), clipped
-
-
-def _learned(name: str, sensors: Sequence[Sensor]) -> bool:
-    """Whether an input of rules is what a sensor reads."""
-    return name.partition(".")[2] in {sensor.name for sensor in sensors}
 
 
 def make_family(config: FitConfig) -> Family:

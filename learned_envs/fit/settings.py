@@ -13,7 +13,7 @@ from learned_envs.collect.own_code import code_of
 from learned_envs.errors import CheckpointError, ParameterError
 from learned_envs.fit.config import FitConfig, FitFile
 from learned_envs.fit.folder import CONFIG_FILE
-from learned_envs.registry import own_name
+from learned_envs.registry import same_task
 
 
 def anchored(config: FitConfig) -> FitConfig:
@@ -89,7 +89,7 @@ def read_settings(task: str, out: Path) -> FitFile:
             f"{out / CONFIG_FILE} is not the settings of a fit ({error}). Delete the folder and "
             "fit again."
         ) from error
-    if own_name(stored.task) != own_name(task):
+    if not same_task(stored.task, task):
         raise CheckpointError(
             f"{out} holds a fit of {stored.task}, expected one of {task}. Give another --out."
         )

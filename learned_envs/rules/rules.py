@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Literal
 
 import msgspec
@@ -80,9 +81,15 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def how(self) -> dict[str, tuple[How, ...]]:
         """Return how each number of each output comes about: name -> one for each number."""
-        learned = self.learned.keys()
         return {
-            name: tuple("learned" if names & learned else "exact" for names in each)
+            name: tuple("learned" if does else "exact" for does in each)
+            for name, each in self.depends_on(self.learned.keys()).items()
+        }
+
+    def depends_on(self, inputs: AbstractSet[str]) -> dict[str, tuple[bool, ...]]:
+        """Return whether each number of each output depends on any of these inputs of a step."""
+        return {
+            name: tuple(bool(names & inputs) for names in each)
             for name, each in dependence(self.step).items()
         }
 

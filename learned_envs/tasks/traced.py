@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,15 +17,13 @@ from learned_envs.entry_point import load
 from learned_envs.kinematics.activation import Activation
 from learned_envs.kinematics.lag import lags
 from learned_envs.reference_name import ReferenceName
-from learned_envs.rules.dependence import dependence
 from learned_envs.rules.evaluator import Evaluator
-from learned_envs.rules.graph import Graph
 from learned_envs.rules.rules import Rules, flat_space
 from learned_envs.state import State
 from learned_envs.systems.equipment import Equipment
 from learned_envs.systems.sensor import Sensor
-from learned_envs.systems.spec import SystemSpec
-from learned_envs.tasks.inputs import PLACED, Moment, Quantities, derived_names, shifted
+from learned_envs.tasks.inputs import PLACED, Moment, Quantities, shifted
+from learned_envs.tasks.sensing import learned_sensors, sensed_inputs
 from learned_envs.tasks.task import Readings, Task, Transition, Verdict
 
 DRIVEN = ("ctrl", "actuator_force", "qfrc_actuator", "sensor.")
@@ -84,12 +81,9 @@ class TracedTask(Task):
     @property
     def sensed(self) -> tuple[int, ...]:
         """Columns of the observation that depend on what sensors read."""
-        names = {sensor.name for sensor in self.sensors}
-        return tuple(
-            column
-            for column, inputs in enumerate(dependence(self.rules.step)["observation"])
-            if any(name.partition(".")[2] in names for name in inputs)
-        )
+        read = sensed_inputs(self.rules.step.inputs, self.sensors)
+        depends = self.rules.depends_on(read)["observation"]
+        return tuple(column for column, does in enumerate(depends) if does)
 
     @property
     def frozen(self) -> tuple[int, ...]:
@@ -272,30 +266,6 @@ class _Machine:
             f"memory.{name}": state.memory[name].reshape((*batch, *self.shapes[name]))
             for name in self.memory
         }
-
-
-def learned_sensors(spec: SystemSpec, equipment: Equipment, *graphs: Graph) -> tuple[Sensor, ...]:
-    """Return sensors for all that rules read after a step and that does not follow from a state."""
-    read = read_names(*graphs)
-    known = {"qpos", "qvel", "ctrl", *(leaf.name for leaf in spec.leaves)}
-    known |= {*derived_names(spec, equipment, read)}
-    # What is observed is recorded with the observations.
-    seen = {"step.observation": 0}
-    return tuple(
-        Sensor(name, size=math.prod(shape), place=seen.get(name), array=name)
-        for name, shape in read.items()
-        if name not in known
-    )
-
-
-def read_names(*graphs: Graph) -> dict[str, tuple[int, ...]]:
-    """Return what graphs of rules read of MuJoCo's data, and the shapes, by MuJoCo's names."""
-    return {
-        name.partition(".")[2]: shape
-        for graph in graphs
-        for name, shape in graph.inputs.items()
-        if name.startswith(("before.", "after.", "fresh."))
-    }
 
 
 def _infos(found: Mapping[str, Tensor], batch: tuple[int, ...]) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from grids import SHIPPED
 from marks import needs_compiler
 
 from learned_envs import Simulation, registry
-from learned_envs.checkpoint import save_checkpoint
+from learned_envs.checkpoint import open_checkpoint, save_checkpoint
 from learned_envs.dynamics import Ensemble
 from learned_envs.envs.infos import regrouped
 from learned_envs.envs.stepper import SingleStepper
@@ -35,6 +35,7 @@ def check(task: str, mode: str, compiled: bool) -> None:
     """Step an environment by code of its own, and beside it in torch."""
     env = gym.make(registry.env_id(task), compile=compiled, **MODES[mode]).unwrapped
     plain = gym.make(registry.env_id(task), compile=False, **MODES[mode]).unwrapped
+    sensed = open_checkpoint(task).task.sensed
     env.reset(seed=0)
     env.action_space.seed(0)
     for _ in range(50):
@@ -44,9 +45,12 @@ def check(task: str, mode: str, compiled: bool) -> None:
         outcome = plain._core.advance(stepper.state, torch.from_numpy(action)[None])
         observation, reward, terminated, truncated, info = env.step(action)
         expected = outcome.observation[0].numpy()
-        # Rounding of float32 in two orders of summation: 3e-5 of the largest numbers measured.
-        scale = 6e-5 * (1 + np.abs(expected).max())
-        np.testing.assert_allclose(observation, expected, rtol=0, atol=scale)
+        # Rounding of float32 in two orders of summation: 2e-5 of the largest numbers measured, and
+        # 3e-5 where readings are a hyperbolic sine of what is predicted.
+        share = np.full(len(expected), 2e-5)
+        share[list(sensed)] = 6e-5
+        away = np.abs(observation - expected) / (1 + np.abs(expected).max())
+        assert (away <= share).all(), (away / share).max()
         assert reward == pytest.approx(outcome.reward.item(), rel=1e-3, abs=1e-4)
         assert (terminated, truncated) == (outcome.terminated.item(), outcome.truncated.item())
         told = regrouped({name: value[0].numpy() for name, value in outcome.info.items()})
