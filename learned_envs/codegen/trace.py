@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch._guards import TracingContext, tracing
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from learned_envs.codegen.graph import Builder, Graph, Node, flat
@@ -43,9 +45,12 @@ def traced(function: Callable[..., Sequence[Tensor]], examples: Sequence[Tensor]
 
 
 def _graph(function: Callable[..., Sequence[Tensor]], examples: Sequence[Tensor]) -> Graph:
+    # One mode notes the shapes of the whole trace. Left alone, torch makes one at each operation,
+    # which takes two thirds of the time.
+    noted = tracing(TracingContext(FakeTensorMode()))
     try:
         # Where gradients are possible, nothing is computed in place.
-        with torch.enable_grad():
+        with torch.enable_grad(), noted:
             module = make_fx(function)(*examples)
     except RuntimeError as error:
         raise UntraceableError(f"The function cannot be traced: {error}") from error

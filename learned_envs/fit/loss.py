@@ -19,20 +19,30 @@ class RolloutLoss:
     """The mean error of an ensemble's own predictions over a window.
 
     The error of a state is the norm and not its square, because contacts make the squares so
-    heavy-tailed that a few windows would drown the rest. Leaves of the state are told by the window
-    at each step, but for those that the ensemble computes.
+    heavy-tailed that a few windows would drown the rest. But small norms make medians, and medians
+    leave out impacts, which are seldom and all push the same way. So the squares of the first step
+    are added, where no error of the model's own has grown yet.
+
+    Leaves of the state are told by the window at each step, but for those that the ensemble
+    computes.
 
     The error of readings is added where they belong to the predicted state best, after the first
     step. Its gradient does not reach the motion.
 
     Attributes:
         dynamics: the ensemble.
+        first_step: weight of the first step's squared error.
         unit: (2 nv) of each dimension's error.
     """
 
     @torch.no_grad()
     def __init__(
-        self, dynamics: Ensemble, before: State, after: State, compile: bool = False
+        self,
+        dynamics: Ensemble,
+        before: State,
+        after: State,
+        first_step: float,
+        compile: bool = False,
     ) -> None:
         """Set the units from steps of the data, q (n, nq) and v (n, nv) before and after.
 
@@ -42,10 +52,11 @@ class RolloutLoss:
             dynamics: the ensemble.
             before: states.
             after: the states one step later.
+            first_step: weight of the first step's squared error; the mean norm has one of 1.
             compile: whether torch.compile makes the code of a step; windows of any length then
                 share it.
         """
-        self.dynamics = dynamics
+        self.dynamics, self.first_step = dynamics, first_step
         kinematics = dynamics.kinematics
         change = spread(kinematics, offset(kinematics, before, after))
         unit = (change * spread(kinematics, offset(kinematics, still(before), before))).sqrt()
@@ -60,19 +71,23 @@ class RolloutLoss:
         state, loss = window.start, torch.zeros((), device=self.unit.device)
         for t in range(window.length):
             action = window.actions[..., t, :]
-            state, error = self._step(state, action, window.after(t + 1))
-            loss = loss + error / window.length
-            if t == 0 and self.dynamics.head is not None:
-                readings = {name: read[..., t, :] for name, read in window.readings.items()}
-                loss = loss + self._of_readings(state.detach(), action, readings)
+            state, norm, square = self._step(state, action, window.after(t + 1))
+            loss = loss + norm / window.length
+            if t == 0:
+                loss = loss + self.first_step * square
+                if self.dynamics.head is not None:
+                    readings = {name: read[..., t, :] for name, read in window.readings.items()}
+                    loss = loss + self._of_readings(state.detach(), action, readings)
             state = window.told(state, t + 1, self.dynamics.computes)
         return loss
 
-    def _eager_step(self, state: State, action: Tensor, recorded: State) -> tuple[State, Tensor]:
-        """Return the state that is predicted, and how far it is from the one that was recorded."""
+    def _eager_step(
+        self, state: State, action: Tensor, recorded: State
+    ) -> tuple[State, Tensor, Tensor]:
+        """Return the state that is predicted, and its error: the mean norm and the mean square."""
         state = self.dynamics.step_members(state, action).state
-        off = offset(self.dynamics.kinematics, recorded, state)
-        return state, mean_norm(off / self.unit)
+        error = offset(self.dynamics.kinematics, recorded, state) / self.unit
+        return state, mean_norm(error), error.square().mean()
 
     def _eager_of_readings(
         self, reached: State, action: Tensor, readings: Mapping[str, Tensor]

@@ -183,7 +183,7 @@ class Training:
             )
         self._yardstick = Yardstick.of(held_out, dynamics.kinematics, spec.cyclic)
         self._loss: Callable[[Window], Tensor] = RolloutLoss(
-            dynamics, first.start, first.after(1), config.compile
+            dynamics, first.start, first.after(1), config.first_step, config.compile
         )
         self.counters = restore_progress(out, dynamics, self._optimizer)
 
