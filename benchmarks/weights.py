@@ -98,10 +98,11 @@ MIDDLE = TrainingConfig(horizons=(2, 4, 8), updates=12_000)
 ONWARD = TrainingConfig(horizons=(4, 8), updates=12_000)
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
 NO_LIMITS = {"joint_limits": False}
-# What a core trains in an hour and a half.
+# What a core trains in an hour.
 FREE = TrainingConfig(horizons=(2, 4, 8), updates=10_000, members=2, compile=True)
 SHORT = replace(FREE, updates=6_000)
-FREE_ONWARD = replace(FREE, horizons=(4, 8), updates=8_000)
+# Many short windows: what is left to learn are rare, hard impacts.
+FREE_ONWARD = replace(FREE, horizons=(2, 2, 2, 4), updates=25_000)
 WIDE = {"hidden": (256, 256, 256)}
 NARROW = {"hidden": (128, 128), **NO_LIMITS}
 
@@ -143,7 +144,7 @@ RECIPES = {
         3,
         1_600_000,
         300_000,
-        passes=1,
+        passes=3,
         pass_steps=400_000,
         training=FREE,
         onward=FREE_ONWARD,
@@ -151,7 +152,18 @@ RECIPES = {
         inside_steps=1_000_000,
         options={**WIDE, "substeps": 2},
     ),
-    "Humanoid": Recipe(3, 1_800_000, 200_000, training=FREE, options=WIDE),
+    "Humanoid": Recipe(
+        3,
+        1_800_000,
+        200_000,
+        passes=1,
+        pass_steps=400_000,
+        training=FREE,
+        onward=FREE_ONWARD,
+        agents=2,
+        inside_steps=1_000_000,
+        options=WIDE,
+    ),
     "HumanoidStandup": Recipe(2, 900_000, training=SHORT, options=WIDE),
     "Pusher": Recipe(3, 900_000, 300_000, training=SHORT, options={"substeps": 2}),
 }
