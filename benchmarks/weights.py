@@ -102,7 +102,7 @@ NO_LIMITS = {"joint_limits": False}
 FREE = TrainingConfig(horizons=(2, 4, 8), updates=10_000, members=2, compile=True)
 SHORT = replace(FREE, updates=6_000)
 # Many short windows: what is left to learn are rare, hard impacts.
-FREE_ONWARD = replace(FREE, horizons=(2, 2, 2, 4), updates=25_000)
+FREE_ONWARD = replace(FREE, horizons=(2, 2, 2, 4), updates=14_000)
 WIDE = {"hidden": (256, 256, 256)}
 NARROW = {"hidden": (128, 128), **NO_LIMITS}
 

@@ -38,6 +38,13 @@ class Supply:
     drawn: NewEpisodes
     taken: Tensor
 
+    def normal(self, like: Tensor) -> tuple[Supply, Tensor]:
+        """Draw standard normal numbers, as many as in a tensor."""
+        generator = torch.Generator(device=like.device)
+        generator.set_state(self.random)
+        drawn = torch.empty_like(like).normal_(generator=generator)
+        return replace(self, random=generator.get_state()), drawn
+
 
 @dataclass(frozen=True)
 class EpisodeBatch:

@@ -222,7 +222,11 @@ class EnvCore:
             terminated, truncated, ended = (x & ~begun for x in (terminated, truncated, ended))
         elif self.mode is AutoresetMode.SAME_STEP:
             ended, begun = nobody, ended
-        after = EpisodeBatch(step.state, step.observation, elapsed, ended, episodes.supply)
+        state, supply = step.state, episodes.supply
+        if share := self.options.process_noise:
+            supply, drawn = supply.normal(state.v)
+            state = replace(state, v=state.v + share * drawn * (state.v - episodes.state.v))
+        after = EpisodeBatch(state, step.observation, elapsed, ended, supply)
         after = self._restarted(after, begun)
         return EnvState(after, reward, terminated, truncated, step.info, step.observation, begun)
 

@@ -40,6 +40,7 @@ class EnvOptions:
     ensemble: Literal["member", "mean"] = "member"
     max_disagreement: float | Literal["auto"] | None = "auto"
     disagreement_penalty: float = 0.0
+    process_noise: float = 0.0
     disagreement_in_info: bool = False
     readings_in_info: bool = False
     max_episode_steps: int | None = None
@@ -66,6 +67,7 @@ class EnvOptions:
         argument.flag("disagreement_in_info", self.disagreement_in_info)
         argument.flag("readings_in_info", self.readings_in_info)
         argument.number("disagreement_penalty", self.disagreement_penalty, 0)
+        argument.number("process_noise", self.process_noise, 0)
         self._check_threshold()
         self._check_starts()
         limit = self.max_episode_steps

@@ -65,6 +65,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         ensemble: Literal["member", "mean"] = "member",
         max_disagreement: float | Literal["auto"] | None = "auto",
         disagreement_penalty: float = 0.0,
+        process_noise: float = 0.0,
         disagreement_in_info: bool = False,
         readings_in_info: bool = False,
         render_mode: str | None = None,
@@ -91,6 +92,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             ensemble: "member" or "mean".
             max_disagreement: truncate if the ensemble's members disagree by more.
             disagreement_penalty: subtract this many times the disagreement from the reward.
+            process_noise: add to velocities this share of each change, times normal numbers.
             disagreement_in_info: compute the disagreement even if nothing else needs it.
             readings_in_info: tell what sensors read, and how wrong that may be.
             render_mode: one of the reference's, or None.
@@ -114,6 +116,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             ensemble=ensemble,
             max_disagreement=max_disagreement,
             disagreement_penalty=disagreement_penalty,
+            process_noise=process_noise,
             disagreement_in_info=disagreement_in_info,
             readings_in_info=readings_in_info,
             max_episode_steps=max_episode_steps,
@@ -219,10 +222,8 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             others = self._running()
             if not mask.any():
                 raise ParameterError("Got reset_mask without a true entry, expected at least one.")
-        if self._reseed(seed) or self._episodes is None:
-            random = self._core.random(self.np_random)
-        else:
-            random = self._episodes.supply.random
+        anew = self._reseed(seed) or self._episodes is None
+        random = self._core.random(self.np_random) if anew else self._running().supply.random
         now = self._core.reset(self.num_envs, random, others, mask)
         self._episodes = now.episodes
         infos = gathered({}, self._core.task.reset_info(now.episodes.state), now.begun)
@@ -236,8 +237,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             actions: (num_envs, nu), numpy or torch.
 
         Raises:
-            ResetNeededError: before the first reset, and in `DISABLED` mode past an episode's
-                end.
+            ResetNeededError: before the first reset; in `DISABLED` mode past an episode's end.
             ActionError: if actions are not numeric or not finite; nothing has changed then.
             ShapeError: if actions have another shape; nothing has changed then.
         """

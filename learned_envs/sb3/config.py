@@ -63,6 +63,8 @@ class AgentConfig:
     """A round ends early if the policy changed by more than 1.5 times this divergence."""
     anneal: bool = False
     """Lower the learning rate to zero over the training, in a straight line."""
+    process_noise: NotNegative = 0.0
+    """Of learned environments that it trains in; see `LearnedVectorEnv`."""
     steps: Count = 1_000_000
     """Environment steps of a whole training."""
 

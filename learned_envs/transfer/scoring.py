@@ -30,7 +30,13 @@ SPEED_ENVS = AgentConfig().n_envs
 """Environments at once when speed is measured: as many as the agent trains in."""
 
 
-DISAGREEMENT = ("ensemble", "max_disagreement", "disagreement_penalty", "disagreement_in_info")
+UNSCORED = (
+    "ensemble",
+    "max_disagreement",
+    "disagreement_penalty",
+    "disagreement_in_info",
+    "process_noise",
+)
 """Options of a learned environment that do not matter to a score."""
 
 
@@ -89,7 +95,7 @@ def episode_returns(
     (3,)
 
     In a learned environment each episode has one fixed member of the ensemble. Disagreement
-    neither cuts an episode nor costs reward.
+    neither cuts an episode nor costs reward, and there is no process noise.
 
     Args:
         policy: from observations (episodes, n) to actions (episodes, nu), all episodes at once.
@@ -116,7 +122,7 @@ def episode_returns(
     card = read_card(checkpoint, made.get("task") if reference is None else None)
     limit = arguments.pop("max_episode_steps", None) or episode_steps(card, reference) or UNLIMITED
     precise, compiled = arguments.pop("precision", "float32"), arguments.pop("compile", "auto")
-    own = {name: value for name, value in arguments.items() if name not in DISAGREEMENT}
+    own = {name: value for name, value in arguments.items() if name not in UNSCORED}
     simulation = Simulation.load(checkpoint, **own)
     simulation = simulation if precise == "float32" else simulation.to_bfloat16()
     simulation = replace(simulation, compile=compiled)

@@ -43,7 +43,8 @@ def train_inside(
         ParameterError: if an argument of the environment is unknown or out of range.
     """
     config = _settings(task, config)
-    arguments = {"checkpoint": checkpoint, **(env_kwargs or {})}
+    noise = {"process_noise": config.process_noise} if config.process_noise else {}
+    arguments = {"checkpoint": checkpoint, **noise, **(env_kwargs or {})}
     with closing(make_vec_env(task, config.n_envs, env_kwargs=arguments)) as envs:
         return train_agent(envs, steps, config, seed, callback)
 

@@ -71,6 +71,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
         ("precision", [None, "float16", torch.bfloat16]),
         ("max_disagreement", [True, "never", 0, -1.0, NAN, [1.0]]),
         ("disagreement_penalty", [*NO_NUMBERS, -1.0, float("inf")]),
+        ("process_noise", [*NO_NUMBERS, -0.1, float("inf")]),
         ("disagreement_in_info", NO_FLAGS),
         ("max_episode_steps", [*[x for x in NO_COUNTS if x not in (None, -1)], -2, 2**63]),
         ("autoreset_mode", [None, 1, "Sometimes", ["NextStep"]]),

@@ -61,6 +61,26 @@ def test_bad_actions_change_nothing(make: Make, bad: Any, error: Any) -> None:
     np.testing.assert_array_equal(envs.step(actions(2))[0], twin.step(actions(2))[0])
 
 
+def test_process_noise_is_a_share_of_what_a_step_changed(make: Make) -> None:
+    share, count = 0.25, 1000
+    quiet = make(count)
+    noisy, again = (make(count, process_noise=share) for _ in range(2))
+    for envs in (quiet, noisy, again):
+        envs.reset(seed=0)
+    start = quiet.state.v
+    seen = [envs.step(actions(count))[0] for envs in (quiet, noisy, again)]
+    # What is seen is what the model predicts; the noise comes after it.
+    np.testing.assert_array_equal(seen[0], seen[1])
+    torch.testing.assert_close(noisy.state.q, quiet.state.q, rtol=0, atol=0)
+    torch.testing.assert_close(noisy.state.v, again.state.v, rtol=0, atol=0)
+    drawn = (noisy.state.v - quiet.state.v) / (share * (quiet.state.v - start))
+    # 6,000 normal numbers: five standard errors of the mean and of the deviation.
+    assert abs(drawn.mean()) < 5 / 6000**0.5
+    assert abs(drawn.std() - 1) < 5 / 12000**0.5
+    after = [envs.step(actions(count))[0] for envs in (noisy, again)]
+    np.testing.assert_array_equal(*after)
+
+
 def test_set_state_moves_the_systems_of_a_mask(make: Make) -> None:
     envs = make(3, autoreset_mode="Disabled")
     envs.reset(seed=0)

@@ -14,7 +14,8 @@ HEAD = """\
 #   python -m rl_zoo3.train --algo ppo --env LearnedSim-Hopper-v0 --gym-packages learned_envs \\
 #       --conf-file rl_zoo.yml --device cpu
 #
-# RL Zoo steps its environments one by one. learned_envs.sb3.make_vec_env steps them as one batch.
+# RL Zoo steps its environments one by one, which have no process noise.
+# learned_envs.sb3.make_vec_env steps them as one batch.
 """
 
 
@@ -26,6 +27,7 @@ def rendered() -> str:
             continue
         settings = asdict(AgentConfig.of(task))
         steps, arch = settings.pop("steps"), settings.pop("net_arch")
+        del settings["process_noise"]
         networks = f"log_std_init={settings.pop('log_std_init')}"
         if (activation := settings.pop("activation")) != "Tanh":
             networks += f", activation_fn=nn.{activation}"
