@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -101,10 +101,11 @@ class Run(Cell):
         return self.options.out / folder_of(self.task) / f"{self.place}-{self.seed}"
 
     @property
-    def agent(self) -> dict[str, Any]:
-        """The agent's settings, and how long it is trained."""
-        own = AgentConfig.of(self.task)
-        return {**asdict(own), "steps": self.options.steps or own.steps}
+    def config(self) -> AgentConfig:
+        """The agent's settings, and how long it is trained: those of the robot."""
+        checkpoint = self.options.checkpoint
+        own = AgentConfig.of(self.task if checkpoint is None else read_card(checkpoint).task)
+        return replace(own, steps=self.options.steps or own.steps)
 
     @property
     def settings(self) -> Figures:
@@ -112,8 +113,12 @@ class Run(Cell):
         weights = None
         if self.place == "inside":
             weights = read_card(self.options.checkpoint or registry.env_id(self.task)).sha256
-        own = {name: getattr(self, name) for name in ("task", "place", "seed", "agent")}
-        return {**own, "episodes": self.options.episodes, "weights": weights}
+        own = {name: getattr(self, name) for name in ("task", "place", "seed")}
+        agent = asdict(self.config)
+        if self.place != "inside":
+            # A real environment has none.
+            del agent["process_noise"]
+        return {**own, "agent": agent, "episodes": self.options.episodes, "weights": weights}
 
     def run(self) -> Figures:
         """Train, save and score."""
@@ -150,12 +155,12 @@ class Run(Cell):
             with closing(make_reference(self.task)) as env:
                 space: Any = env.action_space
                 return random_policy(space, self.seed)
-        task, steps, seed = self.task, self.agent["steps"], self.seed
+        task, config, seed = self.task, self.config, self.seed
         if self.place == "inside":
-            checkpoint = self.options.checkpoint
-            agent = train_inside(task, steps, seed, checkpoint, env_kwargs=self._rules)
+            checkpoint, rules = self.options.checkpoint, self._rules
+            agent = train_inside(task, config.steps, seed, checkpoint, config, rules)
         else:
-            agent = train_outside(task, steps, seed)
+            agent = train_outside(task, config.steps, seed, config)
         agent.save(self.folder)
         return agent
 
@@ -181,7 +186,7 @@ def compare(options: Options, runs: list[Run]) -> Comparison | None:
         return [float(f"{np.mean(values):.5g}") for values in of]
 
     return Comparison(
-        agent={"algorithm": "PPO", **runs[0].agent},
+        agent={"algorithm": "PPO", **asdict(runs[0].config)},
         episodes=options.episodes,
         seeds=list(range(options.seeds)),
         inside=means("inside", "inside"),

@@ -15,7 +15,7 @@ from learned_envs.errors import OutputError
 from learned_envs.figures import Returns
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.registry import TASKS
-from learned_envs.sb3 import learn_outside
+from learned_envs.sb3 import AgentConfig, learn_outside
 from learned_envs.terminal import key_figures
 
 
@@ -32,6 +32,16 @@ def test_readme_shows_the_figures_of_the_shipped_weights(benchmark):
     tables = benchmark("tables")
     text = tables.README.read_text()
     assert text == tables.fill(text, tables.shipped_cards()), "run python benchmarks/tables.py"
+
+
+def test_an_agent_that_is_asked_for_other_things_is_that_of_its_robot(benchmark):
+    transfer = benchmark("transfer")
+    options = transfer.Options(checkpoint="Ant", steps=7)
+    runs = {run.place: run for run in transfer.plan(options, "ant:AntTurning-v0")}
+    expected = replace(AgentConfig.of("Ant"), steps=7)
+    assert runs["inside"].config == expected
+    assert runs["inside"].settings["agent"]["process_noise"] == expected.process_noise > 0
+    assert "process_noise" not in runs["outside"].settings["agent"]
 
 
 def test_tasks_without_figures_are_named(benchmark):

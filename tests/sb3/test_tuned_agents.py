@@ -57,7 +57,6 @@ def test_an_agent_without_such_settings_is_made_as_before() -> None:
     assert model.learning_rate == 3e-4
 
 
-def test_agents_of_the_examples_are_those_of_their_robot() -> None:
-    assert AgentConfig.of("ant:AntTurning-v0") == AgentConfig.of("Ant")
+def test_an_unknown_activation_is_refused() -> None:
     with pytest.raises(ParameterError, match="activation"):
         AgentConfig(activation="Sine")  # type: ignore[arg-type]
