@@ -72,8 +72,8 @@ def test_one_of_a_vector_is_the_single_environment(task: str, tensors: bool) -> 
         action = twin.action_space.sample()
         ours, theirs = envs.step(action), twin.step(action)
         for one, other in zip(ours[:4], theirs[:4], strict=True):
-            # Torch and numpy round apart by 1e-5 a step at most, which grows in a chaotic system: 30
-            # steps of a walker were seen to make 4e-4, and 2e-3 of a contact force of Ant.
+            # Torch and numpy round apart by 1e-5 a step at most, and it grows: 30 steps of a walker
+            # were seen to make 4e-4 of it, and 2e-3 of a contact force of Ant.
             np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 

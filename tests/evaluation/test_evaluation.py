@@ -17,10 +17,12 @@ from learned_envs.evaluation.evaluation import (
     compare,
     evaluate,
     model_of,
+    offset,
     stay_at_the_end,
 )
 from learned_envs.evaluation.sensors import sensor_figures
 from learned_envs.evaluation.twin import twin
+from learned_envs.kinematics import Kinematics
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 
@@ -51,6 +53,20 @@ def test_the_error_is_the_mean_of_squares_in_units_of_the_spread(recording, yard
     states = [State(torch.tensor(q[i]).float(), torch.tensor(v[i]).float()) for i in range(2)]
     # float32 rounding of states and spreads
     assert np.allclose(yardstick.error(*states), ((off / spread) ** 2).mean(1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("task", ["Hopper", "Ant"])
+def test_states_of_mujocos_type_are_compared_with_a_models(task, spec):
+    kinematics = Kinematics(spec(task))
+    generator = torch.Generator().manual_seed(0)
+    q = torch.tensor(spec(task).q0) + torch.rand(4, spec(task).nq, generator=generator).double()
+    v = torch.rand(4, spec(task).nv, generator=generator).double()
+    coarse = State(q.float(), v.float())
+    fine = offset(kinematics, coarse, State(q + 1e-3, v + 1e-3))
+    assert fine.dtype == torch.float64
+    torch.testing.assert_close(
+        fine.float(), offset(kinematics, coarse, State((q + 1e-3).float(), (v + 1e-3).float()))
+    )
 
 
 def test_travel_along_the_ground_does_not_count(recording, yardstick):
