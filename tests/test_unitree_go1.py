@@ -47,3 +47,11 @@ def test_a_command_is_drawn_at_reset_and_kept(env: gym.Env[Any, Any]) -> None:
     second, _ = env.reset()
     np.testing.assert_array_equal(seen[-3:], first[-3:])
     assert not np.isclose(second[-3:], first[-3:]).any()
+
+
+def test_the_model_needs_nothing_of_the_environments_code() -> None:
+    with closing(gym.make("LearnedSim-v0", checkpoint=str(FOLDER / "go1.safetensors"))) as env:
+        first, _ = env.reset(seed=0)
+        steps = [env.step(np.zeros(12, np.float32)) for _ in range(50)]
+    assert not any(terminated for _, _, terminated, _, _ in steps)
+    np.testing.assert_array_equal(steps[-1][0][-3:], first[-3:])

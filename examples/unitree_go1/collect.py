@@ -22,7 +22,7 @@ TASK = "go1:Go1Velocity-v0"
 
 
 def main(
-    out: Path = Path("data/go1"), steps: int = 400_000, learners: int = 2, random: bool = False
+    out: Path = Path("data/go1"), steps: int = 1_200_000, learners: int = 2, random: bool = False
 ) -> None:
     """Record a dataset; one that was interrupted goes on.
 

@@ -13,8 +13,6 @@ from gymnasium.spaces import Box
 
 XML_FILE = str(Path(__file__).with_name("go1.xml"))
 
-DEFAULT_CAMERA_CONFIG = {"trackbodyid": 1, "distance": 1.5, "elevation": -15.0, "azimuth": 130.0}
-
 STEPPING = np.array([1.0, -1.0, -1.0, 1.0])
 """A trot: the front right and the rear left leg step together, and the other two in between.
 
@@ -111,12 +109,13 @@ class Go1VelocityEnv(MujocoEnv, utils.EzPickle):
         self._fall_tilt = fall_tilt
         self._reset_noise_scale = reset_noise_scale
 
+        if "camera_id" not in kwargs:
+            kwargs.setdefault("camera_name", "tracking")
         MujocoEnv.__init__(
             self,
             xml_file,
             frame_skip,
             observation_space=Box(-np.inf, np.inf, shape=(50,), dtype=np.float64),
-            default_camera_config=DEFAULT_CAMERA_CONFIG,
             **kwargs,
         )
         self.action_space = Box(-1.0, 1.0, shape=(self.model.nu,), dtype=np.float32)

@@ -39,7 +39,7 @@ VELOCITY, TURNING, COMMAND = slice(6, 8), 5, slice(-3, None)
 TOUR = ((0.8, 0.0, 0.0), (0.0, 0.4, 0.0), (0.4, 0.0, 0.8), (-0.5, 0.0, 0.0))
 """What the film commands: forward, left, a curve, backward."""
 
-TOUR_STEPS, STRIDE, SIZE = 100, 5, 240
+TOUR_STEPS, STRIDE, SIZE = 100, 5, 208
 """Steps of each command, steps from one frame to the next, pixels of one half of a frame."""
 
 
@@ -99,7 +99,9 @@ def trained(where: str, checkpoint: Path, steps: int, seed: int, out: Path):
     except CheckpointError:
         pass
     if where == "inside":
-        envs = sb3.make_vec_env(LEARNED, AGENT.n_envs, env_kwargs={"checkpoint": checkpoint})
+        # Without cuts as well: one that cannot walk yet falls where the members disagree.
+        arguments = {"checkpoint": checkpoint, "max_disagreement": None}
+        envs = sb3.make_vec_env(LEARNED, AGENT.n_envs, env_kwargs=arguments)
     else:
         envs = env_util.make_vec_env(REAL, AGENT.n_envs)
     began = time.perf_counter()
@@ -162,7 +164,7 @@ def write_film(path: Path, moments) -> None:
                 )
             pictures.append(both)
     # One palette for all frames: nothing flickers, and the file is small.
-    palette = pictures[0].quantize(64)
+    palette = pictures[0].quantize(32)
     few = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     few[0].save(path, save_all=True, append_images=few[1:], duration=20 * STRIDE, loop=0)
 
