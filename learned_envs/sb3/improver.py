@@ -126,6 +126,7 @@ class Improver:
             "starts": starts,
             "start_fraction": self.start_fraction,
             "disagreement_penalty": self.penalty,
+            "process_noise": config.process_noise if isinstance(config, AgentConfig) else 0.0,
         }
         if self.episode_steps is not None:
             arguments["max_episode_steps"] = self.episode_steps
