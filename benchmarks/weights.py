@@ -99,7 +99,7 @@ ONWARD = TrainingConfig(horizons=(4, 8), updates=12_000)
 SMALL = TrainingConfig(horizons=(2, 4, 8), updates=10_000)
 NO_LIMITS = {"joint_limits": False}
 # What a core trains in an hour.
-FREE = TrainingConfig(horizons=(2, 4, 8), updates=10_000, members=2, compile=True)
+FREE = TrainingConfig(horizons=(2, 4, 8), updates=10_000, members=2, first_step=4.0, compile=True)
 SHORT = replace(FREE, updates=6_000)
 # Many short windows: what is left to learn are rare, hard impacts.
 FREE_ONWARD = replace(FREE, horizons=(2, 2, 2, 4), updates=14_000)

@@ -20,8 +20,8 @@ class RolloutLoss:
 
     The error of a state is the norm and not its square, because contacts make the squares so
     heavy-tailed that a few windows would drown the rest. But small norms make medians, and medians
-    leave out impacts, which are seldom and all push the same way. So the squares of the first step
-    are added, where no error of the model's own has grown yet.
+    leave out hard impacts, which are seldom and all push the same way. Where there are such, the
+    squares of the first step may be added, where no error of the model's own has grown yet.
 
     Leaves of the state are told by the window at each step, but for those that the ensemble
     computes.

@@ -7,8 +7,6 @@ from torch.testing import assert_close
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
-from learned_envs.fit import FitConfig
-from learned_envs.fit.config import FitFile
 from learned_envs.fit.loss import RolloutLoss
 
 
@@ -32,12 +30,3 @@ def test_the_first_steps_squares_are_added(data, pendulum_data, length):
     change = torch.cat([reached.q - recorded.q, reached.v - recorded.v], -1)
     square = (change / losses[0.0].unit).square().mean()
     assert_close(losses[2.0](window) - losses[0.0](window), 2 * square, rtol=1e-4, atol=1e-6)
-
-
-def test_a_fit_that_began_without_them_goes_on_without_them():
-    config = FitConfig()
-    assert config.training.first_step > 0
-    file = FitFile("Hopper", config).to_json()
-    assert FitFile.from_json(file).config == config
-    older = FitConfig.from_dict({"training": {"updates": 7}, "rounds": {"count": 0}})
-    assert (older.training.first_step, older.training.updates) == (0.0, 7)
