@@ -46,7 +46,7 @@ from learned_envs.evaluation.returns import episode_limit, returns_outside, rewa
 from learned_envs.evaluation.sensors import figures_of
 from learned_envs.figures import SensorFigures
 from learned_envs.registry import task_entry
-from learned_envs.sb3 import Agent, AgentConfig, make_vec_env, train_agent
+from learned_envs.sb3 import Agent, AgentConfig, train_agent, training_envs
 from learned_envs.state import State
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.columns import CALL, STEP, read_quantity
@@ -243,7 +243,7 @@ def trained(options: Options, simulation: Simulation) -> dict[str, tuple[float, 
     config = AgentConfig.of(task)
     found = {}
     for name, columns in (("with", []), ("without", columns_of_readings(simulation))):
-        envs = make_vec_env(task, config.n_envs, env_kwargs={"checkpoint": options.checkpoint})
+        envs = training_envs(task, config, {"checkpoint": options.checkpoint})
         with closing(Blind(envs, columns)) as blind:
             agent = train_agent(blind, options.train, config, options.seed)
         policy = partial(acted, agent, columns)

@@ -110,15 +110,14 @@ class Run(Cell):
     @property
     def settings(self) -> Figures:
         """All that a score depends on."""
-        weights = None
+        weights, agent = None, asdict(self.config)
         if self.place == "inside":
             weights = read_card(self.options.checkpoint or registry.env_id(self.task)).sha256
-        own = {name: getattr(self, name) for name in ("task", "place", "seed")}
-        agent = asdict(self.config)
-        if self.place != "inside":
+        else:
             # A real environment has none.
             del agent["process_noise"]
-        return {**own, "agent": agent, "episodes": self.options.episodes, "weights": weights}
+        own = {"task": self.task, "place": self.place, "seed": self.seed, "agent": agent}
+        return {**own, "episodes": self.options.episodes, "weights": weights}
 
     def run(self) -> Figures:
         """Train, save and score."""

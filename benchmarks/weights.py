@@ -106,6 +106,19 @@ FREE_ONWARD = replace(FREE, horizons=(2, 2, 2, 4), updates=14_000)
 WIDE = {"hidden": (256, 256, 256)}
 NARROW = {"hidden": (128, 128), **NO_LIMITS}
 
+ANT = Recipe(
+    3,
+    1_600_000,
+    300_000,
+    passes=3,
+    pass_steps=400_000,
+    training=FREE,
+    onward=FREE_ONWARD,
+    agents=2,
+    inside_steps=1_000_000,
+    options={**WIDE, "substeps": 2},
+)
+
 RECIPES = {
     "InvertedPendulum": Recipe(
         4, 1_000_000, training=TrainingConfig(updates=10_000), options=NARROW
@@ -140,30 +153,8 @@ RECIPES = {
         onward=ONWARD,
         options={"substeps": 2},
     ),
-    "Ant": Recipe(
-        3,
-        1_600_000,
-        300_000,
-        passes=3,
-        pass_steps=400_000,
-        training=FREE,
-        onward=FREE_ONWARD,
-        agents=2,
-        inside_steps=1_000_000,
-        options={**WIDE, "substeps": 2},
-    ),
-    "Humanoid": Recipe(
-        3,
-        1_800_000,
-        200_000,
-        passes=1,
-        pass_steps=400_000,
-        training=FREE,
-        onward=FREE_ONWARD,
-        agents=2,
-        inside_steps=1_000_000,
-        options=WIDE,
-    ),
+    "Ant": ANT,
+    "Humanoid": replace(ANT, steps=1_800_000, near=200_000, passes=1, options=WIDE),
     "HumanoidStandup": Recipe(2, 900_000, training=SHORT, options=WIDE),
     "Pusher": Recipe(3, 900_000, 300_000, training=SHORT, options={"substeps": 2}),
 }

@@ -101,7 +101,7 @@ def trained(where: str, checkpoint: Path, steps: int, seed: int, out: Path):
     if where == "inside":
         # Without cuts as well: one that cannot walk yet falls where the members disagree.
         arguments = {"checkpoint": checkpoint, "max_disagreement": None}
-        envs = sb3.make_vec_env(LEARNED, AGENT.n_envs, env_kwargs=arguments)
+        envs = sb3.training_envs(LEARNED, AGENT, arguments)
     else:
         envs = env_util.make_vec_env(REAL, AGENT.n_envs)
     began = time.perf_counter()

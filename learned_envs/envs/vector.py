@@ -222,9 +222,7 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
             others = self._running()
             if not mask.any():
                 raise ParameterError("Got reset_mask without a true entry, expected at least one.")
-        anew = self._reseed(seed) or self._episodes is None
-        random = self._core.random(self.np_random) if anew else self._running().supply.random
-        now = self._core.reset(self.num_envs, random, others, mask)
+        now = self._core.reset(self.num_envs, self._source(seed), others, mask)
         self._episodes = now.episodes
         infos = gathered({}, self._core.task.reset_info(now.episodes.state), now.begun)
         return self._hand_out(now.observation, infos)
@@ -290,11 +288,13 @@ class LearnedVectorEnv(EachOfMany, MujocoNames, gym.vector.VectorEnv[Any, Any, A
         array, host = to_host(observation, columns)
         return array.astype(self._core.dtype, copy=False), regrouped(somebodys(host))
 
-    def _reseed(self, seed: Any) -> bool:
-        """Reseed Gymnasium's generator; return whether there was anything to reseed it from."""
+    def _source(self, seed: Any) -> Tensor:
+        """Return the source of randomness: a new one if there is a seed, or was none before."""
         seeds = argument.seeds(seed, self.num_envs)
         if isinstance(seeds, list):
             self.np_random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seeds)))
         else:
             super().reset(seed=seeds)
-        return seeds is not None
+        if seeds is None and self._episodes is not None:
+            return self._episodes.supply.random
+        return self._core.random(self.np_random)

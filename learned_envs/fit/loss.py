@@ -71,23 +71,20 @@ class RolloutLoss:
         state, loss = window.start, torch.zeros((), device=self.unit.device)
         for t in range(window.length):
             action = window.actions[..., t, :]
-            state, norm, square = self._step(state, action, window.after(t + 1))
-            loss = loss + norm / window.length
-            if t == 0:
-                loss = loss + self.first_step * square
-                if self.dynamics.head is not None:
-                    readings = {name: read[..., t, :] for name, read in window.readings.items()}
-                    loss = loss + self._of_readings(state.detach(), action, readings)
+            state, error = self._step(state, action, window.after(t + 1))
+            loss = loss + mean_norm(error) / window.length
+            if t == 0 and self.first_step:
+                loss = loss + self.first_step * error.square().mean()
+            if t == 0 and self.dynamics.head is not None:
+                readings = {name: read[..., t, :] for name, read in window.readings.items()}
+                loss = loss + self._of_readings(state.detach(), action, readings)
             state = window.told(state, t + 1, self.dynamics.computes)
         return loss
 
-    def _eager_step(
-        self, state: State, action: Tensor, recorded: State
-    ) -> tuple[State, Tensor, Tensor]:
-        """Return the state that is predicted, and its error: the mean norm and the mean square."""
+    def _eager_step(self, state: State, action: Tensor, recorded: State) -> tuple[State, Tensor]:
+        """Return the state that is predicted, and its error in units of each dimension's."""
         state = self.dynamics.step_members(state, action).state
-        error = offset(self.dynamics.kinematics, recorded, state) / self.unit
-        return state, mean_norm(error), error.square().mean()
+        return state, offset(self.dynamics.kinematics, recorded, state) / self.unit
 
     def _eager_of_readings(
         self, reached: State, action: Tensor, readings: Mapping[str, Tensor]

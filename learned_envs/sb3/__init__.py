@@ -6,7 +6,7 @@ from learned_envs.sb3.improver import Improver
 from learned_envs.sb3.learning_curve import LearningCurve
 from learned_envs.sb3.making import make_vec_env
 from learned_envs.sb3.normalisation import Normalisation
-from learned_envs.sb3.training import learn_outside, train_agent
+from learned_envs.sb3.training import learn_outside, train_agent, training_envs
 from learned_envs.sb3.vec_env import LearnedVecEnv
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "learn_outside",
     "make_vec_env",
     "train_agent",
+    "training_envs",
 ]

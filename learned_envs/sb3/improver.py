@@ -17,8 +17,7 @@ from learned_envs.fit.config import RoundsConfig
 from learned_envs.sb3.agent import Agent, SavedAgent
 from learned_envs.sb3.config import AgentConfig
 from learned_envs.sb3.learning_curve import LearningCurve
-from learned_envs.sb3.making import make_vec_env
-from learned_envs.sb3.training import Learnable, train_agent
+from learned_envs.sb3.training import Learnable, train_agent, training_envs
 from learned_envs.schema import Count, NotNegative, Share, check
 from learned_envs.state import State
 
@@ -126,12 +125,11 @@ class Improver:
             "starts": starts,
             "start_fraction": self.start_fraction,
             "disagreement_penalty": self.penalty,
-            "process_noise": config.process_noise if isinstance(config, AgentConfig) else 0.0,
         }
         if self.episode_steps is not None:
             arguments["max_episode_steps"] = self.episode_steps
         start = None if previous is None or self.fresh else Agent.load(previous)
-        with closing(make_vec_env(self.task, config.n_envs, env_kwargs=arguments)) as envs:
+        with closing(training_envs(self.task, config, arguments)) as envs:
             curve = LearningCurve(on_progress)
             agent = train_agent(envs, self.steps, config, seed, curve, start)
         agent.save(out)

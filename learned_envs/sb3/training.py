@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -15,6 +15,7 @@ from learned_envs.collect.recorded import RecordedEnvs
 from learned_envs.errors import ParameterError
 from learned_envs.sb3.agent import Agent
 from learned_envs.sb3.config import AgentConfig
+from learned_envs.sb3.making import make_vec_env
 from learned_envs.sb3.normalisation import Normalisation
 from learned_envs.sb3.recorded_envs import RecordedVecEnv
 
@@ -32,6 +33,13 @@ class Learnable(Protocol):
 
     def algorithm(self, envs: VecEnv, seed: int | None) -> BaseAlgorithm:
         """Make the untrained algorithm in `envs`, of which there are `n_envs`."""
+
+
+def training_envs(env_id: str, config: Learnable, env_kwargs: Mapping[str, Any]) -> VecEnv:
+    """Make the learned environments that an agent trains in: its number, and its process noise."""
+    noise = getattr(config, "process_noise", 0.0)
+    arguments = {"process_noise": noise, **env_kwargs} if noise else env_kwargs
+    return make_vec_env(env_id, config.n_envs, env_kwargs=arguments)
 
 
 def train_agent(

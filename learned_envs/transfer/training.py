@@ -12,7 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from learned_envs import argument, registry
-from learned_envs.sb3 import Agent, AgentConfig, make_vec_env, train_agent
+from learned_envs.sb3 import Agent, AgentConfig, train_agent, training_envs
 from learned_envs.systems.reference import make_reference
 
 
@@ -43,9 +43,8 @@ def train_inside(
         ParameterError: if an argument of the environment is unknown or out of range.
     """
     config = _settings(task, config)
-    noise = {"process_noise": config.process_noise} if config.process_noise else {}
-    arguments = {"checkpoint": checkpoint, **noise, **(env_kwargs or {})}
-    with closing(make_vec_env(task, config.n_envs, env_kwargs=arguments)) as envs:
+    arguments = {"checkpoint": checkpoint, **(env_kwargs or {})}
+    with closing(training_envs(task, config, arguments)) as envs:
         return train_agent(envs, steps, config, seed, callback)
 
 
