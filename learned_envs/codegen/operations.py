@@ -1,8 +1,8 @@
 """The operations that code is made of: one list, with the code of both languages side by side.
 
-A traced graph is brought to these; see `trace.py`. An operation of torch on each number by itself,
-or one that reduces dimensions, is a line here. Any other has a name in `STRUCTURAL`, a rule that
-makes it, and a function in each of the writers.
+A traced graph is brought to these; see `lowering.py`. An operation of torch on each number by
+itself, or one that reduces dimensions, is a line here. Any other has a name in `STRUCTURAL`, a rule
+that makes it, and a function in each of the writers.
 """
 
 from __future__ import annotations
