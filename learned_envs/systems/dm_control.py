@@ -39,6 +39,7 @@ class DmControlEnv(gym.Env[Any, Array]):
         physics: dm_control's.
         task: dm_control's.
         frame_skip: solver steps in a step.
+        camera_id: of the camera that pictures are taken with.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012
@@ -76,7 +77,7 @@ class DmControlEnv(gym.Env[Any, Array]):
             **type(self).metadata,
             "render_fps": round(1 / loaded.control_timestep()),
         }
-        self.render_mode, self._picture = render_mode, (height, width, camera_id)
+        self.render_mode, self.camera_id, self._size = render_mode, camera_id, (height, width)
         spec = loaded.action_spec()
         low, high = (np.broadcast_to(x, spec.shape) for x in (spec.minimum, spec.maximum))
         self.action_space = Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
@@ -124,7 +125,9 @@ class DmControlEnv(gym.Env[Any, Array]):
 
     def render(self) -> Any:
         """Draw the scene; None without a mode."""
-        return None if self.render_mode is None else self.physics.render(*self._picture)
+        if self.render_mode is None:
+            return None
+        return self.physics.render(*self._size, self.camera_id)
 
     def close(self) -> None:
         """Let go of the renderer."""

@@ -26,6 +26,9 @@ Array = np.ndarray[Any, Any]
 CAMERA = "learned_envs_camera"
 """Name of the custom text of an MJCF that says where Gymnasium's free camera is."""
 
+CAMERA_ID = "learned_envs_camera_id"
+"""Name of the custom number of an MJCF that says which of its cameras is looked through."""
+
 LONGEST = 200_000
 """Letters of an MJCF that is kept."""
 
@@ -33,7 +36,7 @@ LONGEST = 200_000
 def self_contained_mjcf(env: gym.Env[Any, Any]) -> str | None:
     """Return the MJCF of a real environment, if it needs no other file.
 
-    The place of the free camera goes along, if the environment has one of Gymnasium's.
+    The camera that the environment looks through goes along, if it is one of Gymnasium's.
 
     Args:
         env: made just now: MuJoCo can say what it loaded last.
@@ -42,8 +45,9 @@ def self_contained_mjcf(env: gym.Env[Any, Any]) -> str | None:
         The text; None if it needs meshes or pictures from files, or is too long.
     """
     model = locate(env)[0]
-    renderer = getattr(env.unwrapped, "mujoco_renderer", None)
-    camera = getattr(renderer, "default_cam_config", None)
+    renderer = getattr(env.unwrapped, "mujoco_renderer", env.unwrapped)
+    free = getattr(renderer, "default_cam_config", None)
+    index = getattr(renderer, "camera_id", None)
     for text in _texts(env.unwrapped, model):
         try:
             spec = mujoco.MjSpec.from_string(text)
@@ -53,11 +57,14 @@ def self_contained_mjcf(env: gym.Env[Any, Any]) -> str | None:
         if not _same(alone, model):
             continue
         text = spec.to_xml()
-        if camera is not None:
-            # Older versions of MuJoCo lose the data of a text that a spec is given.
-            told = quoteattr(json.dumps(_plain(camera)))
-            own = f'<custom><text name="{CAMERA}" data={told}/></custom>'
-            text = text.replace("</mujoco>", f"{own}</mujoco>")
+        # Older versions of MuJoCo lose the data of a text that a spec is given.
+        own = ""
+        if free is not None:
+            own += f'<text name="{CAMERA}" data={quoteattr(json.dumps(_plain(free)))}/>'
+        if index is not None:
+            own += f'<numeric name="{CAMERA_ID}" data="{index}"/>'
+        if own:
+            text = text.replace("</mujoco>", f"<custom>{own}</custom></mujoco>")
         return text if len(text) <= LONGEST else None
     return None
 
@@ -87,8 +94,10 @@ class Drawing:
         self._mode = mode
         words: dict[str, Any] = {"width": DEFAULT_SIZE, "height": DEFAULT_SIZE, **picture}
         words.pop("default_camera_config", None)
-        camera = picture.get("default_camera_config") or _camera(self.model)
-        self._renderer: Any = MujocoRenderer(self.model, self.data, camera, **words)
+        free = picture.get("default_camera_config") or _free_camera(self.model)
+        if words.get("camera_id") is None and words.get("camera_name") is None:
+            words["camera_id"] = _camera_id(self.model)
+        self._renderer: Any = MujocoRenderer(self.model, self.data, free, **words)
 
     @property
     def unwrapped(self) -> Drawing:
@@ -179,10 +188,15 @@ def _plain(camera: Mapping[str, Any]) -> dict[str, Any]:
     return {name: np.asarray(value).tolist() for name, value in camera.items()}
 
 
-def _camera(model: mujoco.MjModel) -> dict[str, Any] | None:
+def _free_camera(model: mujoco.MjModel) -> dict[str, Any] | None:
     index = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_TEXT, CAMERA)
     if index < 0:
         return None
     start, size = model.text_adr[index], model.text_size[index]
     kept: dict[str, Any] = json.loads(bytes(model.text_data[start : start + size - 1]))
     return {name: np.array(x) if isinstance(x, list) else x for name, x in kept.items()}
+
+
+def _camera_id(model: mujoco.MjModel) -> int | None:
+    index = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_NUMERIC, CAMERA_ID)
+    return None if index < 0 else int(model.numeric_data[model.numeric_adr[index]])

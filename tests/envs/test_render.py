@@ -1,6 +1,5 @@
 """Pictures are the reference environment's own; if none can be drawn, an error says so."""
 
-import ctypes
 import os
 import subprocess
 import sys
@@ -13,24 +12,12 @@ import numpy as np
 import pytest
 import torch
 from grids import WRITTEN
+from marks import needs_gl
 
 import learned_envs  # noqa: F401
 from learned_envs.envs import render
 from learned_envs.errors import RenderError
 from learned_envs.state import State
-
-
-def _gl_is_there() -> bool:
-    if "MUJOCO_GL" in os.environ:
-        return True
-    try:
-        ctypes.CDLL("libEGL.so.1")
-    except OSError:
-        return False
-    return True
-
-
-needs_gl = pytest.mark.skipif(not _gl_is_there(), reason="needs libEGL: apt install libegl1")
 
 SMALL = {"width": 64, "height": 48}
 

@@ -12,10 +12,12 @@ pytest.importorskip("dm_control", reason="needs dm_control: pip install '.[dm-co
 
 from dm_control import suite
 from gymnasium.utils.env_checker import check_env
+from marks import needs_gl
 
 from learned_envs.systems import dm_control
 from learned_envs.systems.adapter import Adapter
 from learned_envs.systems.hosting import Hosting, Moved
+from learned_envs.systems.picture import Drawing, self_contained_mjcf
 
 logging.getLogger("absl").setLevel(logging.ERROR)
 
@@ -82,3 +84,19 @@ def assert_same(ours: dict[str, Any], theirs: Any) -> None:
     assert list(ours) == list(theirs)
     for name, value in theirs.items():
         np.testing.assert_array_equal(ours[name], value)
+
+
+@needs_gl
+@pytest.mark.parametrize("name", TASKS)
+def test_its_pictures_need_no_suite(name: str) -> None:
+    size = {"width": 160, "height": 120}
+    with closing(gym.make(f"DmControl/{name}-v0", render_mode="rgb_array", **size)) as env:
+        text = self_contained_mjcf(env)
+        assert text is not None
+        env.reset(seed=0)
+        base: Any = env.unwrapped
+        drawing = Drawing(text, (), "rgb_array", size)
+        drawing.set_state(base.data.qpos, base.data.qvel)
+        ours, theirs = drawing.render(), env.render()
+        drawing.close()
+    assert (np.abs(ours.astype(int) - theirs) > 4).mean() < 1e-3

@@ -1,6 +1,5 @@
 """Pictures need no code of the environment, if its MJCF needs no other files."""
 
-import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +12,7 @@ import mujoco
 import numpy as np
 import pytest
 import torch
+from marks import needs_gl
 from traits import TraitEnv, mjcf
 
 from learned_envs import registry
@@ -31,17 +31,6 @@ GO1 = Path(__file__).parents[2] / "examples" / "unitree_go1"
 SIZE = {"width": 160, "height": 120}
 NAMES = ["Hopper", "HalfCheetah", "Walker2d", "Swimmer", "Reacher", "InvertedPendulum"]
 NAMES += ["Ant", "Humanoid", "Pusher"]
-
-
-def _gl_is_there() -> bool:
-    try:
-        ctypes.CDLL("libEGL.so.1")
-    except OSError:
-        return "MUJOCO_GL" in os.environ
-    return True
-
-
-needs_gl = pytest.mark.skipif(not _gl_is_there(), reason="needs libEGL: apt install libegl1")
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +64,26 @@ def test_a_picture_is_the_environments(name: str, monkeypatch: pytest.MonkeyPatc
     # a row of the floor's pixels was another: the actions are seeded.
     assert (np.abs(ours.astype(int) - theirs) > 4).mean() < 1e-3
     assert theirs.std() > 10
+
+
+@needs_gl
+@pytest.mark.parametrize("asked", [{"camera_id": -1}, {"camera_name": "tracking"}])
+def test_another_camera_may_be_asked_for(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(GO1)
+    name = "go1:Go1Velocity-v0"
+    with closing(gym.make(name, render_mode="rgb_array", **SIZE, **asked)) as env:
+        env.reset(seed=0)
+        base: Any = env.unwrapped
+        # The environment that the MJCF is of looks through another one, or through the same.
+        with closing(gym.make(name)) as other:
+            text = self_contained_mjcf(other)
+        drawing = Drawing(text or "", (), "rgb_array", {**SIZE, **asked})
+        drawing.set_state(base.data.qpos, base.data.qvel)
+        ours, theirs = drawing.render(), env.render()
+        drawing.close()
+    assert (np.abs(ours.astype(int) - theirs) > 4).mean() < 1e-3
 
 
 def test_the_file_is_asked_if_mujoco_loaded_another_since(tmp_path: Path) -> None:
