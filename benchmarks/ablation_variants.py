@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import ablation_families  # noqa: F401  registers families
+
+from learned_envs import registry
 from learned_envs.errors import UnknownNameError
 from learned_envs.fit import FitConfig, TrainingConfig
 
 BASE = "base"
 PAIRS = "pairs"
 """Whether networks see how near shapes are that met in the data."""
+FAMILY = "family"
+"""The model's family."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     BASE: {},
@@ -37,8 +42,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-pairs": {PAIRS: False},
     "no-contacts": {"contact_geometry": False},
     "no-correction": {"position_correction": False},
+    "experts": {FAMILY: "experts"},
+    "noise-0.003": {FAMILY: "noisy", "noise": 0.003},
+    "noise-0.01": {FAMILY: "noisy", "noise": 0.01},
+    "contact-forces": {FAMILY: "contact_forces"},
+    "rigid-body": {FAMILY: "rigid_body"},
+    "rigid-body-residual": {FAMILY: "rigid_body_residual"},
+    "residual-pathway": {FAMILY: "residual_pathway"},
+    "recurrent": {FAMILY: "recurrent", "contact_geometry": True},
 }
-"""What each changes: options of the family, settings of the training, or `PAIRS`, by name."""
+"""What each changes: options of the family, settings of the training, `FAMILY` or `PAIRS`."""
 
 
 def changes(variant: str) -> dict[str, Any]:
@@ -60,10 +73,12 @@ def config_of(variant: str, seed: int) -> FitConfig:
     changed = changes(variant)
     of_training = TrainingConfig.__dataclass_fields__
     training = {name: value for name, value in changed.items() if name in of_training}
-    options = {n: value for n, value in changed.items() if n not in (*of_training, PAIRS)}
+    others = (*of_training, FAMILY, PAIRS)
+    options = {name: value for name, value in changed.items() if name not in others}
     # One member, and enough patience that no training stops early.
     plainest = TrainingConfig(members=1, horizons=(2, 4, 8), patience=10**9, seed=seed)
-    return FitConfig(options=options, training=replace(plainest, **training))
+    family = changed.get(FAMILY, registry.DEFAULT_FAMILY)
+    return FitConfig(family, options, training=replace(plainest, **training))
 
 
 def sees_pairs(variant: str) -> bool:

@@ -28,13 +28,8 @@ CHUNK = 4096
 
 
 def offset(kinematics: Kinematics, origin: State, target: State) -> Tensor:
-    """Return how far `target` is from `origin` in position and velocity, (*batch, 2 nv).
-
-    MuJoCo's states are float64 and a model's float32; the difference is as fine as the finer.
-    """
-    kind = torch.promote_types(origin.q.dtype, target.q.dtype)
-    moved = kinematics.difference(origin.q.to(kind), target.q.to(kind))
-    return torch.cat([moved, target.v - origin.v], -1)
+    """Return how far `target` is from `origin` in position and velocity, (*batch, 2 nv)."""
+    return torch.cat([kinematics.difference(origin.q, target.q), target.v - origin.v], -1)
 
 
 def spread(kinematics: Kinematics, offsets: Tensor) -> Tensor:

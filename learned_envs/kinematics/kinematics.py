@@ -114,10 +114,13 @@ class Kinematics(nn.Module):
         """Return the displacement (*batch, nv) that leads from `origin` to `target`.
 
         It is `mj_differentiatePos` with dt = 1: a free joint's rotation is the rotation vector,
-        of length at most pi, in the frame of `origin`'s body.
+        of length at most pi, in the frame of `origin`'s body. MuJoCo's states are float64 and a
+        model's float32: the difference is as fine as the finer.
         """
         if not self._links.free:
             return target - origin
+        finer = torch.promote_types(origin.dtype, target.dtype)
+        origin, target = origin.to(finer), target.to(finer)
         quat = self._links.free_quat
         start = chosen(origin, quat)
         inverse = torch.cat([start[..., :1], -start[..., 1:]], dim=-1)
