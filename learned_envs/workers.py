@@ -6,9 +6,10 @@ import os
 import pickle
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any, TypeVar
 
 import torch
@@ -31,8 +32,8 @@ def run_in_order(
 ) -> Generator[Result, None, None]:
     """Yield `work(item)` for every item, in the items' order.
 
-    Workers hold nothing but a pipe to this process, so they end when it is killed. Those of a
-    multiprocessing or concurrent.futures pool would wait for ever.
+    Workers end when this process does, however it is killed, and in the middle of their work. Those
+    of a multiprocessing or concurrent.futures pool would wait for ever.
 
     Args:
         work: called in the workers, each with its own copy, and one torch thread.
@@ -116,7 +117,8 @@ def _share(processes: dict[Connection, BaseProcess], items: Sequence[Any]) -> It
 
 
 def _serve(pipe: Connection, payload: bytes) -> None:
-    """Work until the other end of the pipe is gone."""
+    """Work until the other end of the pipe, or the process that it belongs to, is gone."""
+    Thread(target=_end_with_parent, daemon=True).start()
     # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
@@ -131,6 +133,13 @@ def _serve(pipe: Connection, payload: bytes) -> None:
                 pipe.send((index, None, _portable(error)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _portable(error: Exception) -> Exception:

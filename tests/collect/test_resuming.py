@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from policies import Still
+from processes import alive, children_of
 
 from learned_envs.collect.collection import collect
 from learned_envs.data.dataset import Dataset
@@ -100,19 +101,11 @@ def test_a_kill_leaves_a_dataset_and_no_process(tmp_path):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        children = children_of(process.pid)
         process.send_signal(signal.SIGKILL)
     assert len(children) >= 2
     dataset = Dataset.open(path, "Hopper")
     assert dataset.load().steps == dataset.steps >= 200
-    while any(_alive(child) for child in children):
+    while any(alive(child) for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def _alive(process):
-    try:
-        # If nobody reaps orphans, as in a container, a dead one stays as a zombie.
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
