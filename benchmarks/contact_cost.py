@@ -1,8 +1,8 @@
 """What does the geometry of contacts cost?
 
-    python benchmarks/contact_cost.py DATASET...
+    python benchmarks/contact_cost.py Ant Humanoid HumanoidStandup Pusher
 
-times steps of untrained models of the systems in some datasets, in compiled C++: without contacts,
+times steps of models like the shipped ones, with random weights, in compiled C++: without contacts,
 with points on planes, and with the pairs of shapes that met in the data too. It counts seconds of
 the processor, so that other work on the machine matters little.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -20,12 +20,10 @@ from cells import lay_out
 from rich.console import Console
 from torch import Tensor
 
+from learned_envs.checkpoint import load_checkpoint
 from learned_envs.codegen.cpp import CppBatch, CppRow
-from learned_envs.collect.touching import seen_geometry
-from learned_envs.data.source import open_dataset
 from learned_envs.dynamics import Ensemble
-from learned_envs.fit import FitConfig
-from learned_envs.fit.model import make_family
+from learned_envs.dynamics.dynamics import Family
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -34,10 +32,8 @@ from learned_envs.systems.spec import SystemSpec
 class Options:
     """Measure what the geometry of contacts costs."""
 
-    data: tyro.conf.Positional[tuple[Path, ...]]
-    """Datasets, one for each system."""
-    family: str = "second_order"
-    """Name of the model family."""
+    checkpoint: tyro.conf.Positional[tuple[str, ...]]
+    """Tasks with weights, fits' folders or checkpoints."""
     envs: int = 1024
     """Environments at once."""
     seconds: float = 0.5
@@ -58,10 +54,9 @@ def measure(run: Callable[[], object], seconds: float) -> float:
 
 
 @torch.no_grad()
-def step_times(spec: SystemSpec, seen: bool, options: Options) -> tuple[float, float]:
+def step_times(family: Family, spec: SystemSpec, options: Options) -> tuple[float, float]:
     """Return the seconds of a compiled step of all environments, and of one alone."""
-    config = FitConfig(family=options.family, options={"contact_geometry": seen})
-    model = Ensemble(make_family(config), spec, 1)
+    model = Ensemble(family, spec, 1)
 
     def step(q: Tensor, v: Tensor, action: Tensor) -> list[Tensor]:
         state = model.step(State(q, v), action).state
@@ -82,17 +77,18 @@ def step_times(spec: SystemSpec, seen: bool, options: Options) -> tuple[float, f
 def main(options: Options) -> None:
     torch.set_num_threads(1)
     console, rows = Console(), []
-    for path in options.data:
-        dataset = open_dataset(path)
-        spec, _ = seen_geometry(dataset.spec, dataset.task, dataset.load())
-        alone = replace(spec, pairs=())
-        blind = step_times(alone, False, options)
-        for name, each in (("points", alone), (f"points, {len(spec.pairs)} pairs", spec)):
-            many, one = step_times(each, True, options)
+    for name in options.checkpoint:
+        dynamics, card = load_checkpoint(name)
+        family: Any = dynamics.family
+        alone, pairs = replace(dynamics.spec, pairs=()), len(dynamics.spec.pairs)
+        blind = step_times(replace(family, contact_geometry=False), alone, options)
+        shown = {"points": alone, f"points, {pairs} pairs": dynamics.spec}
+        for seen, spec in list(shown.items())[: 2 if pairs else 1]:
+            many, one = step_times(family, spec, options)
             shares = 1 - blind[0] / many, 1 - blind[1] / one
             rows.append(
                 (
-                    *(dataset.task, name, f"{1e6 * many / options.envs:.2f}", f"{shares[0]:.0%}"),
+                    *(card["task"], seen, f"{1e6 * many / options.envs:.2f}", f"{shares[0]:.0%}"),
                     *(f"{1e6 * one:.1f}", f"{shares[1]:.0%}"),
                 )
             )

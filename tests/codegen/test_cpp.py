@@ -66,6 +66,11 @@ def test_what_is_not_shaped_like_the_examples_is_an_error():
         program.run([torch.zeros(8, 5), torch.zeros(8, 5)], torch.ones(8, dtype=torch.long))
 
 
+def test_an_example_is_one_row() -> None:
+    with pytest.raises(ShapeError, match="1024 rows of example 0, expected one"):
+        CppBatch([lambda x: [x + 1]], [torch.zeros(1024, 2)])
+
+
 def test_each_row_is_computed_with_the_constants_of_its_own_function():
     def of_member(m: int) -> Callable[[Tensor], list[Tensor]]:
         return lambda x: [x @ MEMBERS[m], x + OFFSET[m]]

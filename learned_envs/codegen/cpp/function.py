@@ -54,6 +54,7 @@ class CppBatch:
             examples: inputs as they are to come, float32, int64 or bool, in a batch of one.
 
         Raises:
+            ShapeError: where an example has more rows than one.
             UntraceableError: where a function asks for the value of a tensor, or needs an
                 operation or a type that has no C++ code here.
             NativeCodeError: where the code cannot be compiled, for want of a compiler, say.
@@ -204,6 +205,9 @@ class _Code:
     """
 
     def __init__(self, function: Function, examples: Sequence[Tensor], form: Form) -> None:
+        for place, example in enumerate(examples):
+            if len(example) != 1:
+                raise ShapeError(f"Got {len(example)} rows of example {place}, expected one.")
         graph = traced(function, examples)
         self.inputs = [x.shape[1:] for x in examples]
         self.kinds = [x.dtype for x in examples]
