@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from learned_envs import argument
+from learned_envs import argument, files
 from learned_envs.data.check import check, check_episode
 from learned_envs.data.lock import LOCK, writing
 from learned_envs.data.manifest import MANIFEST, Manifest, Shard
@@ -194,12 +195,35 @@ class Dataset:
                 manifest.write(self.path)
         self.manifest = manifest
 
-    def load(self, observations: bool = True) -> Recording:
-        """Read and check all episodes.
+    def copy(self, path: str | os.PathLike[str]) -> Dataset:
+        """Copy all episodes to another place, all of them or none.
+
+        No collection goes on there that was begun here. Files of episodes never change, so both
+        datasets share them where the file system can.
+
+        Raises:
+            OutputError: if something is there already, or nothing can be written.
+        """
+        path = argument.path("path", path)
+        unfinished = path.with_name(path.name + UNFINISHED)
+        with files.writing(path):
+            if unfinished.exists():
+                shutil.rmtree(unfinished)
+            made = Dataset.create(unfinished, self.task, self.spec)
+            for shard in self.shards:
+                _share(self.path / shard.name, unfinished / shard.name)
+            shards = tuple(msgspec.structs.replace(shard, origin={}) for shard in self.shards)
+            msgspec.structs.replace(made.manifest, shards=shards).write(unfinished)
+            unfinished.rename(path)
+        return Dataset.open(path)
+
+    def load(self, observations: bool = True, actor: str | None = None) -> Recording:
+        """Read and check all episodes, or those that were recorded with an actor's.
 
         Args:
             observations: whether to keep what was observed, which is most of a large dataset. A
                 model learns nothing of it but what its sensors read there.
+            actor: read only files that hold episodes of this one.
 
         Raises:
             DatasetError: if a shard is missing, broken or not finite, or there is none.
@@ -211,6 +235,8 @@ class Dataset:
             )
         recordings, widths = [], set()
         for shard in self.shards:
+            if actor is not None and actor not in shard.sources:
+                continue
             recording = read_shard(self.path, shard, self.spec)
             widths.add(recording.observations.shape[1])
             recordings.append(recording if observations else recording.without_observations())
@@ -230,6 +256,13 @@ def recognises(path: Path) -> bool:
 def open_source(path: Path, task: str | None, spec: MakeSpec | None) -> Dataset:
     """Open a dataset; see [`open_dataset`][learned_envs.data.source.open_dataset]."""
     return Dataset.open(path, task)
+
+
+def _share(file: Path, other: Path) -> None:
+    try:
+        other.hardlink_to(file)
+    except OSError:
+        shutil.copyfile(file, other)
 
 
 def _is_ours(entry: Path) -> bool:

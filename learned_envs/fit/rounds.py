@@ -99,6 +99,7 @@ class Rounds:
         device: where the model is trained.
         observer: is told how it goes.
         start: a checkpoint that the first round trains on; None for a new model.
+        data: what was recorded before; None to begin with random actions.
     """
 
     task: str
@@ -108,6 +109,7 @@ class Rounds:
     device: torch.device
     observer: Observer
     start: str | None = None
+    data: Dataset | None = None
 
     def run(self) -> Simulation:
         """Run the rounds that are left, and keep the best one's model and agent in the folder.
@@ -142,7 +144,7 @@ class Rounds:
         with writing(folder):
             folder.mkdir(exist_ok=True)
         if number == 1:
-            self._collect(plan.steps_per_round - self._trial_steps, number, random=True)
+            self._begin()
         simulation = self._fit(number)
         before = None if anew or number == 1 else self._folder(number - 1) / AGENT_FOLDER
         policy = self.improve(
@@ -155,7 +157,9 @@ class Rounds:
         )
         name = f"trial-{number}"
         dataset = self._collect(self._trial_steps, number, drivers={name: Trial(policy)})
-        returns = whole_returns(dataset.load(observations=False), f"{DRIVER}{name}", self._limit)
+        actor = f"{DRIVER}{name}"
+        tried = dataset.load(observations=False, actor=actor)
+        returns = whole_returns(tried, actor, self._limit)
         if number < plan.count:
             steps = plan.steps_per_round - self._trial_steps
             self._collect(steps, number, policies={f"round-{number}": policy})
@@ -165,7 +169,7 @@ class Rounds:
         at = sum(horizon <= ERROR_HORIZON for horizon in errors.horizons) - 1
         return Round(
             number,
-            number * plan.steps_per_round,
+            self._first_steps + self._trial_steps + (number - 1) * plan.steps_per_round,
             errors.curve("model").median[at],
             float(inside.sum(1).mean()),
             float(np.mean(returns)),
@@ -173,6 +177,14 @@ class Rounds:
             round((time.monotonic() - begin) / 60, 2),
             anew,
         )
+
+    def _begin(self) -> None:
+        """Record what the first round is fitted to, or copy what was recorded before."""
+        path = self.out / DATA_FOLDER
+        if self.data is None:
+            self._collect(self._first_steps, 1, random=True)
+        elif not (path / MANIFEST).exists():
+            self.data.copy(path)
 
     def _fit(self, number: int) -> Simulation:
         folder = self._folder(number)
@@ -222,6 +234,12 @@ class Rounds:
         states = Trajectories.of(dataset.load(observations=False), dataset.spec).states()
         rows = np.random.default_rng(seed).integers(len(states.q), size=STARTS)
         return states[torch.from_numpy(rows)]
+
+    @property
+    def _first_steps(self) -> int:
+        if self.data is not None:
+            return self.data.steps
+        return self.config.rounds.steps_per_round - self._trial_steps
 
     @property
     def _trial_steps(self) -> int:

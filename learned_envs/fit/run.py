@@ -14,6 +14,7 @@ from learned_envs.collect.agreement import check_source
 from learned_envs.collect.asking import ask
 from learned_envs.collect.collection import Driver, collect
 from learned_envs.collect.own_code import code_of
+from learned_envs.data.dataset import Dataset
 from learned_envs.data.source import ImportedDataset, MakeSpec, Source, open_dataset
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
 from learned_envs.evaluation.evaluation import evaluate
@@ -66,8 +67,9 @@ def fit(
     Raises:
         UnknownNameError: if the task, the family or the improver is unknown.
         ParameterError: if the family does not have an option, there are learners and no
-            `learner`, rounds are given data, the improver of a resumed fit is not this package's
-            and was not named again, or settings differ from those that a resumed fit has.
+            `learner`, rounds are given data of another package, the improver of a resumed fit is
+            not this package's and was not named again, or settings differ from those that a
+            resumed fit has.
         SystemSpecError: if the real system is not what its spec says.
         OutputError: if `out` exists already and is not resumed, or cannot be written to.
         DatasetError: if the data is broken, of another environment, or has outliers that would rule
@@ -94,15 +96,16 @@ def fit(
     if start is not None:
         _check_start(start, task, config)
     if config.rounds.count:
-        if config.data is not None:
-            raise ParameterError(
-                f"Got rounds={config.rounds.count} with data={config.data}. Rounds record their "
-                "own data: fit to yours first and pass that as --from."
-            )
         improver = improver or _improver(config.rounds.algorithm, wanted.rounds.algorithm, resume)
     dataset: Source | None = None
     if config.data is not None:
         dataset = _opened(config.data, task, lambda: ask(task).spec)
+        if config.rounds.count and not isinstance(dataset, Dataset):
+            raise ParameterError(
+                f"Got rounds={config.rounds.count} with data={config.data}, which is not of this "
+                "package. Rounds add to a dataset of its own: fit to yours first, and pass that "
+                "as --from."
+            )
     elif config.learners and learner is None:
         raise ParameterError(
             f"Got learners={config.learners} and no learner. Pass "
@@ -121,7 +124,8 @@ def fit(
 
     if config.rounds.count and improver is not None:
         improve = improver(task, config.rounds)
-        return Rounds(task, out, config, improve, device, observer, start).run()
+        before = dataset if isinstance(dataset, Dataset) else None
+        return Rounds(task, out, config, improve, device, observer, start, before).run()
     if dataset is None:
         observer.collected(0, steps := config.steps)
         dataset = collect(
@@ -163,7 +167,9 @@ def evaluate_run(
     card = read_card(checkpoint)
     folder = argument.path("checkpoint", checkpoint)
     if data is None and (folder / CONFIG_FILE).is_file():
-        data = stored_settings(card.task, folder).data or folder / DATA_FOLDER
+        settings = stored_settings(card.task, folder)
+        own = settings.data is None or settings.rounds.count
+        data = folder / DATA_FOLDER if own else settings.data
     if data is None:
         if card.held_out is None:
             raise CheckpointError(f"{checkpoint} holds no figures. Pass --data with a dataset.")

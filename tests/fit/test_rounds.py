@@ -8,8 +8,9 @@ import torch
 
 from learned_envs import State
 from learned_envs.card import read_card
+from learned_envs.data.source import ImportedDataset
 from learned_envs.errors import CheckpointError, ParameterError, UnknownNameError
-from learned_envs.fit import Dataset, FitConfig, TrainingConfig, fit
+from learned_envs.fit import Dataset, FitConfig, TrainingConfig, fit, run
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.round import (
@@ -20,6 +21,7 @@ from learned_envs.fit.round import (
     whole_returns,
     write_history,
 )
+from learned_envs.fit.run import evaluate_run
 from learned_envs.sb3 import Agent, Improver
 
 TASK = "InvertedPendulum"
@@ -120,13 +122,36 @@ def test_other_algorithms_improve_too(algorithm, fitted, tmp_path):
     assert policy(np.zeros((3, 4))).shape == (3, 1)
 
 
-def test_rounds_need_a_known_improver_and_no_data(config, tmp_path, pendulum_data):
+def test_rounds_go_on_from_data_that_was_recorded_before(config, fitted, tmp_path):
+    # That of other rounds: their collections must not be taken for these rounds' own.
+    before = Dataset.open(fitted / "data")
+    out = tmp_path / "run"
+    plan = dataclasses.replace(config.rounds, count=1)
+    again = dataclasses.replace(config, data=str(before.path), start=str(fitted), rounds=plan)
+    again = dataclasses.replace(again, options={})
+    fit(TASK, out, again, device="cpu")
+    # Three quarters of a round.
+    data, trial = Dataset.open(out / "data"), 900
+    assert data.steps == before.steps + trial
+    assert [shard.sha256 for shard in data.shards[:-1]] == [s.sha256 for s in before.shards]
+    assert Dataset.open(before.path).digest == before.digest
+    (round,) = read_card(out).rounds
+    assert round["real_steps"] == data.steps
+    _, where = evaluate_run(out, trajectories=10)
+    assert str(out / "data") in where
+    # Another package's data cannot be added to.
+    source = ImportedDataset(before.path, TASK, before.spec, "", before.load())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "open_dataset", lambda *_: source)
+        with pytest.raises(ParameterError, match="not of this package"):
+            fit(TASK, tmp_path / "other", again, device="cpu")
+    assert not (tmp_path / "other").exists()
+
+
+def test_rounds_need_a_known_improver(config, tmp_path):
     unknown = dataclasses.replace(config.rounds, algorithm="pppo")
     with pytest.raises(UnknownNameError, match="Did you mean 'ppo'"):
         fit(TASK, tmp_path / "run", dataclasses.replace(config, rounds=unknown))
-    with_data = dataclasses.replace(config, data=str(pendulum_data.path))
-    with pytest.raises(ParameterError, match="record their own"):
-        fit(TASK, tmp_path / "run", with_data, improver=Improver.of)
     assert not (tmp_path / "run").exists()
 
 
