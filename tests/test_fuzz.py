@@ -87,7 +87,7 @@ def faulty(drawn, shared, folder):
 
 def test_faults_crashes_hangs_and_memory_are_found(benchmark, tmp_path, monkeypatch):
     work = benchmark("fuzz_work")
-    kind = work.Kind("faulty", nothing, faulty, seconds=2.0)
+    kind = work.Kind("faulty", nothing, faulty, seconds=10.0)
     tally = work.run(kind, range(7), 1, tmp_path)
     assert tally.counts == {work.REFUSED: 1, work.WORKS: 1, work.FAULT: 5}
     said = dict(tally.faults)
