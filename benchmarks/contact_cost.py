@@ -80,10 +80,12 @@ def main(options: Options) -> None:
     for name in options.checkpoint:
         dynamics, card = load_checkpoint(name)
         family: Any = dynamics.family
-        alone, pairs = replace(dynamics.spec, pairs=()), len(dynamics.spec.pairs)
+        alone = replace(dynamics.spec, pairs=())
         blind = step_times(replace(family, contact_geometry=False), alone, options)
-        shown = {"points": alone, f"points, {pairs} pairs": dynamics.spec}
-        for seen, spec in list(shown.items())[: 2 if pairs else 1]:
+        shown = {"points": alone}
+        if dynamics.spec.pairs:
+            shown[f"points, {len(dynamics.spec.pairs)} pairs"] = dynamics.spec
+        for seen, spec in shown.items():
             many, one = step_times(family, spec, options)
             shares = 1 - blind[0] / many, 1 - blind[1] / one
             rows.append(

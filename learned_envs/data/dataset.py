@@ -228,15 +228,15 @@ class Dataset:
         Raises:
             DatasetError: if a shard is missing, broken or not finite, or there is none.
         """
-        if not self.shards:
+        shards = [s for s in self.shards if actor is None or actor in s.sources]
+        if not shards:
+            of = "" if actor is None else f" of {actor}"
             raise DatasetError(
-                f"{self.path} is empty: it holds no episode. Record some with "
+                f"{self.path} is empty: it holds no episode{of}. Record some with "
                 "learned_envs.fit.collect."
             )
         recordings, widths = [], set()
-        for shard in self.shards:
-            if actor is not None and actor not in shard.sources:
-                continue
+        for shard in shards:
             recording = read_shard(self.path, shard, self.spec)
             widths.add(recording.observations.shape[1])
             recordings.append(recording if observations else recording.without_observations())
