@@ -32,7 +32,7 @@ from typing import Literal
 import torch
 import tyro
 from ablation_figures import COMPARED, HORIZONS, measure, row
-from ablation_variants import BASE, PAIRS, VARIANTS, config_of, sees_pairs
+from ablation_variants import BASE, VARIANTS, config_of
 from cells import Cell, Figures, run_all
 from rich.console import Console
 from tables import lay_out
@@ -102,7 +102,7 @@ class Trained(Cell):
         """What the figures depend on."""
         data = Dataset.open(self.options.data).digest
         fit = asdict(config_of(self.variant, self.seed))
-        return {"fit": fit, PAIRS: sees_pairs(self.variant), "data": data}
+        return {"fit": fit, "data": data}
 
     def run(self) -> Figures:
         """Train and measure."""
@@ -112,14 +112,16 @@ class Trained(Cell):
         data, checked = (Trajectories.of(part, dataset.spec) for part in (seen, held_out))
         card = {"task": self.options.task}
         self.folder.mkdir(parents=True, exist_ok=True)
-        specs = {False: dataset.spec, True: dataset.spec}
-        specs[True], _ = seen_geometry(dataset.spec, self.options.task, seen)
+        specs = {
+            most: seen_geometry(dataset.spec, self.options.task, seen, most)[0]
+            for most in {config_of(BASE, 0).training.most_pairs, config.training.most_pairs}
+        }
         cost = self.cost(specs, data, checked)
         updates = self.options.updates
         if self.options.equal == "time":
             updates = max(1, round(updates / cost))
         torch.manual_seed(self.seed)
-        spec = specs[sees_pairs(self.variant)]
+        spec = specs[config.training.most_pairs]
         dynamics = Ensemble(make_family(config), spec, config.training.members)
         settings = replace(config.training, updates=updates)
         training = Training(dynamics, data, checked, settings, self.folder, card, True)
@@ -133,7 +135,7 @@ class Trained(Cell):
         return {"updates": updates, "cost": cost, **measure(dynamics.eval(), held)}
 
     def cost(
-        self, specs: Mapping[bool, SystemSpec], data: Trajectories, held_out: Trajectories
+        self, specs: Mapping[int, SystemSpec], data: Trajectories, held_out: Trajectories
     ) -> float:
         """Measure how many times the base's time an update takes, over all horizons; once."""
         if self.variant == BASE:
@@ -147,8 +149,9 @@ class Trained(Cell):
                     config = config_of(name, self.seed)
                     updates = TIMED_UPDATES * len(config.training.horizons)
                     training = replace(config.training, updates=updates)
-                    spec = specs[sees_pairs(name)]
-                    dynamics = Ensemble(make_family(config), spec, training.members)
+                    dynamics = Ensemble(
+                        make_family(config), specs[training.most_pairs], training.members
+                    )
                     given = (training, Path(folder), {"task": self.options.task}, True)
                     trials[name] = Training(dynamics, data, held_out, *given)
                 for _, (name, trial) in product(range(TIMED_UPDATES), trials.items()):
@@ -180,16 +183,16 @@ class Timed(Cell):
     @property
     def settings(self) -> Figures:
         """What the figure depends on."""
-        shown = sees_pairs(self.variant)
-        return {"options": config_of(self.variant, 0).options, PAIRS: shown}
+        config = config_of(self.variant, 0)
+        return {"options": config.options, "most_pairs": config.training.most_pairs}
 
     def run(self) -> Figures:
         """Time steps of one member."""
         dataset = Dataset.open(self.options.data)
-        recording, spec = dataset.load(), dataset.spec
-        if sees_pairs(self.variant):
-            spec, _ = seen_geometry(spec, self.options.task, recording)
-        dynamics = Ensemble(make_family(config_of(self.variant, 0)), spec, 1)
+        recording, config = dataset.load(), config_of(self.variant, 0)
+        most = config.training.most_pairs
+        spec, _ = seen_geometry(dataset.spec, self.options.task, recording, most)
+        dynamics = Ensemble(make_family(config), spec, 1)
         data = Trajectories.of(recording, spec)
         window = data.window(data.draw((ENVS,), 1, torch.Generator().manual_seed(0)), 1)
         step = BatchStep(dynamics.step, compile=True)

@@ -107,20 +107,21 @@ class ContactForcesDynamics(SecondOrderDynamics):
 
     def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        rate, acceleration = super().field(q, v, given)
-        q, v = q.expand(*rate.shape[:-1], -1), v.expand(*rate.shape[:-1], -1)
         rotation = self.frames(q)
-        output = self.forces(self.features(q, v, given, rotation)).unflatten(-1, (-1, 3))
+        seen = self.features(q, v, given, rotation)
+        rate, acceleration = self.rates(v, rotation, seen)
+        output = self.forces(seen).unflatten(-1, (-1, 3))
+        q, v = q.expand(*rate.shape[:-1], -1), v.expand(*rate.shape[:-1], -1)
         # Forces along the axes that the networks see velocities along.
-        seen = partial(self._seen, q, rotation)
-        _, transposed, height = torch.func.vjp(seen, v, has_aux=True)  # type: ignore[misc]
+        moving = partial(self._moving, q, rotation)
+        _, transposed, height = torch.func.vjp(moving, v, has_aux=True)  # type: ignore[misc]
         near = torch.exp(-height.clamp_min(0) / NEAR).unsqueeze(-1)
         (pushed,) = transposed(self.weight * near * output)
         mass, _ = self.inertia(q, torch.zeros_like(v))
         root = torch.linalg.cholesky(mass)
         return rate, acceleration + torch.cholesky_solve(pushed.unsqueeze(-1), root).squeeze(-1)
 
-    def _seen(self, q: Tensor, rotation: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    def _moving(self, q: Tensor, rotation: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         height, _, velocity = self.kinematics.contacts(q, v)
         return self.frames.points(rotation, velocity, self.features.places), height
 

@@ -12,8 +12,6 @@ from learned_envs.errors import UnknownNameError
 from learned_envs.fit import FitConfig, TrainingConfig
 
 BASE = "base"
-PAIRS = "pairs"
-"""Whether networks see how near shapes are that met in the data."""
 FAMILY = "family"
 """The model's family."""
 
@@ -39,7 +37,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "windows-to-32": {"horizons": (2, 4, 8, 16, 32)},
     "members-3": {"members": 3},
     "members-5": {"members": 5},
-    "no-pairs": {PAIRS: False},
+    "no-pairs": {"most_pairs": 0},
+    "pairs-8": {"most_pairs": 8},
+    "pairs-16": {"most_pairs": 16},
+    "pairs-32": {"most_pairs": 32},
     "no-contacts": {"contact_geometry": False},
     "no-correction": {"position_correction": False},
     "experts": {FAMILY: "experts"},
@@ -51,7 +52,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "residual-pathway": {FAMILY: "residual_pathway"},
     "recurrent": {FAMILY: "recurrent", "contact_geometry": True},
 }
-"""What each changes: options of the family, settings of the training, `FAMILY` or `PAIRS`."""
+"""What each changes: options of the family, settings of the training, or `FAMILY`."""
 
 
 def changes(variant: str) -> dict[str, Any]:
@@ -73,14 +74,9 @@ def config_of(variant: str, seed: int) -> FitConfig:
     changed = changes(variant)
     of_training = TrainingConfig.__dataclass_fields__
     training = {name: value for name, value in changed.items() if name in of_training}
-    others = (*of_training, FAMILY, PAIRS)
+    others = (*of_training, FAMILY)
     options = {name: value for name, value in changed.items() if name not in others}
     # One member, and enough patience that no training stops early.
     plainest = TrainingConfig(members=1, horizons=(2, 4, 8), patience=10**9, seed=seed)
     family = changed.get(FAMILY, registry.DEFAULT_FAMILY)
     return FitConfig(family, options, training=replace(plainest, **training))
-
-
-def sees_pairs(variant: str) -> bool:
-    """Return whether networks see how near shapes are that met in the data."""
-    return bool(changes(variant).get(PAIRS, True))

@@ -152,8 +152,7 @@ def learned_id(name: str) -> str:
         UnknownNameError: if there is none.
     """
     bare = name.removeprefix("learned_envs:") if isinstance(name, str) else ""
-    found = gym.registry.get(bare)
-    if found is not None and found.entry_point == LEARNED:
+    if (found := gym.registry.get(bare)) is not None and found.entry_point == LEARNED:
         return bare
     return env_id(task_of(name))
 
@@ -226,8 +225,7 @@ def task_of(name: str) -> str:
         raise UnknownNameError("task", repr(name), TASKS)
     by_id = {env_id(task): task for task in TASKS}
     bare = name.removeprefix("learned_envs:")
-    task = by_id.get(bare, own_name(name))
-    if task in TASKS:
+    if (task := by_id.get(bare, own_name(name))) in TASKS:
         return task
     if bare.startswith("LearnedSim-"):
         if bare in gym.registry and "task" in (kwargs := gym.registry[bare].kwargs):

@@ -23,12 +23,9 @@ SAMPLE = 20_000
 RARE = 1e-3
 """Share of the states: what meets in fewer is left out."""
 
-MOST_PAIRS = 32
-"""Of a model: each is ten numbers that a network sees."""
-
 
 def seen_geometry(
-    spec: SystemSpec, task: str, recording: Recording
+    spec: SystemSpec, task: str, recording: Recording, most: int
 ) -> tuple[SystemSpec, tuple[str, ...]]:
     """Return a system's spec with the pairs of shapes that met in recorded states.
 
@@ -39,6 +36,7 @@ def seen_geometry(
         spec: the system.
         task: name of the task.
         recording: the episodes.
+        most: how many pairs, at most: those that met most often.
 
     Returns:
         The spec, and notes on what models of it will not see, a sentence each.
@@ -52,10 +50,10 @@ def seen_geometry(
     spec = replace(spec, geoms=tuple(new if old.kind == "other" else old for old, new in described))
     found, sampled = touching_pairs(subject, spec, recording)
     ordered = [pair for pair, count in found.most_common() if count >= RARE * sampled]
-    kept, left = ordered[:MOST_PAIRS], ordered[MOST_PAIRS:]
+    kept, left = ordered[:most], ordered[most:]
     notes = [
         f"{len(left)} pairs of shapes are shown by no feature, {what}: models see the "
-        f"{MOST_PAIRS} that met most often."
+        f"{most} that met most often. --most-pairs shows more or fewer."
         for what in (f"which met in {found[pair]} of {sampled} states at most" for pair in left[:1])
     ]
     return replace(spec, pairs=tuple(sorted(kept, key=_places))), tuple(notes)

@@ -58,8 +58,12 @@ class SecondOrderDynamics(FieldDynamics):
 
     def field(self, q: Tensor, v: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rate of q and the acceleration; see `FieldDynamics.field`."""
-        rotation, leave = self.frames(q), self.frames.leave
-        output = self.network(self.features(q, v, given, rotation))
+        rotation = self.frames(q)
+        return self.rates(v, rotation, self.features(q, v, given, rotation))
+
+    def rates(self, v: Tensor, rotation: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `field` does, from the frames at q and from what the network sees."""
+        output, leave = self.network(seen), self.frames.leave
         acceleration = leave(rotation, self.acceleration(output[..., : self.spec.nv]))
         if self.correction is None:
             return v, acceleration

@@ -80,7 +80,7 @@ def fit_model(
     torch.manual_seed(training.seed)
     seen: tuple[str, ...] = ()
     if start is None:
-        spec, seen = seen_geometry(dataset.spec, task, recording)
+        spec, seen = seen_geometry(dataset.spec, task, recording, training.most_pairs)
         family = make_family(config)
         starts = 0 if asked.starts is None else len(asked.starts)
         dynamics = Ensemble(family, spec, training.members, sensors, starts).to(device)
