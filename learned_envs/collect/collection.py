@@ -29,7 +29,8 @@ from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.dataset import MANIFEST, Dataset
 from learned_envs.data.lock import writing
 from learned_envs.data.manifest import Shard
-from learned_envs.data.recording import Array, Episode
+from learned_envs.data.parts import Parts, folder_of_parts
+from learned_envs.data.recording import Array
 from learned_envs.data.shard import read_shard
 from learned_envs.data.source import expect
 from learned_envs.data.system import expect_system
@@ -136,11 +137,11 @@ def collect(
     size = CHUNK_STEPS * (LONGER if isinstance(asked.task, TracedTask) else 1)
     waiting = [chunk for chunk in _chunks(collection, size) if chunk.index not in done]
     starts = _starts(dataset, collection) if waiting else None
-    work = ChunkRecorder(
-        Explorer(task, asked.task, actors, driving, starts), task_entry(task), registered(task)
-    )
+    explorer = Explorer(task, asked.task, actors, driving, starts)
     try:
-        _record(dataset, collection, waiting, work, workers, on_progress)
+        with folder_of_parts(dataset.path) as folder:
+            work = ChunkRecorder(explorer, task_entry(task), registered(task), folder, dataset.spec)
+            _record(dataset, collection, waiting, work, workers, on_progress)
     except BaseException:
         if new:
             _remove_if_empty(dataset.path)
@@ -195,15 +196,19 @@ class ChunkRecorder:
     explorer: Explorer
     entry: TaskEntry
     reference: gym.envs.registration.EnvSpec
+    folder: Path
+    spec: SystemSpec
 
-    def __call__(self, chunk: Chunk) -> list[Episode]:
-        """Record the chunk."""
+    def __call__(self, chunk: Chunk) -> Dataset:
+        """Record the chunk into a dataset of its own in the folder."""
         # A process that has just started knows the package's own tasks only.
         gym.registry.setdefault(self.reference.id, self.reference)
         if self.entry.entry_point != TRACED:
             register_task(**vars(self.entry))
         rng = np.random.default_rng(np.random.SeedSequence(chunk.seed))
-        return self.explorer.record(chunk.actor, chunk.steps, rng)
+        parts = Parts(self.folder / f"{chunk.index}", self.explorer.task, self.spec)
+        self.explorer.record(chunk.actor, chunk.steps, rng, parts)
+        return parts.dataset
 
 
 def _record(
@@ -219,9 +224,9 @@ def _record(
     if workers is None:
         workers = usable_cores()
     with closing(run_in_order(work, waiting, workers)) as results:
-        for chunk, episodes in zip(waiting, results, strict=True):
+        for chunk, part in zip(waiting, results, strict=True):
             # Another process may be at the same collection.
-            dataset.append(episodes, asdict(Origin(collection, chunk.index)), once=True)
+            dataset.take(part, asdict(Origin(collection, chunk.index)), once=True)
             recorded += chunk.steps
             if on_progress is not None:
                 on_progress(recorded)

@@ -20,7 +20,8 @@ from learned_envs.collect.lockstep import Lockstep
 from learned_envs.collect.noise import Noise
 from learned_envs.collect.recorded import RecordedEnvs
 from learned_envs.collect.recorder import Driver, Policy, Recorder
-from learned_envs.data.recording import Array, Episode
+from learned_envs.data.parts import Parts
+from learned_envs.data.recording import Array
 from learned_envs.errors import LearnedEnvsError, LockstepError
 from learned_envs.state import State
 from learned_envs.systems.adapter import Adapter
@@ -120,24 +121,29 @@ class Explorer:
         self.drivers = dict(drivers)
         self.starts = starts
 
-    def record(self, actor: str, steps: int, rng: np.random.Generator) -> list[Episode]:
+    def record(self, actor: str, steps: int, rng: np.random.Generator, parts: Parts) -> None:
         """Record `steps` steps of one actor or driver; an actor's last episode is cut to fit.
 
         A driver takes about that many, because it may step many environments at once.
+
+        Args:
+            actor: who acts.
+            steps: how many.
+            rng: decides everything that is drawn.
+            parts: takes them; nothing else does.
         """
-        episodes: list[Episode] = []
-        make_env = RecordedEnvs(self.task, self.rules, actor, episodes.append)
+        make_env = RecordedEnvs(self.task, self.rules, actor, parts.add)
         afresh = copy.deepcopy(rng)
         try:
-            self._record(make_env, episodes, steps, rng)
+            self._record(make_env, parts, steps, rng)
         except LockstepError as error:
             warnings.warn(f"{error} So it is recorded one episode at a time.", stacklevel=2)
-            episodes.clear()
-            self._record(replace(make_env, alone=True), episodes, steps, afresh)
-        return episodes
+            parts.begin_anew()
+            self._record(replace(make_env, alone=True), parts, steps, afresh)
+        parts.write()
 
     def _record(
-        self, make_env: RecordedEnvs, episodes: list[Episode], steps: int, rng: np.random.Generator
+        self, make_env: RecordedEnvs, parts: Parts, steps: int, rng: np.random.Generator
     ) -> None:
         actor = make_env.actor
         if actor in self.drivers:
@@ -151,11 +157,9 @@ class Explorer:
                 self._together(together, policy, steps, rng)
             return
         upright, falling = make_env.around(self._env), make_env.around(PastTheEnd(self._env))
-        left = steps
-        while left > 0:
+        while (left := steps - parts.steps) > 0:
             recorder = falling if rng.random() < FALL_FRACTION else upright
             self._episode(recorder, policy, left, rng)
-            left -= len(episodes[-1].rewards)
 
     @cached_property
     def _env(self) -> gym.Env[Array, Array]:

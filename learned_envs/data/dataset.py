@@ -14,11 +14,10 @@ there. The next append replaces a file that no manifest names. Processes that ap
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,12 @@ import msgspec
 from learned_envs import argument, files
 from learned_envs.data.check import check, check_episode
 from learned_envs.data.lock import LOCK, writing
-from learned_envs.data.manifest import MANIFEST, Manifest, Shard
+from learned_envs.data.manifest import MANIFEST, PARTS, Manifest, Shard, plain_origin
 from learned_envs.data.recording import Episode, Recording
-from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, write_shard
+from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, share_shard, write_shard
 from learned_envs.data.source import MakeSpec, expect
 from learned_envs.entry_point import load
-from learned_envs.errors import DatasetError, OutputError, ParameterError
+from learned_envs.errors import DatasetError, OutputError
 from learned_envs.files import UNFINISHED
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.task_entry import CHECKED
@@ -150,8 +149,6 @@ class Dataset:
         self,
         episodes: Sequence[Episode],
         origin: Mapping[str, Any] | None = None,
-        *,
-        once: bool = False,
     ) -> None:
         """Write episodes as one new shard: all of them, or none if this raises.
 
@@ -160,7 +157,6 @@ class Dataset:
         Args:
             episodes: at least one.
             origin: where they come from, as plain data for JSON; kept in the manifest.
-            once: write nothing if there is a shard of that origin already.
 
         Raises:
             ParameterError: if something else is passed.
@@ -172,7 +168,7 @@ class Dataset:
         argument.instance("episodes", episodes, Sequence)
         if not episodes:
             raise DatasetError("Got no episodes to append; expected at least one.")
-        plain = _plain(origin)
+        plain = plain_origin(origin)
         for index, episode in enumerate(episodes):
             argument.instance(f"episodes[{index}]", episode, Episode)
             check_episode(episode, self.spec, f"Episode {index} of those to append to {self.path}")
@@ -181,6 +177,46 @@ class Dataset:
         check(recording, self.spec, where)
         if any(episode.system is not None for episode in episodes):
             load(CHECKED)(recording, self.spec, self.task, where, same=True)
+        self._extend(lambda n: [write_shard(self._file(n), recording, plain)])
+
+    def take(
+        self, other: Dataset, origin: Mapping[str, Any] | None = None, *, once: bool = False
+    ) -> None:
+        """Add all episodes of another dataset of the same system: all, or none if this raises.
+
+        Files of episodes never change, so both datasets share them where the file system can.
+
+        Args:
+            other: the dataset.
+            origin: where its episodes come from, as for `append`.
+            once: do nothing if there is a shard of that origin already.
+
+        Raises:
+            ParameterError: if the origin is no plain data.
+            DatasetError: if the other is of another system, or this one was replaced by one.
+            OutputError: if nothing can be written, or others write all the time.
+        """
+        plain = plain_origin(origin)
+        expect(other.task, self.task, other.path)
+        if other.spec != self.spec:
+            raise DatasetError(f"{other.path} is of another system than {self.path}.")
+
+        def share(number: int) -> list[Shard]:
+            return [
+                share_shard(other.path, shard, self._file(place), plain)
+                for place, shard in enumerate(other.shards, start=number)
+            ]
+
+        with files.writing(self.path):
+            self._extend(share, plain if once else None)
+
+    def _file(self, number: int) -> Path:
+        return self.path / f"{SHARD}{number:05d}{SUFFIX}"
+
+    def _extend(
+        self, make: Callable[[int], list[Shard]], unless: Mapping[str, Any] | None = None
+    ) -> None:
+        """Add the shards that are made from the first free number on, unless an origin is there."""
         with writing(self.path):
             # Others may have appended after this one was opened.
             manifest = Dataset.open(self.path, self.task).manifest
@@ -188,18 +224,17 @@ class Dataset:
                 raise DatasetError(
                     f"{self.path} was replaced by a dataset of another system. Open it again."
                 )
-            if not (once and any(shard.origin == plain for shard in manifest.shards)):
+            if unless is None or all(shard.origin != unless for shard in manifest.shards):
                 number = max((shard.number for shard in manifest.shards), default=-1) + 1
-                shard = write_shard(self.path / f"{SHARD}{number:05d}{SUFFIX}", recording, plain)
-                manifest = msgspec.structs.replace(manifest, shards=(*manifest.shards, shard))
+                shards = (*manifest.shards, *make(number))
+                manifest = msgspec.structs.replace(manifest, shards=shards)
                 manifest.write(self.path)
         self.manifest = manifest
 
     def copy(self, path: str | os.PathLike[str]) -> Dataset:
         """Copy all episodes to another place, all of them or none.
 
-        No collection goes on there that was begun here. Files of episodes never change, so both
-        datasets share them where the file system can.
+        No collection goes on there that was begun here.
 
         Raises:
             OutputError: if something is there already, or nothing can be written.
@@ -209,11 +244,7 @@ class Dataset:
         with files.writing(path):
             if unfinished.exists():
                 shutil.rmtree(unfinished)
-            made = Dataset.create(unfinished, self.task, self.spec)
-            for shard in self.shards:
-                _share(self.path / shard.name, unfinished / shard.name)
-            shards = tuple(msgspec.structs.replace(shard, origin={}) for shard in self.shards)
-            msgspec.structs.replace(made.manifest, shards=shards).write(unfinished)
+            Dataset.create(unfinished, self.task, self.spec).take(self)
             unfinished.rename(path)
         return Dataset.open(path)
 
@@ -258,35 +289,13 @@ def open_source(path: Path, task: str | None, spec: MakeSpec | None) -> Dataset:
     return Dataset.open(path, task)
 
 
-def _share(file: Path, other: Path) -> None:
-    try:
-        other.hardlink_to(file)
-    except OSError:
-        shutil.copyfile(file, other)
-
-
 def _is_ours(entry: Path) -> bool:
-    """Whether a file is a shard or the manifest, whole or half written, or a lock."""
+    """Whether it is a shard or the manifest, whole or half written, a lock, or what parts left."""
     name = entry.name.removesuffix(UNFINISHED)
-    return name in (MANIFEST, LOCK) or (name.startswith(SHARD) and name.endswith(SUFFIX))
+    shard = name.startswith(SHARD) and name.endswith(SUFFIX)
+    return name in (MANIFEST, LOCK) or shard or name.startswith(PARTS)
 
 
 def _is_file(path: Path) -> bool:
     """Whether there is a file. `Path.is_file` raises if the file system refuses the name."""
     return os.path.isfile(path)  # noqa: PTH113
-
-
-def _plain(origin: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return where episodes come from as a manifest holds it.
-
-    Raises:
-        ParameterError: if JSON cannot hold it.
-    """
-    try:
-        plain: dict[str, Any] = json.loads(json.dumps({**(origin or {})}, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ParameterError(
-            f"Got origin={argument.shown(origin)}, expected plain data for JSON, such as "
-            f"{{'round': 1}} ({error})."
-        ) from error
-    return plain

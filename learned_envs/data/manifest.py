@@ -14,13 +14,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from learned_envs.errors import DatasetError
+from learned_envs import argument
+from learned_envs.errors import DatasetError, ParameterError
 from learned_envs.files import write_whole
 from learned_envs.schema import Migration, Plain, format_of, migrated
 from learned_envs.systems.consistency import check_spec
 from learned_envs.systems.spec import SystemSpec
 
 MANIFEST = "manifest.json"
+PARTS = "parts-"
+"""What the names of folders begin with that hold what is not in the manifest yet."""
 
 FORMAT = 2
 """Version of the manifest's layout; a newer one is refused."""
@@ -193,3 +196,19 @@ def _over(old: Any, new: Any) -> Any:
         both = zip(old, new, strict=False)
         return [*(_over(*pair) for pair in both), *new[len(old) :]]
     return new
+
+
+def plain_origin(origin: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return where episodes come from as a manifest holds it.
+
+    Raises:
+        ParameterError: if JSON cannot hold it.
+    """
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps({**(origin or {})}, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ParameterError(
+            f"Got origin={argument.shown(origin)}, expected plain data for JSON, such as "
+            f"{{'round': 1}} ({error})."
+        ) from error
+    return plain

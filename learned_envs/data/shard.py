@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
@@ -66,6 +68,26 @@ def write_shard(file: Path, recording: Recording, origin: Mapping[str, Any]) -> 
         sources=actors,
         origin=dict(origin),
     )
+
+
+def share_shard(folder: Path, entry: Shard, file: Path, origin: Mapping[str, Any]) -> Shard:
+    """Let another file hold what a shard does, and return what a manifest says of it.
+
+    Args:
+        folder: the shard's.
+        entry: what the manifest there says of it.
+        file: the other file. What is there already, and no manifest names, is replaced.
+        origin: where the episodes come from.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    file.unlink(missing_ok=True)
+    try:
+        file.hardlink_to(folder / entry.name)
+    except OSError:
+        shutil.copyfile(folder / entry.name, file)
+    return msgspec.structs.replace(entry, name=file.name, origin=dict(origin))
 
 
 def read_shard(folder: Path, entry: Shard, spec: SystemSpec) -> Recording:

@@ -13,6 +13,7 @@ from learned_envs.collect.collection import collect
 from learned_envs.collect.exploration import Explorer
 from learned_envs.collect.hindrance import hindrance
 from learned_envs.collect.lockstep import ROUNDING, Lockstep
+from learned_envs.data.parts import Parts
 from learned_envs.errors import LockstepError
 from learned_envs.registry import task_class
 from learned_envs.sb3 import AgentConfig, learn_outside
@@ -85,7 +86,7 @@ def test_an_environment_that_is_changed_is_refused(task):
         lockstep.step(np.ones((1, 8)))
 
 
-def test_what_disagrees_is_recorded_one_episode_at_a_time(task, monkeypatch):
+def test_what_disagrees_is_recorded_one_episode_at_a_time(task, monkeypatch, tmp_path):
     rules = AntEnv._get_rew
 
     def act(observation):
@@ -94,10 +95,12 @@ def test_what_disagrees_is_recorded_one_episode_at_a_time(task, monkeypatch):
         return np.zeros((*observation.shape[:-1], 8))
 
     explorer = Explorer(TASK, task, {"still": act}, {})
+    parts = Parts(tmp_path / "parts", TASK, task.spec)
     with pytest.warns(UserWarning, match=r"another reward .* one episode at a time"):
-        episodes = explorer.record("still", 300, np.random.default_rng(0))
-    assert sum(len(episode.rewards) for episode in episodes) == 300
-    assert all((episode.rewards == 7.0).all() for episode in episodes)
+        explorer.record("still", 300, np.random.default_rng(0), parts)
+    recording = parts.dataset.load()
+    assert recording.steps == parts.steps == 300
+    assert {*recording.rewards.tolist()} == {0.0, 7.0}
 
 
 def test_an_environment_that_cannot_be_is_named():

@@ -127,11 +127,13 @@ def test_no_shard_is_overwritten_though_one_was_taken_out(dataset, spec):
     assert Dataset.open(dataset.path).load().steps == 14
 
 
-def test_what_was_appended_once_is_not_appended_again(dataset, spec):
+def test_what_was_taken_once_is_not_taken_again(dataset, spec, tmp_path):
     before = dataset.steps
     stale = Dataset.open(dataset.path)
-    dataset.append([make_episode(spec, 2)], {"chunk": 3, "of": (1, 2)}, once=True)
-    stale.append([make_episode(spec, 2)], {"chunk": 3, "of": [1, 2]}, once=True)
+    other = Dataset.create(tmp_path / "other", dataset.task, spec)
+    other.append([make_episode(spec, 2)])
+    dataset.take(other, {"chunk": 3, "of": (1, 2)}, once=True)
+    stale.take(other, {"chunk": 3, "of": [1, 2]}, once=True)
     assert stale.steps == dataset.steps == before + 2
 
 
