@@ -14,6 +14,8 @@ from learned_envs.fit import FitConfig, TrainingConfig
 BASE = "base"
 FAMILY = "family"
 """The model's family."""
+EXPONENT = "exponent"
+"""Of the change over a step, in the unit of a dimension's error; that of the state has the rest."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     BASE: {},
@@ -43,6 +45,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "pairs-32": {"most_pairs": 32},
     "no-contacts": {"contact_geometry": False},
     "no-correction": {"position_correction": False},
+    "unit-of-state": {EXPONENT: 0.0},
+    "unit-nearer-state": {EXPONENT: 0.25},
+    "unit-nearer-change": {EXPONENT: 0.75},
+    "unit-of-change": {EXPONENT: 1.0},
     "experts": {FAMILY: "experts"},
     "noise-0.003": {FAMILY: "noisy", "noise": 0.003},
     "noise-0.01": {FAMILY: "noisy", "noise": 0.01},
@@ -52,7 +58,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "residual-pathway": {FAMILY: "residual_pathway"},
     "recurrent": {FAMILY: "recurrent", "contact_geometry": True},
 }
-"""What each changes: options of the family, settings of the training, or `FAMILY`."""
+"""What each changes: options of the family, settings of the training, `FAMILY` or `EXPONENT`."""
 
 
 def changes(variant: str) -> dict[str, Any]:
@@ -74,7 +80,7 @@ def config_of(variant: str, seed: int) -> FitConfig:
     changed = changes(variant)
     of_training = TrainingConfig.__dataclass_fields__
     training = {name: value for name, value in changed.items() if name in of_training}
-    others = (*of_training, FAMILY)
+    others = (*of_training, FAMILY, EXPONENT)
     options = {name: value for name, value in changed.items() if name not in others}
     # One member, and enough patience that no training stops early.
     plainest = TrainingConfig(members=1, horizons=(2, 4, 8), patience=10**9, seed=seed)

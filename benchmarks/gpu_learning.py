@@ -129,7 +129,9 @@ def begun(run: Run, recording: Recording, engine: str, out: Path) -> Training:
         run, recording, run.device, out, horizons=(TIMED_HORIZON,), compile=engine == COMPILED
     )
     if engine == REDUCED:
-        training._loss = compiled(training._loss, mode="reduce-overhead")
+        training.loss = compiled(  # type: ignore[assignment]
+            training.loss, mode="reduce-overhead"
+        )
     return training
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from learned_envs import argument
 from learned_envs.card import Checked, Entries
 from learned_envs.checkpoint import load_checkpoint, non_finite, save_checkpoint
-from learned_envs.data.trajectories import Trajectories, Window
+from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics.ensemble import Ensemble
 from learned_envs.errors import DatasetError, ShapeError, TrainingError
 from learned_envs.evaluation.evaluation import Yardstick
@@ -129,6 +129,7 @@ class Training:
 
     Attributes:
         counters: how far it is.
+        loss: what it makes small.
         torn: whether an exception, such as Ctrl-C's, left an update half done, or a number is
             not finite. Then it must not be saved.
     """
@@ -182,7 +183,7 @@ class Training:
                 f"trained ({', '.join(bad)}). Look for outliers in it, and leave them out."
             )
         self._yardstick = Yardstick.of(held_out, dynamics.kinematics, spec.cyclic)
-        self._loss: Callable[[Window], Tensor] = RolloutLoss(
+        self.loss = RolloutLoss(
             dynamics, first.start, first.after(1), config.first_step, config.compile
         )
         self.counters = restore_progress(out, dynamics, self._optimizer)
@@ -205,7 +206,7 @@ class Training:
         horizon = config.horizons[stage]
         generator = self._seeded(self.update)
         rows = self._data.draw((config.members, config.batch_size), horizon, generator)
-        loss = self._loss(self._data.window(rows, horizon))
+        loss = self.loss(self._data.window(rows, horizon))
         for group in self._optimizer.param_groups:
             group["lr"] = config.learning_rate * self._schedule()
         self._optimizer.zero_grad()

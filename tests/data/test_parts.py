@@ -64,7 +64,9 @@ def test_parts_of_killed_processes_are_removed_and_those_of_others_stay(dataset)
 
 
 def test_parts_of_another_system_are_refused(dataset, spec, tmp_path):
-    other = Dataset.create(tmp_path / "other", dataset.task, dataclasses.replace(spec, timestep=1.0))
+    other = Dataset.create(
+        tmp_path / "other", dataset.task, dataclasses.replace(spec, timestep=1.0)
+    )
     other.append([make_episode(spec, 2)])
     with pytest.raises(DatasetError, match="another system"):
         dataset.take(other)
