@@ -129,9 +129,7 @@ def begun(run: Run, recording: Recording, engine: str, out: Path) -> Training:
         run, recording, run.device, out, horizons=(TIMED_HORIZON,), compile=engine == COMPILED
     )
     if engine == REDUCED:
-        training.loss = compiled(  # type: ignore[assignment]
-            training.loss, mode="reduce-overhead"
-        )
+        training.loss = compiled(training.loss, mode="reduce-overhead")
     return training
 
 
