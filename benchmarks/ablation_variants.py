@@ -40,7 +40,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "members-3": {"members": 3},
     "members-5": {"members": 5},
     "no-pairs": {"most_pairs": 0},
-    "pairs-8": {"most_pairs": 8},
     "pairs-16": {"most_pairs": 16},
     "pairs-32": {"most_pairs": 32},
     "no-contacts": {"contact_geometry": False},

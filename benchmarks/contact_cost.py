@@ -3,7 +3,7 @@
     python benchmarks/contact_cost.py Ant Humanoid HumanoidStandup Pusher
 
 times steps of models like the shipped ones, with random weights, in compiled C++: without contacts,
-with points on planes, and with the pairs of shapes that met in the data too. It counts seconds of
+with points on planes, and with pairs of shapes that met in the data too. It counts seconds of
 the processor, so that other work on the machine matters little.
 """
 
@@ -24,6 +24,7 @@ from learned_envs.checkpoint import load_checkpoint
 from learned_envs.codegen.cpp import CppBatch, CppRow
 from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.dynamics import Family
+from learned_envs.fit import TrainingConfig
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -83,8 +84,10 @@ def main(options: Options) -> None:
         alone = replace(dynamics.spec, pairs=())
         blind = step_times(replace(family, contact_geometry=False), alone, options)
         shown = {"points": alone}
-        if dynamics.spec.pairs:
-            shown[f"points, {len(dynamics.spec.pairs)} pairs"] = dynamics.spec
+        pairs = dynamics.spec.pairs
+        # As many as a new fit sees, and as many as this one does.
+        for count in sorted({len(pairs[: TrainingConfig().most_pairs]), len(pairs)} - {0}):
+            shown[f"points, {count} pairs"] = replace(alone, pairs=pairs[:count])
         for seen, spec in shown.items():
             many, one = step_times(family, spec, options)
             shares = 1 - blind[0] / many, 1 - blind[1] / one

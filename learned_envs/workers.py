@@ -106,7 +106,7 @@ def _share(processes: dict[Connection, BaseProcess], items: Sequence[Any]) -> It
         while index not in results:
             ready = set(connection.wait(busy))
             for pipe in [pipe for pipe in busy if pipe in ready]:
-                place, result, error = pipe.recv()
+                place, result, error = _received(pipe)
                 results[place] = result, error
                 busy.remove(pipe)
                 hand(pipe)
@@ -114,6 +114,14 @@ def _share(processes: dict[Connection, BaseProcess], items: Sequence[Any]) -> It
         if error is not None:
             raise error
         yield result
+
+
+def _received(pipe: Connection) -> Any:
+    try:
+        return pipe.recv()
+    except OSError as error:
+        # It ended in the middle of a message.
+        raise EOFError(str(error)) from error
 
 
 def _serve(pipe: Connection, payload: bytes) -> None:

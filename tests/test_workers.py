@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 from processes import alive, children_of
+
+from learned_envs.workers import _received
 
 ENDLESS = """
 import sys
@@ -45,3 +48,11 @@ def test_a_kill_ends_workers_in_the_middle_of_their_work(tmp_path: Path, how: in
     while any(alive(child) for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_worker_that_ends_in_the_middle_of_a_message():
+    here, there = Pipe()
+    os.write(there.fileno(), (100).to_bytes(4, "big") + b"half")
+    there.close()
+    with pytest.raises(EOFError):
+        _received(here)

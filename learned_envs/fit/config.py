@@ -40,7 +40,7 @@ class TrainingConfig:
 
     members: Members = 3
     """Models in the ensemble; if the fit starts from a checkpoint, as many as that has."""
-    most_pairs: Annotated[int, Meta(ge=0, le=1000)] = 16
+    most_pairs: Annotated[int, Meta(ge=0, le=1000)] = 8
     """Pairs of shapes that the model sees, at most: those that met most often in the data."""
     updates: Count = 30_000
     """Gradient steps."""

@@ -62,7 +62,7 @@ def placed(env: gym.Env, count: int, pushed: int) -> np.ndarray:
 def test_pairs_that_met_are_listed_and_those_with_planes_are_not(real):
     spec = ask(TASK).spec
     positions = placed(real, 40, 30)
-    found, notes = seen_geometry(spec, TASK, recording(real, positions), most=16)
+    found, notes = seen_geometry(spec, TASK, recording(real, positions), most=8)
     model, data = real.unwrapped.model, real.unwrapped.data
     met = set()
     for q in positions:
@@ -85,13 +85,13 @@ def test_what_is_left_out_is_noted(real):
 
 def test_what_hardly_ever_meets_is_left_out(real, monkeypatch):
     monkeypatch.setattr(touching, "RARE", 0.8)
-    found, _ = seen_geometry(ask(TASK).spec, TASK, recording(real, placed(real, 40, 30)), most=16)
+    found, _ = seen_geometry(ask(TASK).spec, TASK, recording(real, placed(real, 40, 30)), most=8)
     assert found.pairs == ()
 
 
 def test_shapes_that_data_has_no_words_for_are_described(real):
     spec = ask(TASK).spec
     old = replace(spec, geoms=tuple(replace(geom, kind="other") for geom in spec.geoms))
-    found, notes = seen_geometry(old, TASK, recording(real, placed(real, 4, 0)), most=16)
+    found, notes = seen_geometry(old, TASK, recording(real, placed(real, 4, 0)), most=8)
     assert notes == ()
     assert found.geoms == spec.geoms
