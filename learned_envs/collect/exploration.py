@@ -25,7 +25,7 @@ from learned_envs.data.recording import Array
 from learned_envs.errors import LearnedEnvsError, LockstepError
 from learned_envs.state import State
 from learned_envs.systems.adapter import Adapter
-from learned_envs.systems.reference import make_reference
+from learned_envs.systems.reference import UNLIMITED, make_reference
 from learned_envs.tasks.task import Task
 
 PERTURBED_FRACTION = 0.5
@@ -42,8 +42,6 @@ FALL_FRACTION = 0.1
 """Share of the episodes that go on after their end."""
 FALL_STEPS = 100
 """How many steps they go on."""
-LONGEST = 1000
-"""Steps of an episode that the environment itself does not limit."""
 AT_REST, RESTING_STEPS = 1e-3, 25
 """A system without actuators that moved less fast for so many steps stays where it is."""
 LANES, LANE_STEPS = 32, 500
@@ -183,7 +181,7 @@ class Explorer:
         noise = self._noise(policy, rng)
         spec, still = recorder.spec, 0
         unlimited = spec is None or spec.max_episode_steps is None
-        for _ in range(min(limit, LONGEST) if unlimited else limit):
+        for _ in range(min(limit, UNLIMITED) if unlimited else limit):
             observation, _, terminated, truncated, _ = recorder.step(
                 self._action(policy, observation, noise())
             )
@@ -203,7 +201,7 @@ class Explorer:
         observations = np.zeros((lockstep.count, *(self.rules.observation_space.shape or ())))
         beyond, falling = np.zeros((2, lockstep.count), dtype=np.int64)
         over = np.ones(lockstep.count, dtype=bool)
-        left, limit = steps, LONGEST if lockstep.limit is None else lockstep.limit
+        left, limit = steps, UNLIMITED if lockstep.limit is None else lockstep.limit
         while left > 0:
             for lane in np.flatnonzero(over).tolist():
                 # Of its own, so that an episode does not depend on those beside it.

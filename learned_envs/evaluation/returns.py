@@ -17,10 +17,7 @@ from learned_envs.collect.spaces import expect_spaces
 from learned_envs.data.recording import Array
 from learned_envs.errors import ActionError
 from learned_envs.simulation import Simulation, TensorPolicy
-from learned_envs.systems.reference import deprecations_swallowed, registered
-
-UNLIMITED = 1000
-"""Steps of an episode if its environment sets no limit."""
+from learned_envs.systems.reference import UNLIMITED, deprecations_swallowed, registered
 
 
 def episode_limit(task: str) -> int:

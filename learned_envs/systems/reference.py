@@ -33,6 +33,9 @@ from learned_envs.task_entry import TaskEntry
 
 Array = npt.NDArray[Any]
 
+UNLIMITED = 1000
+"""Steps of an episode if its environment sets no limit."""
+
 JOINTS: dict[int, Literal["slide", "hinge", "free"]] = {
     mujoco.mjtJoint.mjJNT_SLIDE: "slide",
     mujoco.mjtJoint.mjJNT_HINGE: "hinge",

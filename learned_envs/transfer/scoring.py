@@ -18,12 +18,13 @@ from stable_baselines3.common.vec_env import VecEnv
 from learned_envs import argument, registry
 from learned_envs.card import read_card
 from learned_envs.collect.recorder import Policy
-from learned_envs.evaluation.returns import UNLIMITED, returns_outside, rewards_inside
+from learned_envs.evaluation.returns import returns_outside, rewards_inside
 from learned_envs.evaluation.speed import measure, random_actions
 from learned_envs.registration import episode_steps
 from learned_envs.sb3 import AgentConfig, make_vec_env
 from learned_envs.sb3.normalisation import Array
 from learned_envs.simulation import Simulation
+from learned_envs.systems.reference import UNLIMITED
 from learned_envs.transfer.training import make_real_vec_env
 
 SPEED_ENVS = AgentConfig().n_envs
