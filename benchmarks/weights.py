@@ -63,6 +63,8 @@ class Recipe:
         inside_steps: environment steps of each agent trained inside; as many as the task's agent
             takes if None.
         options: of the model family.
+        afterwards: a recipe that trains the model of this one further, on data of its own. Its
+            first agents from inside are trained in that model.
     """
 
     learners: int
@@ -76,6 +78,7 @@ class Recipe:
     agents: int = 4
     inside_steps: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    afterwards: Recipe | None = None
 
 
 PLANNERS = 4
@@ -169,7 +172,18 @@ def main(task: Annotated[str, Positional], until: Stage = "shipped") -> None:
     """
     if task not in RECIPES:
         raise UnknownNameError("task", task, RECIPES)
-    recipe, data, out = RECIPES[task], Path("data") / task.lower(), Path("runs") / task.lower()
+    recipe, name = RECIPES[task], task.lower()
+    made = make(task, recipe, name, None, until)
+    while made is not None and recipe.afterwards is not None:
+        recipe, name = recipe.afterwards, f"{name}-afterwards"
+        made = make(task, recipe, name, made, until)
+    if made is not None:
+        print(f"wrote {made}; copy {shippable(made)} to {registry.shipped_weights(task)}")
+
+
+def make(task: str, recipe: Recipe, name: str, before: Path | None, until: Stage) -> Path | None:
+    """Record and fit, on from the model before if there is one; None if it stops early."""
+    data, out = Path("data") / name, Path("runs") / name
     with bars() as bar:
         learners = {f"ppo-{index}": learn_outside for index in range(recipe.learners)}
         dataset = record(bar("recording", recipe.steps), task, recipe.steps, data, drivers=learners)
@@ -180,23 +194,23 @@ def main(task: Annotated[str, Positional], until: Stage = "shipped") -> None:
             advance = bar("recording planners", recipe.planned)
             record(advance, task, recipe.planned, dataset, drivers=planners)
         if until == "recorded":
-            return
-        before = None
+            return None
         for number in range(recipe.passes):
-            fitted = out.with_name(f"{out.name}-{number}")
-            train(bar, task, dataset, recipe, fitted, before)
-            before = fitted
+            if number or before is None:
+                fitted = out.with_name(f"{name}-{number}")
+                train(bar, task, dataset, recipe, fitted, before)
+                before = fitted
             if until == "fitted":
-                return
+                return None
             first = FIRST_SEED + number * recipe.agents
             agents = {
-                f"inside-{seed}": learn_inside(task, recipe, fitted, seed)
+                f"inside-{seed}": learn_inside(task, recipe, before, seed)
                 for seed in range(first, first + recipe.agents)
             }
             advance = bar("recording agents from inside", recipe.pass_steps)
             record(advance, task, recipe.pass_steps, dataset, policies=agents)
         train(bar, task, dataset, recipe, out, before)
-    print(f"wrote {out}; copy {shippable(out)} to {registry.shipped_weights(task)}")
+    return out
 
 
 def record(
