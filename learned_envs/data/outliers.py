@@ -149,10 +149,11 @@ def _ruling(name: str, values: Array, wrong: Array | None = None) -> Outlier | N
         values: (n).
         wrong: (n) bool, which of them the motion does not confirm; None if it says nothing.
     """
-    order = np.argsort(np.abs(values - np.median(values)), kind="stable")
-    core = values[order[: -max(1, int(TAIL * len(values)))]]
-    if len(core) < LEAST_CORE:
+    values = np.ascontiguousarray(values)
+    kept = len(values) - max(1, int(TAIL * len(values)))
+    if kept < LEAST_CORE:
         return None
+    core = values[np.argpartition(np.abs(values - np.median(values)), kept)[:kept]]
     mean, spread = float(core.mean()), float(core.std())
     distance = np.abs(values - mean)
     if wrong is None:
