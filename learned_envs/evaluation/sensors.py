@@ -14,6 +14,9 @@ from learned_envs.state import joined
 CHUNK = 4096
 """Steps predicted at once."""
 
+LEAST_VARIANCE = 1e-6
+"""Of a sensor's numbers, those with less than this share of the largest variance hardly vary."""
+
 
 @torch.no_grad()
 def sensor_figures(
@@ -66,14 +69,14 @@ def figures_of(read: Tensor, predicted: Tensor, spread: Tensor | None) -> Sensor
         spread: (n, size) how wrong the model says that this is; None if it says nothing.
 
     Returns:
-        The figures; None if the readings do not vary.
+        The figures of the numbers that vary; None if none does.
     """
-    varies = read.var(0) > 1e-12
+    variance = read.double().var(0)
+    varies = variance > max(1e-12, LEAST_VARIANCE * variance.max().item())
     if not varies.any():
         return None
     error = (predicted - read).abs()[:, varies]
-    variance = read[:, varies].double().var(0)
-    share = (error.double().square().mean(0) / variance).mean().item()
+    share = (error.double().square().mean(0) / variance[varies]).mean().item()
     if spread is None:
         return SensorFigures(share)
     read, spread = read[:, varies], spread[:, varies]
