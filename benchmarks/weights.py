@@ -122,6 +122,17 @@ ANT = Recipe(
     options={**WIDE, "substeps": 2},
 )
 
+# Agents that learn to the end, and agents trained in the model before.
+ANT_AFTERWARDS = Recipe(
+    2,
+    3_000_000,
+    passes=1,
+    pass_steps=450_000,
+    onward=replace(FREE_ONWARD, updates=4_500),
+    agents=2,
+    inside_steps=1_000_000,
+)
+
 RECIPES = {
     "InvertedPendulum": Recipe(
         4, 1_000_000, training=TrainingConfig(updates=10_000), options=NARROW
@@ -156,7 +167,7 @@ RECIPES = {
         onward=ONWARD,
         options={"substeps": 2},
     ),
-    "Ant": ANT,
+    "Ant": replace(ANT, afterwards=ANT_AFTERWARDS),
     "Humanoid": replace(ANT, steps=1_800_000, near=200_000, passes=1, options=WIDE),
     "HumanoidStandup": Recipe(2, 900_000, training=SHORT, options=WIDE),
     "Pusher": Recipe(3, 900_000, 300_000, training=SHORT, options={"substeps": 2}),
