@@ -63,8 +63,6 @@ class Recipe:
         inside_steps: environment steps of each agent trained inside; as many as the task's agent
             takes if None.
         options: of the model family.
-        afterwards: a recipe that trains the model of this one further, on data of its own. Its
-            first agents from inside are trained in that model.
     """
 
     learners: int
@@ -78,7 +76,6 @@ class Recipe:
     agents: int = 4
     inside_steps: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    afterwards: Recipe | None = None
 
 
 PLANNERS = 4
@@ -122,17 +119,6 @@ ANT = Recipe(
     options={**WIDE, "substeps": 2},
 )
 
-# Agents that learn to the end, and agents trained in the model before.
-ANT_AFTERWARDS = Recipe(
-    2,
-    3_000_000,
-    passes=1,
-    pass_steps=450_000,
-    onward=replace(FREE_ONWARD, updates=4_500),
-    agents=2,
-    inside_steps=1_000_000,
-)
-
 RECIPES = {
     "InvertedPendulum": Recipe(
         4, 1_000_000, training=TrainingConfig(updates=10_000), options=NARROW
@@ -167,7 +153,7 @@ RECIPES = {
         onward=ONWARD,
         options={"substeps": 2},
     ),
-    "Ant": replace(ANT, afterwards=ANT_AFTERWARDS),
+    "Ant": ANT,
     "Humanoid": replace(ANT, steps=1_800_000, near=200_000, passes=1, options=WIDE),
     "HumanoidStandup": Recipe(2, 900_000, training=SHORT, options=WIDE),
     "Pusher": Recipe(3, 900_000, 300_000, training=SHORT, options={"substeps": 2}),
@@ -183,18 +169,7 @@ def main(task: Annotated[str, Positional], until: Stage = "shipped") -> None:
     """
     if task not in RECIPES:
         raise UnknownNameError("task", task, RECIPES)
-    recipe, name = RECIPES[task], task.lower()
-    made = make(task, recipe, name, None, until)
-    while made is not None and recipe.afterwards is not None:
-        recipe, name = recipe.afterwards, f"{name}-afterwards"
-        made = make(task, recipe, name, made, until)
-    if made is not None:
-        print(f"wrote {made}; copy {shippable(made)} to {registry.shipped_weights(task)}")
-
-
-def make(task: str, recipe: Recipe, name: str, before: Path | None, until: Stage) -> Path | None:
-    """Record and fit, on from the model before if there is one; None if it stops early."""
-    data, out = Path("data") / name, Path("runs") / name
+    recipe, data, out = RECIPES[task], Path("data") / task.lower(), Path("runs") / task.lower()
     with bars() as bar:
         learners = {f"ppo-{index}": learn_outside for index in range(recipe.learners)}
         dataset = record(bar("recording", recipe.steps), task, recipe.steps, data, drivers=learners)
@@ -205,23 +180,23 @@ def make(task: str, recipe: Recipe, name: str, before: Path | None, until: Stage
             advance = bar("recording planners", recipe.planned)
             record(advance, task, recipe.planned, dataset, drivers=planners)
         if until == "recorded":
-            return None
+            return
+        before = None
         for number in range(recipe.passes):
-            if number or before is None:
-                fitted = out.with_name(f"{name}-{number}")
-                train(bar, task, dataset, recipe, fitted, before)
-                before = fitted
+            fitted = out.with_name(f"{out.name}-{number}")
+            train(bar, task, dataset, recipe, fitted, before)
+            before = fitted
             if until == "fitted":
-                return None
+                return
             first = FIRST_SEED + number * recipe.agents
             agents = {
-                f"inside-{seed}": learn_inside(task, recipe, before, seed)
+                f"inside-{seed}": learn_inside(task, recipe, fitted, seed)
                 for seed in range(first, first + recipe.agents)
             }
             advance = bar("recording agents from inside", recipe.pass_steps)
             record(advance, task, recipe.pass_steps, dataset, policies=agents)
         train(bar, task, dataset, recipe, out, before)
-    return out
+    print(f"wrote {out}; copy {shippable(out)} to {registry.shipped_weights(task)}")
 
 
 def record(

@@ -129,24 +129,6 @@ def test_weights_are_made_in_stages_and_small_enough(benchmark, tmp_path, monkey
         weights.main("InvertedPendulum")
 
 
-def test_weights_are_trained_further_on_other_data(benchmark, tmp_path, monkeypatch, capsys):
-    weights = benchmark("weights")
-    training = TrainingConfig(updates=2, members=1)
-    options = {"hidden": (64, 64)}
-    afterwards = weights.Recipe(
-        0, 700, passes=1, pass_steps=200, onward=training, agents=1, inside_steps=2048
-    )
-    recipe = weights.Recipe(0, 600, training=training, options=options, afterwards=afterwards)
-    monkeypatch.setitem(weights.RECIPES, "InvertedPendulum", recipe)
-    monkeypatch.chdir(tmp_path)
-    weights.main("InvertedPendulum")
-    first, second = (tmp_path / "runs" / f"invertedpendulum{end}" for end in ("", "-afterwards"))
-    assert "copy runs/invertedpendulum-afterwards/" in capsys.readouterr().out
-    assert (first / "inside-100").is_dir()
-    card = read_card(second)
-    assert card.start == read_card(first).sha256
-    assert card.data.actors.keys() == {"random", "agent:inside-100"}
-
 
 def test_rounds_say_what_they_gave(benchmark, tmp_path, monkeypatch, capsys):
     rounds = benchmark("rounds")
