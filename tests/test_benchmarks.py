@@ -129,7 +129,6 @@ def test_weights_are_made_in_stages_and_small_enough(benchmark, tmp_path, monkey
         weights.main("InvertedPendulum")
 
 
-
 def test_rounds_say_what_they_gave(benchmark, tmp_path, monkeypatch, capsys):
     rounds = benchmark("rounds")
     small = RoundsConfig(count=1, steps_per_round=1200, updates_per_round=20, agent_steps=4096)
