@@ -36,17 +36,15 @@ from ablation_variants import BASE, EXPONENT, VARIANTS, changes, config_of
 from cells import Cell, Figures, run_all
 from rich.console import Console
 from tables import lay_out
-from torch import Tensor
 
 from learned_envs import registry
 from learned_envs.collect.touching import seen_geometry
 from learned_envs.data.recording import Recording
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.dynamics import Ensemble
-from learned_envs.evaluation.evaluation import offset, spread
 from learned_envs.fit import Dataset
 from learned_envs.fit.model import make_family
-from learned_envs.fit.training import NORMALISED_STEPS, SAVE_SECONDS, Training
+from learned_envs.fit.training import SAVE_SECONDS, Training
 from learned_envs.stepping import BatchStep
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.workers import usable_cores
@@ -128,8 +126,9 @@ class Trained(Cell):
         dynamics = Ensemble(make_family(config), spec, config.training.members)
         settings = replace(config.training, updates=updates)
         training = Training(dynamics, data, checked, settings, self.folder, card, True)
-        exponent = changes(self.variant).get(EXPONENT, 0.5)
-        training.loss.unit *= (change_of(data, dynamics) / training.loss.unit) ** (2 * exponent - 1)
+        if (exponent := changes(self.variant).get(EXPONENT)) is not None:
+            unit, change = training.loss.unit, training.loss.change.clamp_min(1e-8)
+            unit *= (change / unit) ** (2 * exponent - 1)
         saved = time.monotonic()
         while not training.finished:
             training.advance()
@@ -214,13 +213,6 @@ class Timed(Cell):
     def line(self, figures: Figures) -> str:
         """Say how long a step takes."""
         return f"{self.variant}: {figures['microseconds']:.2g} microseconds a step"
-
-
-def change_of(data: Trajectories, dynamics: Ensemble) -> Tensor:
-    """Return the spread of each dimension's change over a step, (2 nv)."""
-    window = data.window(data.draw((NORMALISED_STEPS,), 1, torch.Generator().manual_seed(0)), 1)
-    change = offset(dynamics.kinematics, window.start, window.after(1))
-    return spread(dynamics.kinematics, change).clamp_min(1e-8)
 
 
 def without_the_last(recording: Recording) -> tuple[Recording, Recording]:

@@ -19,7 +19,7 @@ from fuzz_work import EQUAL, FAULT, WORKS, Kind, Verdict, judged
 
 from learned_envs.card import read_card
 from learned_envs.data.dataset import Dataset
-from learned_envs.data.manifest import MANIFEST
+from learned_envs.data.folder import MANIFEST
 from learned_envs.data.recording import Array, Episode, Recording
 from learned_envs.data.source import open_dataset
 

@@ -25,10 +25,11 @@ import msgspec
 
 from learned_envs import argument, files
 from learned_envs.data.check import check, check_episode
-from learned_envs.data.lock import LOCK, writing
-from learned_envs.data.manifest import MANIFEST, PARTS, Manifest, Shard, plain_origin
+from learned_envs.data.folder import MANIFEST, is_ours, shard_name
+from learned_envs.data.lock import writing
+from learned_envs.data.manifest import Manifest, Shard, plain_origin
 from learned_envs.data.recording import Episode, Recording
-from learned_envs.data.shard import SHARD, SUFFIX, read_shard, see_shard, share_shard, write_shard
+from learned_envs.data.shard import read_shard, see_shard, share_shard, write_shard
 from learned_envs.data.source import MakeSpec, expect
 from learned_envs.entry_point import load
 from learned_envs.errors import DatasetError, OutputError
@@ -67,7 +68,7 @@ class Dataset:
         manifest = Manifest(task=task, spec=spec, shards=())
         try:
             path.mkdir(parents=True, exist_ok=True)
-            occupied = any(not _is_ours(entry) for entry in path.iterdir())
+            occupied = any(not is_ours(entry.name) for entry in path.iterdir())
         except OSError as error:
             raise OutputError(
                 f"Cannot make a dataset at {path}: {error}. Give another path."
@@ -177,7 +178,7 @@ class Dataset:
         check(recording, self.spec, where)
         if any(episode.system is not None for episode in episodes):
             load(CHECKED)(recording, self.spec, self.task, where, same=True)
-        self._extend(lambda n: [write_shard(self._file(n), recording, plain)])
+        self._extend(lambda n: [write_shard(self.path / shard_name(n), recording, plain)])
 
     def take(
         self, other: Dataset, origin: Mapping[str, Any] | None = None, *, once: bool = False
@@ -203,15 +204,12 @@ class Dataset:
 
         def share(number: int) -> list[Shard]:
             return [
-                share_shard(other.path, shard, self._file(place), plain)
+                share_shard(other.path, shard, self.path / shard_name(place), plain)
                 for place, shard in enumerate(other.shards, start=number)
             ]
 
         with files.writing(self.path):
             self._extend(share, plain if once else None)
-
-    def _file(self, number: int) -> Path:
-        return self.path / f"{SHARD}{number:05d}{SUFFIX}"
 
     def _extend(
         self, make: Callable[[int], list[Shard]], unless: Mapping[str, Any] | None = None
@@ -287,13 +285,6 @@ def recognises(path: Path) -> bool:
 def open_source(path: Path, task: str | None, spec: MakeSpec | None) -> Dataset:
     """Open a dataset; see [`open_dataset`][learned_envs.data.source.open_dataset]."""
     return Dataset.open(path, task)
-
-
-def _is_ours(entry: Path) -> bool:
-    """Whether it is a shard or the manifest, whole or half written, a lock, or what parts left."""
-    name = entry.name.removesuffix(UNFINISHED)
-    shard = name.startswith(SHARD) and name.endswith(SUFFIX)
-    return name in (MANIFEST, LOCK) or shard or name.startswith(PARTS)
 
 
 def _is_file(path: Path) -> bool:

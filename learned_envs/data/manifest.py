@@ -15,15 +15,12 @@ import msgspec
 from msgspec import Meta
 
 from learned_envs import argument
+from learned_envs.data.folder import MANIFEST, shard_number
 from learned_envs.errors import DatasetError, ParameterError
 from learned_envs.files import write_whole
 from learned_envs.schema import Migration, Plain, format_of, migrated
 from learned_envs.systems.consistency import check_spec
 from learned_envs.systems.spec import SystemSpec
-
-MANIFEST = "manifest.json"
-PARTS = "parts-"
-"""What the names of folders begin with that hold what is not in the manifest yet."""
 
 FORMAT = 2
 """Version of the manifest's layout; a newer one is refused."""
@@ -62,7 +59,7 @@ class Shard(msgspec.Struct, frozen=True):
     @property
     def number(self) -> int:
         """The number in its name."""
-        return int(self.name.removeprefix("shard-").removesuffix(".safetensors"))
+        return shard_number(self.name)
 
 
 class Manifest(msgspec.Struct, kw_only=True, frozen=True):

@@ -13,8 +13,8 @@ from tempfile import mkdtemp
 
 from learned_envs import files
 from learned_envs.data.dataset import Dataset
+from learned_envs.data.folder import PARTS
 from learned_envs.data.lock import writing
-from learned_envs.data.manifest import PARTS
 from learned_envs.data.recording import Episode
 from learned_envs.errors import OutputError
 from learned_envs.systems.spec import SystemSpec
@@ -58,7 +58,7 @@ class Parts:
         """Take an episode; `Dataset.append` says what is refused."""
         self._waiting.append(episode)
         self.steps += len(episode.rewards)
-        if sum(len(waiting.rewards) for waiting in self._waiting) >= PART_STEPS:
+        if self.steps - self.dataset.steps >= PART_STEPS:
             self.write()
 
     def write(self) -> None:

@@ -21,8 +21,6 @@ from learned_envs.errors import DatasetError
 from learned_envs.files import write_whole
 from learned_envs.systems.spec import SystemSpec
 
-SHARD = "shard-"
-SUFFIX = ".safetensors"
 SOURCE = "source"
 """Which of the manifest's actors took an episode."""
 EPISODES = {

@@ -33,6 +33,7 @@ class RolloutLoss:
         dynamics: the ensemble.
         first_step: weight of the first step's squared error.
         unit: (2 nv) of each dimension's error.
+        change: (2 nv) the spread of each dimension's change over a step.
     """
 
     @torch.no_grad()
@@ -58,7 +59,7 @@ class RolloutLoss:
         """
         self.dynamics, self.first_step = dynamics, first_step
         kinematics = dynamics.kinematics
-        change = spread(kinematics, offset(kinematics, before, after))
+        self.change = change = spread(kinematics, offset(kinematics, before, after))
         unit = (change * spread(kinematics, offset(kinematics, still(before), before))).sqrt()
         # A cyclic coordinate is counted from the window's start: it changes, and has no spread.
         self.unit = torch.where(unit > 1e-8, unit, change).clamp_min(1e-8)

@@ -7,7 +7,8 @@ from contextlib import suppress
 import msgspec
 import numpy as np
 
-from learned_envs.data.manifest import MANIFEST, Manifest, checksum
+from learned_envs.data.folder import MANIFEST
+from learned_envs.data.manifest import Manifest, checksum
 from learned_envs.data.recording import ROWS, Episode
 
 

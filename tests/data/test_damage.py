@@ -10,7 +10,7 @@ from episodes import assert_equal, edit_manifest, make_episode
 from safetensors.numpy import load_file, save
 
 from learned_envs.data.dataset import Dataset
-from learned_envs.data.manifest import MANIFEST
+from learned_envs.data.folder import MANIFEST
 from learned_envs.data.source import open_dataset
 from learned_envs.errors import DatasetError
 from learned_envs.systems.reference import spec_of

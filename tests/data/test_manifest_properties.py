@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from learned_envs.card import read_card
-from learned_envs.data.manifest import MANIFEST, Manifest, Shard, checksum
+from learned_envs.data.folder import MANIFEST
+from learned_envs.data.manifest import Manifest, Shard, checksum
 from learned_envs.errors import DatasetError
 
 leaves = (

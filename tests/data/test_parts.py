@@ -9,7 +9,7 @@ from episodes import make_episode
 
 from learned_envs.data import parts
 from learned_envs.data.dataset import Dataset
-from learned_envs.data.manifest import PARTS
+from learned_envs.data.folder import PARTS
 from learned_envs.data.parts import Parts, folder_of_parts
 from learned_envs.errors import DatasetError
 
