@@ -24,6 +24,7 @@ from learned_envs.files import check_header
 from learned_envs.rules.fitting import check_rules
 from learned_envs.schema import (
     Migration,
+    Name,
     Plain,
     Word,
     checksum,
@@ -108,7 +109,7 @@ class Card(Entries, kw_only=True, frozen=True):
     """
 
     plain: Plain
-    task: Word
+    task: Name
     format: int
     family: Word
     config: dict[str, Any]

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from learned_envs.figures import Checked, Data, Fidelity, Returns, RolloutErrors
 from learned_envs.rules.rules import Rules
-from learned_envs.schema import NotNegative, Plain, Word
+from learned_envs.schema import Name, NotNegative, Plain, Word
 from learned_envs.systems.equipment import Equipment
 
 
@@ -60,7 +60,7 @@ class Entries(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
         notes: what is known to be missing from the model, a sentence or two each.
     """
 
-    task: Word | UnsetType = UNSET
+    task: Name | UnsetType = UNSET
     seed: Annotated[int, Meta(ge=0)] | None = None
     start: str | UnsetType | None = UNSET
     real_steps: Annotated[int, Meta(ge=0)] | None = None

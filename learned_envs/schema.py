@@ -33,6 +33,9 @@ LARGEST = 1e30
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 """The name of something."""
 
+Name = Annotated[str, Meta(min_length=1, max_length=1000)]
+"""The name of a task, which may hold paths of files."""
+
 Count = Annotated[int, Meta(ge=1, le=10**12)]
 """How many there are, and at least one."""
 

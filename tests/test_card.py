@@ -230,6 +230,14 @@ def test_the_header_s_json_is_sorted_and_says_its_checksum(path):
     assert len(card["checksum"]) == 64
 
 
+def test_a_task_s_name_may_hold_a_long_path(path):
+    # Which the file system takes, and a fit would fail on after its training.
+    task = f"/{'folder/' * 60}robot.xml"
+    dynamics, _ = load_checkpoint(path)
+    save_checkpoint(path, dynamics, {"task": task})
+    assert read_card(path).task == task
+
+
 def test_free_bodies_of_earlier_versions_are_refused_with_what_to_do(tmp_path):
     path, family = tmp_path / "model.safetensors", SecondOrder(hidden=(8,))
     with closing(gym.make("Ant-v5")) as env:

@@ -82,8 +82,11 @@ def _source(module: ModuleType | None, kind: Any) -> bytes:
 
 
 def _own_folder(module: ModuleType) -> Path | None:
-    """Return where the modules lie that belong to a module; None if it is installed."""
-    top = sys.modules.get(module.__name__.partition(".")[0], module)
+    """Return where the modules lie that belong to a module; None if it is installed, or ours."""
+    package = module.__name__.partition(".")[0]
+    if package == __name__.partition(".")[0]:
+        return None
+    top = sys.modules.get(package, module)
     file = getattr(top, "__file__", None)
     if file is None:
         return None

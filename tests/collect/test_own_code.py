@@ -7,7 +7,7 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
-from learned_envs.collect.own_code import code_of
+from learned_envs.collect.own_code import code_of, sources_of
 
 MJCF = """
 <mujoco>
@@ -101,3 +101,11 @@ def test_an_argument_changes_what_is_made(folder: Path) -> None:
 
 def test_a_registered_tasks_environment_is_no_part_of_it() -> None:
     assert code_of("Hopper") == {}
+
+
+def test_this_package_s_own_modules_are_none_of_the_user_s(folder: Path) -> None:
+    # However it is installed: what it imports by and by would look like a change.
+    modules = [
+        name for name in sources_of(str(folder / "own_slider.xml")) if "learned_envs" in name
+    ]
+    assert modules == ["the module learned_envs.systems.bare"]
