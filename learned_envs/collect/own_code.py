@@ -23,8 +23,11 @@ from learned_envs.systems.locate import locate
 from learned_envs.systems.reference import make_reference
 from learned_envs.task_entry import TRACED
 
-INSTALLED = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib"))
-"""Where packages of others lie."""
+INSTALLED = (
+    *(Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")),
+    Path(__file__).resolve().parents[1],
+)
+"""Where packages of others lie, and this one, which may be installed to be edited."""
 
 
 def code_of(task: str) -> dict[str, str]:
@@ -82,11 +85,8 @@ def _source(module: ModuleType | None, kind: Any) -> bytes:
 
 
 def _own_folder(module: ModuleType) -> Path | None:
-    """Return where the modules lie that belong to a module; None if it is installed, or ours."""
-    package = module.__name__.partition(".")[0]
-    if package == __name__.partition(".")[0]:
-        return None
-    top = sys.modules.get(package, module)
+    """Return where the modules lie that belong to a module; None if it is installed."""
+    top = sys.modules.get(module.__name__.partition(".")[0], module)
     file = getattr(top, "__file__", None)
     if file is None:
         return None

@@ -18,7 +18,7 @@ from learned_envs import argument
 from learned_envs.data.folder import MANIFEST, shard_number
 from learned_envs.errors import DatasetError, ParameterError
 from learned_envs.files import write_whole
-from learned_envs.schema import Migration, Plain, format_of, migrated
+from learned_envs.schema import Migration, Name, Plain, format_of, migrated
 from learned_envs.systems.consistency import check_spec
 from learned_envs.systems.spec import SystemSpec
 
@@ -31,7 +31,7 @@ MIGRATIONS: Mapping[int, Migration] = {1: lambda plain: plain}
 LARGEST_FILE = 2**28
 """Bytes. A manifest names a shard of 10,000 steps in some 600 of them."""
 
-Name = Annotated[str, Meta(max_length=1000)]
+Actor = Annotated[str, Meta(max_length=1000)]
 Count = Annotated[int, Meta(ge=1, le=2**50)]
 
 
@@ -53,7 +53,7 @@ class Shard(msgspec.Struct, frozen=True):
     sha256: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
     episodes: Count
     steps: Count
-    sources: dict[Name, Count]
+    sources: dict[Actor, Count]
     origin: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
@@ -73,7 +73,7 @@ class Manifest(msgspec.Struct, kw_only=True, frozen=True):
     """
 
     format: int = FORMAT
-    task: Annotated[str, Meta(min_length=1, max_length=1000)]
+    task: Name
     spec: SystemSpec
     shards: tuple[Shard, ...]
 
