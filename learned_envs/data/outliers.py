@@ -122,8 +122,10 @@ def find_outliers(
     fastest = spec.dt * np.maximum(np.abs(v[starts]), np.abs(v[starts + 1]))
     # A state at the end of an episode has one step that leads to it or from it, others have two.
     denied = np.ones(v.shape, dtype=bool)
+    struck = _beside(np.abs(v[starts + 1] - v[starts]), spec)
     for rows in (starts, starts + 1):
         denied[rows] &= np.abs(moved - told) > UNEXPLAINED * spec.dt * np.abs(v[rows])
+        denied[rows] &= np.abs(v[rows]) > struck
     found = [_ruling(f"qvel[{i}]", v[:, i], denied[:, i]) for i in range(spec.nv)]
     for name, array in {"observations": recording.observations, **recording.columns}.items():
         every = range(array.shape[1])
@@ -135,7 +137,9 @@ def find_outliers(
         furthest = np.maximum(distance[starts], distance[starts + 1])
         # A contact within a step changes the velocity, but no position moves faster than that.
         jumps = np.abs(moved[:, index]) - 2 * fastest[:, index] > UNEXPLAINED * furthest
-        # All that is recorded before or after a jump is in doubt.
+        # Where a body comes to rest, a contact moves it by more than it is away from there.
+        jumps &= furthest > FAR * _core(q[:, place]).std()
+        # All that is recorded before or after a jump to or from afar is in doubt.
         doubted = np.bincount(episode[starts], weights=jumps)[episode] > 0
         found.append(_ruling(f"qpos[{place}]", q[:, place], doubted))
     return [outlier for outlier in found if outlier is not None]
@@ -150,10 +154,9 @@ def _ruling(name: str, values: Array, wrong: Array | None = None) -> Outlier | N
         wrong: (n) bool, which of them the motion does not confirm; None if it says nothing.
     """
     values = np.ascontiguousarray(values)
-    kept = len(values) - max(1, int(TAIL * len(values)))
-    if kept < LEAST_CORE:
+    core = _core(values)
+    if len(core) < LEAST_CORE:
         return None
-    core = values[np.argpartition(np.abs(values - np.median(values)), kept)[:kept]]
     mean, spread = float(core.mean()), float(core.std())
     distance = np.abs(values - mean)
     if wrong is None:
@@ -168,12 +171,33 @@ def _ruling(name: str, values: Array, wrong: Array | None = None) -> Outlier | N
     return Outlier(name, why, row, float(values[row]), int(far.sum()), mean, spread, share)
 
 
+def _core(values: Array) -> Array:
+    """Return a column without its outer values."""
+    kept = len(values) - max(1, int(TAIL * len(values)))
+    core: Array = values[np.argpartition(np.abs(values - np.median(values)), kept)[:kept]]
+    return core
+
+
 def _lines(spec: SystemSpec) -> list[tuple[int, int]]:
     """Return the index in q and in v of each coordinate whose velocity is its rate of change."""
     pairs = []
     for joint in spec.joints:
         pairs += [(joint.q + i, joint.v + i) for i in range(3 if joint.kind == "free" else 1)]
     return pairs
+
+
+def _beside(change: Array, spec: SystemSpec) -> Array:
+    """Return the most that a free body's velocity changes along its other two axes, (n, nv).
+
+    What strikes a body changes its velocity along all of them. For other joints it is zero.
+    """
+    beside = np.zeros_like(change)
+    for joint in spec.joints:
+        if joint.kind == "free":
+            for part in (slice(joint.v, joint.v + 3), slice(joint.v + 3, joint.v + 6)):
+                axes = [np.delete(change[:, part], axis, 1).max(1) for axis in range(3)]
+                beside[:, part] = np.stack(axes, 1)
+    return beside
 
 
 def _displacement(start: Array, end: Array, spec: SystemSpec) -> Array:
