@@ -18,6 +18,7 @@ from tyro.conf import subcommand
 from learned_envs.commands import Collect, Demo, Evaluate, ExportMinari, Info, List
 from learned_envs.errors import LearnedEnvsError, ParameterError, RebuiltDataWarning
 from learned_envs.fit_command import Fit
+from learned_envs.logs_command import Logs
 from learned_envs.schema import check
 
 Command = (
@@ -27,6 +28,7 @@ Command = (
     | Annotated[Collect, subcommand("collect")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Info, subcommand("info")]
+    | Annotated[Logs, subcommand("logs")]
     | Annotated[ExportMinari, subcommand("export-minari")]
 )
 
@@ -101,7 +103,7 @@ def _run(argv: Sequence[str]) -> int:
         command = parse(argv)
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show, warnings.showwarning)
-            command.run()
+            return command.run() or 0
     except LearnedEnvsError as error:
         _complain(str(error))
         return 1
@@ -115,7 +117,6 @@ def _run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         _complain(f"Interrupted. {getattr(command, 'interrupted', '')}")
         return 130
-    return 0
 
 
 def _complain(text: str) -> None:

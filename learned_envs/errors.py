@@ -124,6 +124,10 @@ class DatasetError(LearnedEnvsError, OSError):
     """A dataset that is missing, broken, empty or of another environment."""
 
 
+class LogError(LearnedEnvsError, ValueError):
+    """Recordings of a robot, or their map, that cannot be read as they should be."""
+
+
 class OutputError(LearnedEnvsError, OSError):
     """A file or folder that exists already or cannot be written."""
 

@@ -57,6 +57,14 @@ class Fit:
     """What the environment is made with, such as xml_file=longer.xml frame_skip=4."""
     option: Keywords = ()
     """Options of the family, such as hidden=128,128 or substeps=2."""
+    map: Annotated[Path | None, arg(metavar="MAP.toml")] = None
+    """What columns mean, if TASK is a folder of a robot's recordings; see `logs check`."""
+    model: Annotated[Path | None, arg(metavar="MJCF|URDF")] = None
+    """The MJCF or URDF of that robot, if there is one."""
+    rules: Annotated[Path | None, arg(metavar="RULES.py")] = None
+    """Python functions of what it sees and is paid, and of what ends an episode."""
+    simulated: Annotated[int, Meta(ge=0, le=10**9)] = 200_000
+    """Steps of the identified MJCF that a fit to recordings learns from at first; 0 for none."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     improvement: RoundsConfig = field(default_factory=RoundsConfig)
     typed: Annotated[frozenset[str], Suppress] = frozenset()
@@ -64,10 +72,14 @@ class Fit:
 
     def run(self) -> None:
         """Fit and print the report."""
+        if self.map is not None:
+            self._to_recordings(self.map)
+        else:
+            self._fit()
+
+    def _fit(self) -> None:
         task = self.name
         config: FitConfig | None = self._settings(task)
-        from learned_envs.card import read_card
-        from learned_envs.evaluation.report import Report
         from learned_envs.fit.run import fit
         from learned_envs.fit.settings import expect_same, stored_settings
         from learned_envs.sb3 import learn_outside
@@ -87,25 +99,54 @@ class Fit:
                 device=self.device,
                 observer=fit_observer(bar),
             )
-        card = read_card(self.folder)
+        self._told(self.folder)
+
+    def _told(self, folder: Path) -> None:
+        """Print what a fit left in its folder, and how it is used."""
+        from learned_envs.card import read_card
+        from learned_envs.evaluation.report import Report
+
+        card = read_card(folder)
         if card.held_out:
             show_report(Report.of(card.held_out))
         for note in (*(card.notes or ()), *(card.rules.notes if card.rules else ())):
             print(f"note: {note}")
-        print(f"wrote {self.folder}")
-        own = task not in registry.TASKS
+        print(f"wrote {folder}")
+        own = card.task not in registry.TASKS
         hosted = ', rules="hosted"' if card.reference and card.rules is None else ""
-        id = registry.ANY if own else registry.env_id(task)
-        print(f'gym.make("{id}", checkpoint="{self.folder}"{hosted})')
+        id = registry.ANY if own else registry.env_id(card.task)
+        print(f'gym.make("{id}", checkpoint="{folder}"{hosted})')
 
-    def _settings(self, task: str) -> FitConfig:
-        """Return the settings of a new fit."""
+    def _to_recordings(self, map_file: Path) -> None:
+        """Fit to a robot's recordings, and say how good each channel is."""
+        from learned_envs.logs.fitting import Recorded, fit_recordings
+        from learned_envs.logs.map import LogMap
+        from learned_envs.logs_command import recordings_observer, show_channels
+
+        log_map = LogMap.read(map_file)
+        folder = self.out or Path("runs") / log_map.name.lower()
+        recorded = Recorded(Path(self.task), log_map, self.model, self.rules, self.simulated)
+        with bars() as bar:
+            _, unseen = fit_recordings(
+                recorded,
+                folder,
+                self._settings(None),
+                choose=not {"family", "option"} & self.typed,
+                device=self.device,
+                observer=recordings_observer(bar),
+            )
+        self._told(folder)
+        show_channels(folder, unseen, self.model)
+
+    def _settings(self, task: str | None) -> FitConfig:
+        """Return the settings of a new fit; recordings have no task yet."""
+        records = not self.data and not self.improvement.count
         return FitConfig(
             family=self.family,
             options=dict(read_option(text) for texts in self.option for text in texts),
             data=None if self.data is None else str(self.data),
             steps=self.steps,
-            learners=0 if self.data or self.improvement.count else learners_of(task, self.learners),
+            learners=learners_of(task, self.learners) if task and records else 0,
             start=None if self.start == "none" else self.start,
             training=self.training,
             rounds=self.improvement,

@@ -34,6 +34,7 @@ class TaskEntry:
         kwargs: keyword arguments that `gym.make` makes it with.
         spec: "module:callable", which returns the `SystemSpec` of an entry.
         driven: whether the system has actuators, so that an agent can learn to use them.
+        measured: whether its data was measured on a robot, so that MuJoCo need not confirm it.
     """
 
     name: str
@@ -42,3 +43,4 @@ class TaskEntry:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     spec: str = DESCRIBED
     driven: bool = True
+    measured: bool = False

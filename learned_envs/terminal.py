@@ -92,7 +92,7 @@ def bars() -> Iterator[Callable[[str, int], Advance]]:
             progress.stop()
 
 
-def fit_observer(bar: Callable[[str, int], Advance]) -> Observer:
+def fit_observer(bar: Callable[[str, int], Advance], training: str = "training") -> Observer:
     """Return the observer that draws a fit: a bar for each stage, and a line for each round."""
     from learned_envs.fit.observer import Observer
 
@@ -110,7 +110,7 @@ def fit_observer(bar: Callable[[str, int], Advance]) -> Observer:
         score = "" if progress.score is None else f" held-out {progress.score:.2f}"
         note = f"{progress.update:,}/{plan.updates:,} loss {progress.loss:.2g}{score}"
         done, total = plan.predictions(progress.update), plan.predictions(plan.updates)
-        advance("training", done, total, note)
+        advance(training, done, total, note)
 
     def learned(done: int, total: int) -> None:
         advance("agent inside", done, total, f"{done:,} of {total:,} steps")

@@ -47,7 +47,8 @@ def sources_of(task: str) -> dict[str, str]:
     """Return digests of a traced task's arguments and modules; nothing is made for that.
 
     The modules are those of its class and the classes that this one extends. If they are no
-    installed package's, those that lie beside them and that they import belong to them.
+    installed package's, those that lie beside them and that they import belong to them. Arguments
+    that name files stand for what is in these.
     """
     entry = task_entry(task)
     if entry.entry_point != TRACED:
@@ -57,6 +58,9 @@ def sources_of(task: str) -> dict[str, str]:
     kind = load(made) if isinstance(made, str) else made
     arguments = (sorted(spec.kwargs.items(), key=str), sorted(entry.kwargs.items()))
     found = {"its arguments": _digest(repr(arguments).encode())}
+    for name, value in entry.kwargs.items():
+        if isinstance(value, str) and Path(value).is_file():
+            found[f"the file of {name}"] = _digest(Path(value).read_bytes())
     classes = getattr(kind, "__mro__", (kind, object))[:-1]
     waiting = [base.__module__ for base in classes]
     while waiting:

@@ -225,9 +225,7 @@ class Recording:
                 f"Got {len(self)} episode; a split into training and held-out episodes takes at "
                 "least 2. Record more."
             )
-        drawn = np.random.default_rng(seed).random(len(self))
-        held = drawn < fraction
-        held[drawn.argmin()], held[drawn.argmax()] = True, False
+        held = held_out(len(self), fraction, seed)
         return self.select(np.flatnonzero(~held)), self.select(np.flatnonzero(held))
 
     def draw(self, count: int, random: np.random.Generator) -> tuple[Array, Array]:
@@ -238,6 +236,14 @@ class Recording:
     def windows(self, length: int) -> Array:
         """Return every row from which `length` steps stay within one episode, int64."""
         return spans(self.offsets, np.maximum(self.lengths - length + 1, 0))
+
+
+def held_out(episodes: int, fraction: float, seed: int) -> Array:
+    """Return which of two or more episodes `Recording.split` holds out, (episodes,) bool."""
+    drawn = np.random.default_rng(seed).random(episodes)
+    held: Array = drawn < fraction
+    held[drawn.argmin()], held[drawn.argmax()] = True, False
+    return held
 
 
 def _joined(columns: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

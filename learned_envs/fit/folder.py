@@ -27,3 +27,7 @@ AGENT_FOLDER = "agent"
 def round_folder(number: int) -> str:
     """Return what the folder of a round is called; rounds are counted from 1."""
     return f"round-{number:02d}"
+
+
+LOGS_FOLDER = "logs"
+"""What a fit to a robot's recordings made of them, before it began."""

@@ -21,7 +21,7 @@ from learned_envs.evaluation.evaluation import evaluate
 from learned_envs.evaluation.report import Report
 from learned_envs.files import UNFINISHED, write_whole
 from learned_envs.fit.config import FitConfig, FitFile, RoundsConfig
-from learned_envs.fit.folder import CONFIG_FILE, DATA_FOLDER
+from learned_envs.fit.folder import CONFIG_FILE, DATA_FOLDER, LOGS_FOLDER
 from learned_envs.fit.model import check_model, fit_model, make_family
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.rounds import Improve, Rounds
@@ -220,7 +220,9 @@ def _make_folder(task: str, out: Path, config: FitConfig) -> None:
     """Make the fit's folder, and leave there what resuming needs to know."""
     try:
         # What a kill left half-written before there was anything to resume does not count.
-        there = [e for e in out.iterdir() if e.suffix != UNFINISHED] if out.is_dir() else []
+        # What recordings were made into lies there before.
+        entries = [*out.iterdir()] if out.is_dir() else []
+        there = [e for e in entries if e.suffix != UNFINISHED and e.name != LOGS_FOLDER]
         if there or (out.exists() and not out.is_dir()):
             raise OutputError(
                 f"{out} exists already. Choose another --out, or go on with the fit in it by "

@@ -1,0 +1,1 @@
+"""Recordings of a robot as its owner keeps them: read, looked at, and turned into states."""

@@ -1,0 +1,1 @@
+"""The formats that recordings are read from, one file each."""
