@@ -37,6 +37,7 @@ from rich.table import Table
 from learned_envs import Simulation, registry
 from learned_envs.card import read_card
 from learned_envs.collect.asking import ask
+from learned_envs.collect.exploration import AT_REST, RESTING_STEPS
 from learned_envs.collect.recorder import Recorder
 from learned_envs.data.recording import Array, Episode
 from learned_envs.evaluation.twin import NOISE
@@ -192,9 +193,14 @@ def fitted(options: Options, task: str) -> str:
             q, v = starts(options, asked.spec, real, 1, rng)
             env.reset(seed=int(rng.integers(2**31)))
             env.set_state(q[0], v[0])
+            still = 0
             for _ in range(min(left, options.steps)):
                 env.step(np.zeros(env.action_space.shape or (), dtype=np.float32))
                 left -= 1
+                # What lies still for long would set the scale that its fall is seen by.
+                still = still + 1 if np.abs(real.data.qvel).max() < AT_REST else 0
+                if still == RESTING_STEPS:
+                    break
             env.cut()
     dataset.append(recorded)
     if asked.spec.nu:

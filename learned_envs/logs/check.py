@@ -92,14 +92,14 @@ def check(recordings: Path, log_map: LogMap, model: Path | None = None) -> Check
     delay = find_delay([rows_of(stretch, log_map) for stretch in sample])
     if log_map.actions:
         states.delay = log_map.delay or (0 if delay is None else delay.steps)
-    joints = excitation(sample, states)
+    joints, idle = excitation(sample, states)
     findings = [
         *_timing(cuts, states.dt, jitter, channels),
         *channels.findings(),
         *motion_findings(sample, log_map, states.smoothing),
         *_delayed(log_map, delay, states.dt),
         *_noise(states.smoothing.chosen, channels.known),
-        *excitation_findings(joints),
+        *excitation_findings(joints, idle),
     ]
     return Checked(
         worst_first(findings),

@@ -20,6 +20,9 @@ POWER = 0.95
 TOLD = 3.0
 """Standard errors that a coefficient has at least, if it can be told from zero."""
 
+SLOW, IDLE = 0.05, 0.5
+"""Of its usual speed: slower joints rest; and the share of rows in which all do that is named."""
+
 BINS = 20
 """Of a position's range, to see which were visited."""
 
@@ -45,8 +48,8 @@ class Excitation:
     friction: tuple[float, float]
 
 
-def excitation(found: Sequence[Stretch], states: States) -> list[Excitation]:
-    """Look at each joint.
+def excitation(found: Sequence[Stretch], states: States) -> tuple[list[Excitation], float]:
+    """Look at each joint, and say in which share of the rows nothing moves.
 
     Args:
         found: stretches.
@@ -54,7 +57,7 @@ def excitation(found: Sequence[Stretch], states: States) -> list[Excitation]:
     """
     episodes = [e for e in states.episodes(found) if len(e.actions) > 2]
     if not episodes:
-        return []
+        return [], 0.0
     q = np.concatenate([e.qpos[:-1] for e in episodes])
     v = np.concatenate([e.qvel[:-1] for e in episodes])
     after = np.concatenate([e.qvel[1:] for e in episodes])
@@ -64,6 +67,7 @@ def excitation(found: Sequence[Stretch], states: States) -> list[Excitation]:
     acted = np.concatenate(
         [e.actions if p is None else p[:-1, :nu] for e, p in zip(episodes, pending, strict=True)]
     )
+    rests = np.abs(v) <= SLOW * np.sqrt(np.square(v).mean(0))
     names = [joint.name for joint in states.log_map.joints]
     first_q, first_v = (7, 6) if _has_base(states.log_map) else (0, 0)
     result = []
@@ -84,11 +88,18 @@ def excitation(found: Sequence[Stretch], states: States) -> list[Excitation]:
                 friction,
             )
         )
-    return result
+    return result, float(rests.all(1).mean())
 
 
-def excitation_findings(found: Sequence[Excitation]) -> Iterator[Finding]:
+def excitation_findings(found: Sequence[Excitation], idle: float) -> Iterator[Finding]:
     """Say what the recordings cannot tell."""
+    if idle > IDLE:
+        yield Finding(
+            "warning",
+            "",
+            f"nothing moves in {idle:.0%} of the rows, so that most of a fit goes into rest",
+            "leave idle times out: a pause between rows ends an episode",
+        )
     for each in found:
         value, error = each.damping
         if abs(value) < TOLD * error:

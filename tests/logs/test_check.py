@@ -76,6 +76,18 @@ def test_what_single_columns_show(folder, arm_map, name, change, level, words):
     assert checked.fit == (level != "error")
 
 
+def test_robots_that_rest_most_of_the_time(arm_logs, arm_map, tmp_path):
+    rng = np.random.default_rng(0)
+    for index, log in enumerate(arm_logs):
+        rows = np.minimum(np.arange(len(log.time)), 60)
+        joints = {n: q[rows] + rng.normal(0, 1e-4, len(q)) for n, q in log.joints.items()}
+        write(tmp_path / f"{index}.csv", {**log.columns, **joints})
+    (rest,) = (
+        each for each in told(check(tmp_path, arm_map), "warning") if "nothing moves" in each
+    )
+    assert 60 < int(rest.split("in ")[1].split("%")[0]) < 80
+
+
 def test_actions_that_explain_nothing(folder, arm_map):
     rng = np.random.default_rng(0)
     path = folder("cmd_elbow", lambda u: rng.normal(size=len(u)))
