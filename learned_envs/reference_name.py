@@ -27,9 +27,6 @@ from learned_envs.errors import ParameterError
 BARE = "learned_envs.systems.bare:BareMujoco-v0"
 """The environment of a file: q and v are seen, and nothing is paid."""
 
-LOGGED = "learned_envs.systems.logged:LoggedRobot-v0"
-"""The environment of a robot that only recordings are known of."""
-
 FILES = (".xml", ".mjcf", ".urdf")
 """How names of MuJoCo's files end."""
 

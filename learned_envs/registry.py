@@ -22,7 +22,7 @@ import gymnasium as gym
 from learned_envs import argument
 from learned_envs.entry_point import entry_point_of, load
 from learned_envs.errors import ParameterError, UnknownNameError
-from learned_envs.reference_name import BARE, LOGGED, ReferenceName
+from learned_envs.reference_name import BARE, ReferenceName
 from learned_envs.task_entry import DESCRIBED, DISCOVERED, TRACED, TaskEntry
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def task_entry(name: str) -> TaskEntry:
         raise UnknownNameError("task", name, TASKS)
     reference, task = own.spec(), str(own)
     # Nothing is paid in the environment of a bare file, so there is nothing to learn.
-    driven, measured = own.reference_id != BARE, own.reference_id == LOGGED
-    entry = TaskEntry(task, TRACED, own.reference_id, own.kwargs, DISCOVERED, driven, measured)
+    driven = own.reference_id != BARE
+    entry = TaskEntry(task, TRACED, own.reference_id, own.kwargs, DISCOVERED, driven)
     steps, threshold = reference.max_episode_steps, reference.reward_threshold
     register_env(env_id(task), {"task": task}, steps, threshold)
     return entry

@@ -9,6 +9,9 @@ from typing import Any
 DESCRIBED = "learned_envs.systems.reference:describe_reference"
 """What makes the spec of most systems: it makes the reference environment and asks it."""
 
+LOGGED = "learned_envs.systems.logged:LoggedRobot-v0"
+"""The environment of a robot that only recordings are known of."""
+
 DISCOVERED = "learned_envs.collect.asking:asked_spec"
 """What makes the spec of the system of an environment that has no entry: it acts in it."""
 
@@ -34,7 +37,6 @@ class TaskEntry:
         kwargs: keyword arguments that `gym.make` makes it with.
         spec: "module:callable", which returns the `SystemSpec` of an entry.
         driven: whether the system has actuators, so that an agent can learn to use them.
-        measured: whether its data was measured on a robot, so that MuJoCo need not confirm it.
     """
 
     name: str
@@ -43,4 +45,8 @@ class TaskEntry:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     spec: str = DESCRIBED
     driven: bool = True
-    measured: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Whether its data was measured on a robot, so that MuJoCo need not confirm it."""
+        return self.reference_id == LOGGED

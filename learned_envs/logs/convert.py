@@ -30,8 +30,9 @@ from learned_envs.logs.states import States
 from learned_envs.logs.stream import Array
 from learned_envs.logs.stretch import Stretch, stretches
 from learned_envs.logs.system import skeleton
-from learned_envs.reference_name import LOGGED, ReferenceName
+from learned_envs.reference_name import ReferenceName
 from learned_envs.systems.reference import describe, make_reference
+from learned_envs.task_entry import LOGGED
 
 STARTS_FILE = "starts.npy"
 """Recorded states that episodes may begin at."""
