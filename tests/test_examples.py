@@ -15,6 +15,7 @@ BUDGETS = {
     "train_sb3.py": "--steps 8192 --episodes 1 --checkpoint WEIGHTS",
     "refit.py": "--steps 1500 --updates 10",
     "plan_with_cem.py": "--task Hopper --steps 2 --horizon 3 --checkpoint WEIGHTS",
+    "from_logs.py": "",
 }
 """Words that keep an example short. What is shipped may change, so WEIGHTS are untrained."""
 
@@ -23,6 +24,7 @@ PRINTED = {
     "train_sb3.py": r"return in the real Hopper-v5",
     "refit.py": r"refitting to 3,000 real steps, of which 1,500 are old",
     "plan_with_cem.py": r"(?s)(return in the real Hopper.*){3}",
+    "from_logs.py": r"after 2 s of random torques the arm is at",
 }
 
 LEFT = {"train_sb3.py": "ppo-hopper.zip", "refit.py": "runs/second/model.safetensors"}
