@@ -74,9 +74,9 @@ def check_recording(
         parameters: of the environment that was recorded, beside the task's own.
         same: whether it was recorded here, by this version of MuJoCo.
     """
-    if registry.task_entry(registry.task_of(task)).measured:
-        return
     try:
+        if registry.task_entry(registry.task_of(task)).measured:
+            return
         subject = reference(task, parameters, spec)
     except (LearnedEnvsError, gym.error.Error, OSError, ImportError, ValueError) as error:
         cause = error.__cause__ or error
