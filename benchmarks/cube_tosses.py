@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import mujoco
 import numpy as np
 import torch
 import tyro
@@ -30,7 +29,7 @@ from learned_envs.cli import main as run_command
 from learned_envs.data.recording import Array
 from learned_envs.fit.folder import LOGS_FOLDER
 from learned_envs.logs.convert import ROBOT_FILE
-from learned_envs.logs.physics import rolled
+from learned_envs.logs.physics import physics_of, rolled
 from learned_envs.state import State
 from learned_envs.systems.spec import SystemSpec
 
@@ -107,8 +106,7 @@ def learned(simulation: Simulation) -> Roll:
 
 
 def physics(file: Path, spec: SystemSpec) -> Roll:
-    model = mujoco.MjModel.from_xml_path(str(file))
-    model.opt.timestep = spec.timestep
+    model = physics_of(file, spec)
 
     def roll(q: Array, v: Array, steps: int) -> Array:
         return np.asarray(rolled(model, spec, q[None], v[None], np.zeros((1, steps, 0)))[0][0])

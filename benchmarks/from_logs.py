@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from log_files import Log, write_csv
 from rich.console import Console
 from rich.table import Table
-from robot_logs import DELAY, STEP, Log, Name, recorded, write_csv
+from robot_logs import DELAY, STEP, Name, recorded
 from tyro.conf import Positional
 
 from learned_envs import Simulation
@@ -28,7 +29,7 @@ from learned_envs.fit import FitConfig, TrainingConfig, fit
 from learned_envs.fit.folder import LOGS_FOLDER
 from learned_envs.logs.fitting import Recorded, fit_recordings
 from learned_envs.logs.map import ActionMap, JointMap, LogMap, ObservedMap, Time
-from learned_envs.logs.states import ACTOR, PENDING, READINGS
+from learned_envs.logs.states import PENDING, READINGS, logged_episode
 
 HORIZONS = (1, 10, 50)
 TESTED = 1000
@@ -126,18 +127,7 @@ def episode(log: Log, log_map: LogMap) -> Episode:
     columns[PENDING] = np.concatenate(pending, 1).astype(np.float32).astype(np.float64)
     actions = u[DELAY : rows - 1].astype(np.float32)
     q, v = q[DELAY:rows], v[DELAY:rows]
-    return Episode(
-        qpos=q,
-        qvel=v,
-        observations=np.concatenate([q, v, *([columns[READINGS]] if log_map.observed else [])], 1),
-        actions=actions,
-        rewards=np.zeros(len(actions)),
-        terminated=False,
-        truncated=True,
-        seed=-1,
-        actor=ACTOR,
-        columns=columns,
-    )
+    return logged_episode(q, v, actions, columns)
 
 
 if __name__ == "__main__":

@@ -15,29 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import tyro
+from from_logs import map_of
 from rich.console import Console
 from rich.table import Table
 from robot_logs import STEP, recorded
-
-MAP = """
-name = "arm"
-[time]
-column = "time"
-[[joints]]
-name = "shoulder"
-position = "q_shoulder"
-[[joints]]
-name = "elbow"
-position = "q_elbow"
-[[actions]]
-column = "cmd_shoulder"
-joint = "shoulder"
-[[actions]]
-column = "cmd_elbow"
-joint = "elbow"
-"""
 
 PARTS = {
     "check": "from learned_envs.logs.check import check; check(Path({file!r}), log_map)",
@@ -63,7 +47,8 @@ class Options:
 
 def main(options: Options) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "map.toml").write_text(MAP)
+    log_map = map_of("arm", recorded("arm", 0, 1))
+    (options.out / "map.json").write_bytes(msgspec.json.encode(log_map))
     table = Table("format", "what", "largest memory, MB", "seconds", title=f"{options.rows:,} rows")
     for name in options.formats:
         file = options.out / f"long.{name}"
@@ -78,8 +63,9 @@ def main(options: Options) -> None:
 
 def measured(code: str, folder: Path) -> tuple[float, float]:
     """Run code in a process of its own; return the bytes it had at most, and seconds."""
-    head = "from pathlib import Path; from learned_envs.logs.map import LogMap; "
-    given = f"log_map = LogMap.read(Path({str(folder / 'map.toml')!r})); "
+    head = "import msgspec; from pathlib import Path; from learned_envs.logs.map import LogMap; "
+    written = f"Path({str(folder / 'map.json')!r}).read_bytes()"
+    given = f"log_map = msgspec.json.decode({written}, type=LogMap); "
     began = time.perf_counter()
     child = os.posix_spawn(sys.executable, [sys.executable, "-c", head + given + code], os.environ)
     _, status, usage = os.wait4(child, 0)

@@ -27,9 +27,10 @@ import torch
 import tyro
 from from_logs import map_of
 from gymnasium.spaces import Box
+from log_files import write_csv
 from rich.console import Console
 from rich.table import Table
-from robot_logs import DELAY, NOISE, STEP, model_of, recorded, write_csv
+from robot_logs import DELAY, NOISE, STEP, model_of, recorded
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env as make_real
 from stable_baselines3.common.evaluation import evaluate_policy

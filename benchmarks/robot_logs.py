@@ -11,20 +11,18 @@ episode. The clean states of the same episodes lie beside, as `clean.npz`, for c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import gymnasium as gym
 import mujoco
 import numpy as np
 import tyro
+from log_files import FORMATS, Array, Log
 from tyro.conf import Positional
 
 from learned_envs.systems.reference import deprecations_swallowed
 
-Array = np.ndarray[Any, Any]
 Name = Literal["arm", "cart", "quadruped"]
 
 STEP, JITTER, DELAY, NOISE = 0.02, 0.003, 2, 1e-3
@@ -54,37 +52,6 @@ ARM = """
 CLEAN = ("clean q", "clean v", "clean gyro", "clean up")
 
 FRICTION = ' frictionloss="0.3"'
-
-
-@dataclass(frozen=True)
-class Log:
-    """An episode as it was recorded.
-
-    Attributes:
-        time: (n,) seconds.
-        joints: (n,) each, by name.
-        commands: (n,) each, by name.
-        imu: (n,) each, by name; nothing if there is none.
-        clean: positions and velocities of the joints when rows should have been, without noise.
-    """
-
-    time: Array
-    joints: Mapping[str, Array]
-    commands: Mapping[str, Array]
-    imu: Mapping[str, Array]
-    clean: Mapping[str, Array] = field(default_factory=dict)
-
-    @property
-    def columns(self) -> dict[str, Array]:
-        """All columns of one table, (n,) each."""
-        return {"time": self.time, **self.joints, **self.commands, **self.imu}
-
-    def without(self, rows: Array) -> Log:
-        """Return the log without rows."""
-        kept = np.setdiff1d(np.arange(len(self.time)), rows)
-        parts = (self.joints, self.commands, self.imu)
-        joints, commands, imu = ({n: x[kept] for n, x in part.items()} for part in parts)
-        return Log(self.time[kept], joints, commands, imu, self.clean)
 
 
 def model_of(robot: Name, real: bool = True) -> mujoco.MjModel:
@@ -164,114 +131,6 @@ def _imu(data: mujoco.MjData) -> tuple[Array, Array]:
     rotation = np.empty(9)
     mujoco.mju_quat2Mat(rotation, data.qpos[3:7])
     return data.qvel[3:6].copy(), rotation.reshape(3, 3)[2].copy()
-
-
-def write_csv(log: Log, file: Path) -> None:
-    columns = log.columns
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    lines = [",".join(columns), *(",".join(map(repr, row)) for row in rows)]
-    file.with_suffix(".csv").write_text("\n".join(lines) + "\n")
-
-
-def write_parquet(log: Log, file: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    pyarrow.parquet.write_table(pyarrow.table(dict(log.columns)), file.with_suffix(".parquet"))
-
-
-def write_npz(log: Log, file: Path) -> None:
-    np.savez(file.with_suffix(".npz"), **log.columns)  # type: ignore[arg-type]
-
-
-def write_hdf5(log: Log, file: Path) -> None:
-    import h5py
-
-    with h5py.File(file.with_suffix(".hdf5"), "w") as out:
-        for name, column in log.columns.items():
-            out[name] = column
-
-
-def write_mcap(log: Log, file: Path) -> None:
-    """Write messages of ROS 2 into an MCAP file."""
-    from rosbags.rosbag2 import StoragePlugin
-
-    folder = _bag2(log, file.with_name(f"{file.name}.folder"), StoragePlugin.MCAP)
-    (inside,) = folder.glob("*.mcap")
-    inside.rename(file.with_suffix(".mcap"))
-    for rest in folder.iterdir():
-        rest.unlink()
-    folder.rmdir()
-
-
-def write_rosbag2(log: Log, file: Path) -> None:
-    from rosbags.rosbag2 import StoragePlugin
-
-    _bag2(log, file, StoragePlugin.SQLITE3)
-
-
-def write_rosbag1(log: Log, file: Path) -> None:
-    from rosbags.rosbag1 import Writer
-    from rosbags.typesys import Stores, get_typestore
-
-    store = get_typestore(Stores.ROS1_NOETIC)
-    with Writer(file.with_suffix(".bag")) as writer:
-        topics: dict[str, Any] = {}
-        for topic, time, message in _messages(log, store, one=True):
-            kind = message.__msgtype__
-            if topic not in topics:
-                topics[topic] = writer.add_connection(topic, kind, typestore=store)
-            writer.write(topics[topic], time, store.serialize_ros1(message, kind))
-
-
-def _bag2(log: Log, folder: Path, plugin: Any) -> Path:
-    from rosbags.rosbag2 import Writer
-    from rosbags.typesys import Stores, get_typestore
-
-    store = get_typestore(Stores.LATEST)
-    with Writer(folder, version=9, storage_plugin=plugin) as writer:
-        topics: dict[str, Any] = {}
-        for topic, time, message in _messages(log, store, one=False):
-            kind = message.__msgtype__
-            if topic not in topics:
-                topics[topic] = writer.add_connection(topic, kind, typestore=store)
-            writer.write(topics[topic], time, store.serialize_cdr(message, kind))
-    return folder
-
-
-def _messages(log: Log, store: Any, one: bool) -> Any:
-    """Give what nodes of ROS would have sent: topic, nanoseconds, message."""
-    types = store.types
-    for row, seconds in enumerate(log.time):
-        time = round(seconds * 1e9)
-        stamp = types["builtin_interfaces/msg/Time"](time // 10**9, time % 10**9)
-        header = types["std_msgs/msg/Header"](*((row,) if one else ()), stamp, "robot")
-        nothing = np.empty(0)
-        position = np.array([column[row] for column in log.joints.values()])
-        names = [name.removeprefix("q_") for name in log.joints]
-        yield (
-            "/joint_states",
-            time,
-            types["sensor_msgs/msg/JointState"](header, names, position, nothing, nothing),
-        )
-        command = np.array([column[row] for column in log.commands.values()])
-        names = [name.removeprefix("cmd_") for name in log.commands]
-        yield (
-            "/commands",
-            time,
-            types["sensor_msgs/msg/JointState"](header, names, command, nothing, nothing),
-        )
-
-
-FORMATS: dict[str, Callable[[Log, Path], None]] = {
-    "csv": write_csv,
-    "parquet": write_parquet,
-    "npz": write_npz,
-    "hdf5": write_hdf5,
-    "mcap": write_mcap,
-    "rosbag1": write_rosbag1,
-    "rosbag2": write_rosbag2,
-}
 
 
 def main(

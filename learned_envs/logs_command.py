@@ -118,20 +118,18 @@ def show_channels(folder: Path, unseen: Mapping[str, Recording], model_file: Pat
         unseen: recordings that it was not fitted to, by what they are.
         model_file: the robot's own MJCF or URDF, if there is one.
     """
-    import mujoco
     from rich.table import Table
 
     from learned_envs.fit.folder import LOGS_FOLDER
     from learned_envs.logs.convert import ROBOT_FILE
     from learned_envs.logs.judged import by_channel, closest, judged
+    from learned_envs.logs.physics import physics_of
     from learned_envs.simulation import Simulation
 
     simulation, physics = Simulation.load(folder), {}
     if model_file is not None:
         files = {"MJCF": model_file, "identified": folder / LOGS_FOLDER / ROBOT_FILE}
-        for name, file in files.items():
-            physics[name] = mujoco.MjModel.from_xml_path(str(file))
-            physics[name].opt.timestep = simulation.task.spec.timestep
+        physics = {name: physics_of(file, simulation.task.spec) for name, file in files.items()}
     for what, recording in unseen.items():
         print(f"Of {what}:")
         report = judged(simulation, recording, physics)

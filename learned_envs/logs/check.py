@@ -43,6 +43,7 @@ class Checked:
         dt: seconds of a step.
         jitter: spread of the steps, seconds.
         delay: between actions and their effect; None if there are no actions, or no effect.
+        steps_late: the delay that states are made with: the map's, or this one.
         noise: of each column that velocities are derived from, in radians or metres.
         rows: read.
         stretches: without a pause.
@@ -56,6 +57,7 @@ class Checked:
     dt: float
     jitter: float
     delay: Delay | None
+    steps_late: int
     noise: dict[str, float]
     rows: int
     stretches: int
@@ -90,8 +92,7 @@ def check(recordings: Path, log_map: LogMap, model: Path | None = None) -> Check
     steps = np.concatenate(cuts.steps)
     jitter = float(steps.std())
     delay = find_delay([rows_of(stretch, log_map) for stretch in sample])
-    if log_map.actions:
-        states.delay = log_map.delay or (0 if delay is None else delay.steps)
+    states.delay = _steps_late(log_map, delay)
     joints, idle = excitation(sample, states)
     findings = [
         *_timing(cuts, states.dt, jitter, channels),
@@ -108,12 +109,21 @@ def check(recordings: Path, log_map: LogMap, model: Path | None = None) -> Check
         states.dt,
         jitter,
         delay,
+        states.delay,
         {name: each.noise for name, each in states.smoothing.chosen.items()},
         cuts.rows,
         channels.stretches,
         channels.seconds,
         sample,
     )
+
+
+def _steps_late(log_map: LogMap, delay: Delay | None) -> int:
+    if not log_map.actions:
+        return 0
+    if log_map.delay is not None:
+        return log_map.delay
+    return 0 if delay is None else delay.steps
 
 
 def _timing(cuts: Cuts, dt: float, jitter: float, channels: Channels) -> Iterator[Finding]:

@@ -104,16 +104,15 @@ def prepare(
             f"A fit to {recordings} would be wrong: {checked.findings[0].told}. Mend what is said "
             "above."
         )
-    delay = log_map.delay
-    if delay is None:
-        delay = 0 if checked.delay is None else checked.delay.steps
-    states = States(log_map, checked.dt, delay if log_map.actions else 0)
+    states = States(log_map, checked.dt, checked.steps_late)
     with writing(out):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         found = earlier(stretches(open_runs(recordings), log_map), checked.seconds)
         if not (episodes := _sampled(filter(states.holds, found), states, split)):
-            raise LogError(f"{recordings} holds no two episodes of {delay + 2} rows. Record more.")
+            raise LogError(
+                f"{recordings} holds no two episodes of {states.delay + 2} rows. Record more."
+            )
         np.save(out / STARTS_FILE, _starts(episodes))
         robot = out / ROBOT_FILE
         if model is None:

@@ -10,7 +10,7 @@ from scipy.signal import welch
 
 from learned_envs.logs.finding import Finding
 from learned_envs.logs.map import LogMap
-from learned_envs.logs.states import States
+from learned_envs.logs.states import PENDING, States
 from learned_envs.logs.stream import Array
 from learned_envs.logs.stretch import Stretch
 
@@ -62,7 +62,7 @@ def excitation(found: Sequence[Stretch], states: States) -> tuple[list[Excitatio
     v = np.concatenate([e.qvel[:-1] for e in episodes])
     after = np.concatenate([e.qvel[1:] for e in episodes])
     acceleration = (after - v) / states.dt
-    pending = [e.columns.get("env._pending") for e in episodes]
+    pending = [e.columns.get(PENDING) for e in episodes]
     nu = episodes[0].actions.shape[1]
     acted = np.concatenate(
         [e.actions if p is None else p[:-1, :nu] for e, p in zip(episodes, pending, strict=True)]

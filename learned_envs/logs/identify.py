@@ -16,7 +16,7 @@ import numpy as np
 from learned_envs.data.recording import Recording
 from learned_envs.errors import DependencyError, LogError
 from learned_envs.files import writing
-from learned_envs.logs.physics import rolled, tangent
+from learned_envs.logs.physics import physics_of, rolled, tangent
 from learned_envs.logs.quantities import Quantity, quantities_of
 from learned_envs.logs.states import PENDING
 from learned_envs.logs.stream import Array
@@ -165,8 +165,7 @@ def identify(model_file: Path, recording: Recording, spec: SystemSpec) -> Identi
         DependencyError: if the extra of MuJoCo's for this is not installed.
         LogError: if no episode is long enough.
     """
-    model = mujoco.MjModel.from_xml_path(str(model_file))
-    model.opt.timestep = spec.timestep
+    model = physics_of(model_file, spec)
     stages = [Windows.drawn(recording, spec, *p) for p in PIECES if len(recording.windows(p[0]))]
     if not stages:
         raise LogError(f"No episode has {PIECES[0][0]} steps, which physics are fitted to.")

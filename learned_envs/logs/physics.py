@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mujoco
 import numpy as np
 from mujoco import rollout
@@ -10,6 +12,13 @@ from scipy.spatial.transform import Rotation
 from learned_envs.logs.stream import Array
 from learned_envs.systems.spec import SystemSpec
 from learned_envs.workers import usable_cores
+
+
+def physics_of(file: Path, spec: SystemSpec) -> mujoco.MjModel:
+    """Load an MJCF or a URDF, whose steps are the spec's."""
+    model = mujoco.MjModel.from_xml_path(str(file))
+    model.opt.timestep = spec.timestep
+    return model
 
 
 def rolled(

@@ -26,7 +26,7 @@ def draw(checked: Checked, log_map: LogMap, folder: Path) -> Iterator[Path]:
     from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)
-    longest = max(checked.sample, key=lambda stretch: stretch.end - stretch.begin)
+    longest = max(checked.sample, key=lambda stretch: stretch.seconds)
     for meaning, column in log_map.columns():
         track, values = track_of(longest, column)
         figure = Figure(figsize=(10, 2.6), layout="constrained")

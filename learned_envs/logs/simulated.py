@@ -11,8 +11,8 @@ import numpy as np
 from learned_envs.data.dataset import Dataset
 from learned_envs.data.parts import Parts
 from learned_envs.data.recording import Episode, Recording
-from learned_envs.logs.physics import rolled, tangent
-from learned_envs.logs.states import PENDING, READINGS
+from learned_envs.logs.physics import physics_of, rolled, tangent
+from learned_envs.logs.states import PENDING, READINGS, logged_episode
 from learned_envs.logs.stream import Array
 from learned_envs.systems.spec import SystemSpec
 
@@ -42,8 +42,7 @@ def simulate(
         out: the folder that gets the dataset.
         steps: at least so many.
     """
-    model = mujoco.MjModel.from_xml_path(str(model_file))
-    model.opt.timestep = spec.timestep
+    model = physics_of(model_file, spec)
     parts, rng = Parts(out, task, spec), np.random.default_rng(0)
     while parts.steps < steps:
         for episode in _stretches(recording, model, spec, rng):
@@ -78,17 +77,4 @@ def _stretches(
         qvel = np.concatenate([speeds[one : one + 1], rates[one]])
         if np.isfinite(qpos).all() and np.isfinite(qvel).all():
             own = {name: column[one] for name, column in columns.items()}
-            yield Episode(
-                qpos=qpos,
-                qvel=qvel,
-                observations=np.concatenate(
-                    [qpos, qvel, *(own[n] for n in own if n == READINGS)], 1
-                ),
-                actions=actions[one],
-                rewards=np.zeros(length),
-                terminated=False,
-                truncated=True,
-                seed=-1,
-                actor=ACTOR,
-                columns=own,
-            )
+            yield logged_episode(qpos, qvel, actions[one], own, ACTOR)

@@ -74,19 +74,7 @@ class States:
             pending = [actions[lag : rows - self.delay + lag] for lag in range(self.delay)]
             columns = {name: column[first:] for name, column in columns.items()}
             columns[PENDING] = np.concatenate(pending, 1).astype(np.float64)
-        q, v, actions = q[first:], v[first:], actions[first:-1]
-        return Episode(
-            qpos=q,
-            qvel=v,
-            observations=np.concatenate([q, v, *(columns[n] for n in [READINGS] if read)], 1),
-            actions=actions,
-            rewards=np.zeros(len(actions)),
-            terminated=False,
-            truncated=True,
-            seed=-1,
-            actor=ACTOR,
-            columns=columns,
-        )
+        return logged_episode(q[first:], v[first:], actions[first:-1], columns)
 
     def held(self, stretch: Stretch, column: str, grid: Array) -> Array:
         """Return what a column held for most of the step from each time on, (n,)."""
@@ -193,6 +181,33 @@ class States:
             ],
             1,
         )
+
+
+def logged_episode(
+    q: Array, v: Array, actions: Array, columns: dict[str, Array], actor: str = ACTOR
+) -> Episode:
+    """Return an episode of a robot that nobody pays, and that is seen as it is.
+
+    Args:
+        q: (T + 1, nq).
+        v: (T + 1, nv).
+        actions: (T, nu).
+        columns: (T + 1, n) each: what else belongs to the state, and what is read.
+        actor: who acted.
+    """
+    read = [columns[READINGS]] if READINGS in columns else []
+    return Episode(
+        qpos=q,
+        qvel=v,
+        observations=np.concatenate([q, v, *read], 1),
+        actions=actions,
+        rewards=np.zeros(len(actions)),
+        terminated=False,
+        truncated=True,
+        seed=-1,
+        actor=actor,
+        columns=columns,
+    )
 
 
 def rows_of(stretch: Stretch, log_map: LogMap) -> Rows:

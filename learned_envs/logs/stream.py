@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from learned_envs.errors import LogError
 
 Array = npt.NDArray[Any]
+T = TypeVar("T")
 
 ROWS = 100_000
 """Rows of a block. A row of fifty numbers takes 40 MB then."""
@@ -94,6 +95,12 @@ def named(run: Run) -> dict[str, tuple[str, str]]:
         for stream, columns in run.columns.items()
         for column in columns
     }
+
+
+def chosen(known: Mapping[str, T], names: Collection[str]) -> dict[str, T]:
+    """Return what is known of the columns that are named, in its own order."""
+    wanted = {*names}
+    return {name: value for name, value in known.items() if name in wanted}
 
 
 def nearest(name: str, known: Collection[str]) -> str:

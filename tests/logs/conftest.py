@@ -1,5 +1,6 @@
 """Recordings of a two-joint arm, as its owner would have them."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -10,18 +11,22 @@ from learned_envs.logs.map import ActionMap, JointMap, LogMap, Time
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 
 
-def _robot_logs():
+def _of_benchmarks(name):
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        import robot_logs
+        return importlib.import_module(name)
     finally:
         sys.path.remove(str(BENCHMARKS))
-    return robot_logs
 
 
 @pytest.fixture(scope="session")
 def robot_logs():
-    return _robot_logs()
+    return _of_benchmarks("robot_logs")
+
+
+@pytest.fixture(scope="session")
+def log_files():
+    return _of_benchmarks("log_files")
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +35,10 @@ def arm_logs(robot_logs):
 
 
 @pytest.fixture(scope="session")
-def arm_csv(arm_logs, robot_logs, tmp_path_factory):
+def arm_csv(arm_logs, log_files, tmp_path_factory):
     folder = tmp_path_factory.mktemp("arm")
     for index, log in enumerate(arm_logs):
-        robot_logs.write_csv(log, folder / f"{index}")
+        log_files.write_csv(log, folder / f"{index}")
     return folder
 
 

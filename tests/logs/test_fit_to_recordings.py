@@ -109,9 +109,9 @@ def test_recordings_that_a_fit_would_be_wrong_of(place, arm_csv, tmp_path, capsy
 
 
 @pytest.mark.slow
-def test_the_friction_that_an_mjcf_lacks_is_found(place, robot_logs, tmp_path, capsys):
+def test_the_friction_that_an_mjcf_lacks_is_found(place, robot_logs, log_files, tmp_path, capsys):
     for seed in range(8):
-        robot_logs.write_csv(robot_logs.recorded("arm", seed, rows=140), tmp_path / f"{seed}")
+        log_files.write_csv(robot_logs.recorded("arm", seed, rows=140), tmp_path / f"{seed}")
     model = place / "arm.xml"
     model.write_text(robot_logs.ARM.format(friction=""))
     words = ["fit", str(tmp_path), "--map", str(place / "arm.toml"), "--model", str(model)]

@@ -12,10 +12,10 @@ from learned_envs.logs.stretch import Cuts, stretches
 TOPICS = ("mcap", "rosbag1", "rosbag2")
 
 
-def written(logs, robot_logs, folder, name):
+def written(logs, log_files, folder, name):
     folder.mkdir(exist_ok=True)
     for index, log in enumerate(logs):
-        robot_logs.FORMATS[name](log, folder / f"{index}")
+        log_files.FORMATS[name](log, folder / f"{index}")
     return folder
 
 
@@ -25,10 +25,10 @@ def episodes(path, log_map, rows=100_000):
 
 
 @pytest.fixture(scope="module")
-def expected(arm_logs, robot_logs, tmp_path_factory):
+def expected(arm_logs, log_files, tmp_path_factory):
     from learned_envs.logs.map import ActionMap, JointMap, LogMap, Time
 
-    path = written(arm_logs[:2], robot_logs, tmp_path_factory.mktemp("csv"), "csv")
+    path = written(arm_logs[:2], log_files, tmp_path_factory.mktemp("csv"), "csv")
     names = ("shoulder", "elbow")
     log_map = LogMap(
         time=Time(column="time"),
@@ -40,9 +40,9 @@ def expected(arm_logs, robot_logs, tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["parquet", "npz", "hdf5", *TOPICS])
 def test_all_formats_give_the_same_recording(
-    name, arm_logs, robot_logs, arm_map, ros_map, expected, tmp_path
+    name, arm_logs, log_files, arm_map, ros_map, expected, tmp_path
 ):
-    path = written(arm_logs[:2], robot_logs, tmp_path / name, name)
+    path = written(arm_logs[:2], log_files, tmp_path / name, name)
     found = episodes(path, ros_map if name in TOPICS else arm_map)
     # The second recording has two pauses.
     assert len(found) == len(expected) == 4
@@ -52,7 +52,7 @@ def test_all_formats_give_the_same_recording(
         assert np.array_equal(one.columns["env._pending"], other.columns["env._pending"])
 
 
-def test_lerobot_and_robomimic_and_minari(arm_logs, robot_logs, tmp_path):
+def test_lerobot_and_robomimic_and_minari(arm_logs, log_files, tmp_path):
     import h5py
     import pyarrow
     import pyarrow.parquet
@@ -104,8 +104,8 @@ def test_a_long_file_is_read_in_blocks(arm_csv, arm_map):
     ("name", "bytes_kept", "told"),
     [("mcap", 2000, "no whole MCAP"), ("parquet", 300, "Parquet"), ("npz", 700, "npz")],
 )
-def test_truncated_files_are_named(name, bytes_kept, told, arm_logs, robot_logs, arm_map, tmp_path):
-    folder = written(arm_logs[:1], robot_logs, tmp_path, name)
+def test_truncated_files_are_named(name, bytes_kept, told, arm_logs, log_files, arm_map, tmp_path):
+    folder = written(arm_logs[:1], log_files, tmp_path, name)
     (file,) = folder.glob(f"*.{name}")
     file.write_bytes(file.read_bytes()[:bytes_kept])
     with pytest.raises(LogError, match=told) as error:
@@ -146,11 +146,11 @@ def test_what_is_no_recording_is_refused(arm_map, tmp_path):
         episodes(tmp_path, arm_map)
 
 
-def test_topics_of_two_clocks_are_refused(arm_logs, robot_logs, ros_map, tmp_path):
+def test_topics_of_two_clocks_are_refused(arm_logs, log_files, ros_map, tmp_path):
     from dataclasses import replace
 
     log = replace(arm_logs[0], time=arm_logs[0].time)
-    messages = robot_logs._messages
+    messages = log_files._messages
 
     def two_clocks(log, store, one):
         for topic, time, message in messages(log, store, one):
@@ -158,10 +158,10 @@ def test_topics_of_two_clocks_are_refused(arm_logs, robot_logs, ros_map, tmp_pat
                 message.header.stamp.sec += 10_000
             yield topic, time, message
 
-    robot_logs._messages = two_clocks
+    log_files._messages = two_clocks
     try:
-        robot_logs.write_mcap(log, tmp_path / "0")
+        log_files.write_mcap(log, tmp_path / "0")
     finally:
-        robot_logs._messages = messages
+        log_files._messages = messages
     with pytest.raises(LogError, match="two time bases"):
         episodes(tmp_path, ros_map)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from learned_envs.errors import DependencyError, LogError
-from learned_envs.logs.stream import ROWS, Block, Stream, numbers, spread_out
+from learned_envs.logs.stream import ROWS, Block, Stream, chosen, numbers, spread_out
 
 ENDINGS = (".h5", ".hdf5")
 DEMOS = "data"
@@ -53,7 +53,7 @@ class Group:
 
     def blocks(self, names: Collection[str], rows: int = ROWS) -> Iterator[Block]:
         """Read columns; see `Run`."""
-        wanted = {name: self._places[name] for name in self._places if name in set(names)}
+        wanted = chosen(self._places, names)
         with opened(self.path) as file:
             group = file[self.group]
             datasets = {name: group[name] for name in {name for name, _ in wanted.values()}}

@@ -12,7 +12,7 @@ import numpy as np
 
 from learned_envs.data.minari_library import expect_whole, find_data, load_minari
 from learned_envs.errors import DatasetError, LogError
-from learned_envs.logs.stream import ROWS, Array, Block, Stream, numbers, spread_out
+from learned_envs.logs.stream import ROWS, Array, Block, Stream, chosen, numbers, spread_out
 
 
 def recognises(path: Path) -> bool:
@@ -54,7 +54,7 @@ class MinariEpisode:
 
     def blocks(self, names: Collection[str], rows: int = ROWS) -> Iterator[Block]:
         """Read columns; see `Run`."""
-        kept = {name: self._arrays[name] for name in self._arrays if name in set(names)}
+        kept = chosen(self._arrays, names)
         count = len(self.episode.actions) + 1
         for first in range(0, count, rows):
             found = {

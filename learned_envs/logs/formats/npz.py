@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from learned_envs.errors import LogError
-from learned_envs.logs.stream import ROWS, Array, Block, Stream, numbers, spread_out
+from learned_envs.logs.stream import ROWS, Array, Block, Stream, chosen, numbers, spread_out
 
 Shape = tuple[tuple[int, ...], np.dtype[np.generic]]
 
@@ -61,7 +61,7 @@ class Archive:
 
     def blocks(self, names: Collection[str], rows: int = ROWS) -> Iterator[Block]:
         """Read columns; see `Run`."""
-        wanted = {name: self._places[name] for name in self._places if name in set(names)}
+        wanted = chosen(self._places, names)
         with ExitStack() as stack:
             archive = stack.enter_context(zipfile.ZipFile(self.path))
             files = {

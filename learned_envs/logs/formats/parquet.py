@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from learned_envs.errors import DependencyError, LogError
-from learned_envs.logs.stream import ROWS, Array, Block, Stream, numbers, spread_out
+from learned_envs.logs.stream import ROWS, Array, Block, Stream, chosen, numbers, spread_out
 
 INFO = Path("meta") / "info.json"
 """What says of a LeRobot folder what its columns are."""
@@ -60,7 +60,7 @@ class ParquetRun:
 
     def blocks(self, names: Collection[str], rows: int = ROWS) -> Iterator[Block]:
         """Read columns; see `Run`."""
-        wanted = {name: self._places[name] for name in self._places if name in set(names)}
+        wanted = chosen(self._places, names)
         kept = sorted({column for column, _ in wanted.values()})
         first = 0
         try:
