@@ -101,15 +101,19 @@ class Channels:
         known: by name.
         stretches: how many.
         seconds: of all together.
+        ranges: least and largest value of joints and actions, by column and by recording.
     """
 
     log_map: LogMap
     known: dict[str, Channel] = field(default_factory=dict)
     stretches: int = 0
     seconds: float = 0.0
+    ranges: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
 
     def watch(self, found: Iterable[Stretch]) -> Iterator[Stretch]:
         """Hand stretches on, and take what they hold."""
+        joints = {joint.position for joint in self.log_map.joints}
+        moving = joints | {action.column for action in self.log_map.actions}
         for stretch in found:
             self.stretches += 1
             self.seconds += stretch.seconds
@@ -117,6 +121,11 @@ class Channels:
                 track, values = track_of(stretch, column)
                 channel = self.known.setdefault(column, Channel(column))
                 channel.add(track.time, values, stretch.where, track.first)
+                if column in moving:
+                    ranges = self.ranges.setdefault(column, {})
+                    low, high = ranges.get(stretch.where, (np.inf, -np.inf))
+                    own = min(low, float(values.min())), max(high, float(values.max()))
+                    ranges[stretch.where] = own
             yield stretch
 
     def findings(self) -> Iterator[Finding]:

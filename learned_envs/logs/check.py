@@ -10,6 +10,7 @@ import numpy as np
 
 from learned_envs.errors import LogError
 from learned_envs.logs.channels import Channel, Channels
+from learned_envs.logs.consistency import consistency_findings
 from learned_envs.logs.delay import Delay, find_delay
 from learned_envs.logs.excitation import Excitation, excitation, excitation_findings
 from learned_envs.logs.finding import Finding, worst_first
@@ -96,6 +97,7 @@ def check(recordings: Path, log_map: LogMap, model: Path | None = None) -> Check
     joints, idle = excitation(sample, states)
     findings = [
         *_timing(cuts, states.dt, jitter, channels),
+        *consistency_findings(cuts, channels.ranges),
         *channels.findings(),
         *motion_findings(sample, log_map, states.smoothing),
         *_delayed(log_map, delay, states.dt),

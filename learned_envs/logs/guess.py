@@ -86,7 +86,7 @@ def guessed(recordings: Path, model: Path | None = None) -> str:
     lines += ["[time]", f'column = "{time}"', 'unit = "s"', ""] if time else []
     lines += ["[time]", "dt = 0.02  # seconds between rows", ""] if not time and not own else []
     lines += ["[episodes]", f'column = "{parting}"', ""] if parting else []
-    if lengths := [*getattr(run, "others", {})]:
+    if lengths := [*run.others]:
         lines += ["[episodes]", f'lengths = "{lengths[0]}"  # if these are rows of episodes', ""]
     base = _base(columns)
     lines += base

@@ -204,12 +204,17 @@ class LogMap(Strict, kw_only=True, frozen=True):
         """
         try:
             return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), cls)
-        except OSError as error:
+        except FileNotFoundError:
             raise LogError(
-                f"There is no map at {path} ({error}). `learned-envs logs check RECORDINGS "
+                f"There is no map {path}. `learned-envs logs check RECORDINGS "
                 f"--write-map {path}` writes one."
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+            ) from None
+        except (
+            OSError,
+            tomllib.TOMLDecodeError,
+            UnicodeDecodeError,
+            msgspec.ValidationError,
+        ) as error:
             raise LogError(f"{path} is no map: {error}. See docs/from_logs.md.") from error
 
     def columns(self) -> Iterator[tuple[str, str]]:
@@ -247,8 +252,7 @@ class LogMap(Strict, kw_only=True, frozen=True):
         found = {}
         for what, column in self.columns():
             if column not in known:
-                other = getattr(run, "others", {})
-                if (rows := dict(other).get(column.partition("[")[0])) is not None:
+                if (rows := run.others.get(column.partition("[")[0])) is not None:
                     raise LogError(
                         f"{run.name}: {column!r}, which the map names for {what}, has {rows} rows, "
                         "unlike the rest: it has another time base. Resample it, or give it a file "

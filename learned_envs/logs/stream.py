@@ -7,6 +7,7 @@ its stream's, if that has one: `/joint_states/position[hip]`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -49,23 +50,35 @@ Block = Mapping[str, Stream]
 """Rows of all streams, by name, that span about the same time."""
 
 
-class Run(Protocol):
+class Run(ABC):
     """One recording: a file, or one of the episodes that it holds."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """How messages name it: the file, and the episode in it."""
 
     @property
+    @abstractmethod
     def columns(self) -> Mapping[str, tuple[str, ...]]:
         """Names of the columns of each stream."""
 
+    @abstractmethod
     def blocks(self, names: Collection[str], rows: int = ROWS) -> Iterator[Block]:
         """Read columns of these full names, in blocks of about so many rows.
 
         Raises:
             LogError: if the file is broken, or one of them does not hold numbers.
         """
+
+    @property
+    def others(self) -> Mapping[str, int]:
+        """Arrays beside the columns that have other rows: name -> how many."""
+        return {}
+
+    def whole(self, name: str) -> Array:
+        """Read one of these at once, such as the lengths of episodes."""
+        raise KeyError(name)
 
 
 class Format(Protocol):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 
 from learned_envs.errors import LogError
-from learned_envs.logs.formats.messages import LOGGED, TIME
-from learned_envs.logs.map import TIMES, UNITS, LogMap
-from learned_envs.logs.stream import ROWS, Array, Run, Stream, full
+from learned_envs.logs.clock import finite, nanoseconds, time_of
+from learned_envs.logs.map import UNITS, LogMap
+from learned_envs.logs.stream import ROWS, Array, Run, Stream, full, named
 
 PAUSE = 5.0
 """Median steps that a pause has at least, if the map does not say."""
@@ -97,7 +97,10 @@ class Cuts:
         gaps: (where, row, seconds) of pauses.
         backwards: (where, row) at which time runs back.
         short: stretches that were left out.
-        steps: (n,) seconds between rows of the stream with the actions, of some blocks.
+        empty: runs without a row.
+        columns: the first run that has these columns, by their full names.
+        paces: median seconds between rows of the stream with the actions, by run.
+        steps: (n,) seconds between rows of that stream.
     """
 
     rows: int = 0
@@ -105,6 +108,9 @@ class Cuts:
     gaps: list[tuple[str, int, float]] = field(default_factory=list)
     backwards: list[tuple[str, int]] = field(default_factory=list)
     short: int = 0
+    empty: list[str] = field(default_factory=list)
+    columns: dict[frozenset[str], str] = field(default_factory=dict)
+    paces: dict[str, float] = field(default_factory=dict)
     steps: list[Array] = field(default_factory=list)
 
 
@@ -125,10 +131,14 @@ def stretches(
 
 def _of_run(run: Run, log_map: LogMap, cuts: Cuts, rows: int) -> Iterator[Stretch]:
     located = log_map.located(run)
+    cuts.columns.setdefault(frozenset(named(run)), run.name)
+    # Actions set the pace of a model, whatever else is measured more often.
+    first = log_map.actions[0].column if log_map.actions else next(iter(located))
+    pacing, _ = located[first]
     streams = {stream for stream, _ in located.values()}
     names = {*located}
     parting = log_map.episodes.column
-    times = {stream: _time_of(run.columns[stream], log_map) for stream in streams}
+    times = {stream: time_of(run.columns[stream], log_map) for stream in streams}
     names |= {full(stream, name) for stream, name in times.items() if name}
     names |= {parting} if parting else set()
     factors = _factors(log_map)
@@ -141,7 +151,7 @@ def _of_run(run: Run, log_map: LogMap, cuts: Cuts, rows: int) -> Iterator[Stretc
                 "topics go on. Cut the recording there."
             )
         whole = {
-            stream: _nanoseconds(block[stream], times[stream], log_map, run) for stream in streams
+            stream: nanoseconds(block[stream], times[stream], log_map, run) for stream in streams
         }
         if origin is None:
             origin = min(int(each[0]) for each in whole.values())
@@ -149,19 +159,22 @@ def _of_run(run: Run, log_map: LogMap, cuts: Cuts, rows: int) -> Iterator[Stretc
         for stream in streams:
             values = {
                 full(stream, name): factors.get(full(stream, name), 1.0)
-                * _finite(column, f"{run.name}, column {full(stream, name)!r}", block[stream])
+                * finite(column, f"{run.name}, column {full(stream, name)!r}", block[stream])
                 for name, column in block[stream].columns.items()
                 if full(stream, name) in located
             }
             seconds = (whole[stream] - origin) / 1e9
             marks = _marks(block[stream], parting, bounds)
             tracks[stream] = Track(seconds, values, block[stream].first), marks
-        yield from _cut(run.name, tracks, log_map, cuts)
+        yield from _cut(run.name, tracks, pacing, log_map, cuts)
+    if origin is None:
+        cuts.empty.append(run.name)
 
 
 def _cut(
     where: str,
     tracks: Mapping[str, tuple[Track, Array]],
+    pacing: str,
     log_map: LogMap,
     cuts: Cuts,
 ) -> Iterator[Stretch]:
@@ -176,7 +189,9 @@ def _cut(
         cuts.rows, cuts.repeated = cuts.rows + len(track.time), cuts.repeated + int(repeated.sum())
         kept = np.flatnonzero(~repeated)
         steps = np.diff(track.time[kept])
-        cuts.steps.append(steps[(steps > 0) & (steps <= pause)])
+        if stream == pacing:
+            cuts.paces.setdefault(where, usual)
+            cuts.steps.append(steps[(steps > 0) & (steps <= pause)])
         for row in np.flatnonzero(steps > pause):
             cuts.gaps.append((where, track.first + int(kept[row + 1]), float(steps[row])))
         for row in np.flatnonzero((steps < 0) & ~marks[kept[1:]]):
@@ -226,41 +241,6 @@ def _together(where: str, parts: Mapping[str, list[Track]]) -> Iterator[Mapping[
         yield together
 
 
-def _time_of(columns: Collection[str], log_map: LogMap) -> str | None:
-    """Return which of a stream's columns is its time: topics of ROS have their own."""
-    if log_map.time.column is not None:
-        return log_map.time.column
-    return TIME if TIME in columns and log_map.time.dt is None else None
-
-
-def _nanoseconds(stream: Stream, named: str | None, log_map: LogMap, run: Run) -> Array:
-    """Return when rows were measured, (n,) int64."""
-    time = log_map.time
-    if named is None:
-        if time.dt is None:
-            raise LogError(
-                f"The map names no time, and no dt. {run.name} has "
-                f"{', '.join(map(repr, stream.columns))}. Give [time] column, or dt in seconds."
-            )
-        rows = np.arange(stream.first, stream.first + len(stream))
-        return np.round(rows * (time.dt * 1e9)).astype(np.int64)
-    values = stream.columns[named]
-    whole = values.dtype.kind == "i"
-    scale = TIMES["ns" if whole and named in (TIME, LOGGED) else time.unit] * 1e9
-    finite = _finite(values, f"{run.name}, column {named!r}", stream)
-    return finite if scale == 1.0 and whole else np.round(finite * scale).astype(np.int64)
-
-
-def _finite(values: Array, where: str, stream: Stream) -> Array:
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise LogError(
-            f"{where}, row {stream.first + bad[0]}: got {values[bad[0]]}, and {len(bad) - 1} more "
-            "like it; expected finite numbers. Leave these rows out: a gap ends an episode."
-        )
-    return values
-
-
 def _marks(stream: Stream, parting: str | None, bounds: Array | None) -> Array:
     """Return which rows begin an episode, (n,) bool."""
     marks = np.zeros(len(stream), dtype=bool)
@@ -277,13 +257,12 @@ def _bounds(run: Run, log_map: LogMap) -> Array | None:
     lengths = log_map.episodes.lengths
     if lengths is None:
         return None
-    whole, others = getattr(run, "whole", None), getattr(run, "others", {})
-    if whole is None or lengths not in others:
+    if lengths not in run.others:
         raise LogError(
             f"{run.name} has no array {lengths!r} of lengths, which the map names under "
-            f"[episodes]. It has {', '.join(others) or 'none'} of other rows than the others."
+            f"[episodes]. It has {', '.join(run.others) or 'none'} of other rows than the others."
         )
-    return np.asarray(np.cumsum(whole(lengths)).astype(np.int64))
+    return np.asarray(np.cumsum(run.whole(lengths)).astype(np.int64))
 
 
 def _factors(log_map: LogMap) -> dict[str, float]:

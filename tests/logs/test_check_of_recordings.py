@@ -76,6 +76,34 @@ def test_what_single_columns_show(folder, arm_map, name, change, level, words):
     assert checked.fit == (level != "error")
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "level", "words"),
+    [
+        ("time", lambda t: 1000 * t, "error", "another step"),
+        ("time", lambda t: 2 * t, "warning", "another step"),
+        ("q_elbow", lambda q: q + 1000, "warning", "in the others"),
+        ("wheel", lambda q: q, "note", "'wheel'"),
+    ],
+)
+def test_a_recording_that_is_unlike_the_others(
+    folder, arm_map, arm_logs, name, change, level, words
+):
+    path, columns = folder(), dict(arm_logs[2].columns)
+    columns[name] = change(columns.get(name, columns["q_elbow"]))
+    write(path / "2.csv", columns)
+    checked = check(path, arm_map)
+    (found,) = (each for each in told(checked, level) if words in each)
+    assert str(path / "2.csv") in found and checked.fit == (level != "error")
+
+
+def test_a_recording_without_rows(folder, arm_map):
+    path = folder()
+    (path / "2.csv").write_text((path / "2.csv").read_text().splitlines()[0] + "\n")
+    assert any(
+        "2.csv" in each and "no row" in each for each in told(check(path, arm_map), "warning")
+    )
+
+
 def test_robots_that_rest_most_of_the_time(arm_logs, arm_map, tmp_path):
     rng = np.random.default_rng(0)
     for index, log in enumerate(arm_logs):

@@ -2,6 +2,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from learned_envs.logs.check import check
 from learned_envs.logs.delay import find_delay
 from learned_envs.logs.recordings import open_runs
 from learned_envs.logs.smoothing import CausalFilter, Smoothing
@@ -58,6 +59,22 @@ def test_rows_that_are_steady_stay_as_they_are(arm_map):
     assert np.array_equal(episode.qpos[:, 0], values["q_shoulder"])
     assert np.array_equal(episode.qvel[:, 1], values["v_elbow"])
     assert np.array_equal(episode.actions[:, 0], values["cmd_shoulder"][:-1].astype(np.float32))
+
+
+def test_actions_set_the_step_whatever_is_measured_more_often(
+    arm_logs, log_files, ros_map, tmp_path, monkeypatch
+):
+    every = log_files._messages
+
+    def some(*args, **kwargs):
+        for index, message in enumerate(every(*args, **kwargs)):
+            if message[0] != "/commands" or index // 2 % 4 == 0:
+                yield message
+
+    monkeypatch.setattr(log_files, "_messages", some)
+    for index, log in enumerate(arm_logs[:2]):
+        log_files.write_mcap(log, tmp_path / str(index))
+    assert check(tmp_path, ros_map).dt == pytest.approx(0.08, rel=0.02)
 
 
 def test_states_are_close_to_the_clean_ones(arm_csv, arm_logs, arm_map):

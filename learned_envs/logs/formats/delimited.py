@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from learned_envs.errors import LogError
-from learned_envs.logs.stream import ROWS, Array, Block, Stream
+from learned_envs.logs.stream import ROWS, Array, Block, Run, Stream
 
 ENDINGS = (".csv", ".tsv", ".txt")
 DELIMITERS = ",;\t "
@@ -32,7 +32,7 @@ def runs(path: Path) -> Iterator[Table]:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Run):
     """A file of text, one row a line below a header."""
 
     path: Path

@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from learned_envs.errors import DependencyError, LogError
-from learned_envs.logs.stream import ROWS, Block, Stream, chosen, numbers, spread_out
+from learned_envs.logs.stream import ROWS, Array, Block, Run, Stream, chosen, numbers, spread_out
 
 ENDINGS = (".h5", ".hdf5")
 DEMOS = "data"
@@ -35,7 +37,7 @@ def runs(path: Path) -> Iterator[Group]:
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(Run):
     """A group whose datasets have one row a sample, in it or in groups below."""
 
     path: Path
@@ -89,11 +91,16 @@ class Group:
         """The datasets that have other rows: name -> how many."""
         return {name: shape[0] for name, shape in self._shapes.items() if shape[0] != self._rows}
 
+    def whole(self, name: str) -> Array:
+        """Read one of these; see `Run`."""
+        with opened(self.path) as file:
+            return np.asarray(file[self.group][name][:])
+
     @property
     def _rows(self) -> int:
         """Of most datasets; robomimic's have as many."""
         counts = [shape[0] for shape in self._shapes.values()]
-        return max({*counts}, key=counts.count, default=0)
+        return max({*counts}, key=lambda rows: (counts.count(rows), rows), default=0)
 
     @cached_property
     def _places(self) -> dict[str, tuple[str, int]]:

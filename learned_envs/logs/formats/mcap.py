@@ -11,7 +11,7 @@ from typing import Any
 
 from learned_envs.errors import DependencyError, LogError
 from learned_envs.logs.formats.messages import Message, blocks_of, row_of
-from learned_envs.logs.stream import ROWS, Block
+from learned_envs.logs.stream import ROWS, Block, Run
 
 Decode = Callable[[bytes], Any]
 
@@ -27,7 +27,7 @@ def runs(path: Path) -> Iterator[Mcap]:
 
 
 @dataclass(frozen=True)
-class Mcap:
+class Mcap(Run):
     """A file; each topic is a stream."""
 
     path: Path

@@ -12,7 +12,7 @@ import numpy as np
 
 from learned_envs.data.minari_library import expect_whole, find_data, load_minari
 from learned_envs.errors import DatasetError, LogError
-from learned_envs.logs.stream import ROWS, Array, Block, Stream, chosen, numbers, spread_out
+from learned_envs.logs.stream import ROWS, Array, Block, Run, Stream, chosen, numbers, spread_out
 
 
 def recognises(path: Path) -> bool:
@@ -36,7 +36,7 @@ def runs(path: Path) -> Iterator[MinariEpisode]:
 
 
 @dataclass(frozen=True)
-class MinariEpisode:
+class MinariEpisode(Run):
     """An episode of T steps, in T + 1 rows: the last action stands twice."""
 
     path: Path

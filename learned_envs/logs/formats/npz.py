@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from learned_envs.errors import LogError
-from learned_envs.logs.stream import ROWS, Array, Block, Stream, chosen, numbers, spread_out
+from learned_envs.logs.stream import ROWS, Array, Block, Run, Stream, chosen, numbers, spread_out
 
 Shape = tuple[tuple[int, ...], np.dtype[np.generic]]
 
@@ -29,7 +29,7 @@ def runs(path: Path) -> Iterator[Archive]:
 
 
 @dataclass(frozen=True)
-class Archive:
+class Archive(Run):
     """An archive whose longest arrays have one row a sample."""
 
     path: Path
@@ -44,20 +44,16 @@ class Archive:
         """The arrays; one of several numbers a row is several."""
         return {"": tuple(self._places)}
 
-    def whole(self, name: str) -> Array:
-        """Read an array that has other rows, such as the lengths of episodes.
-
-        Raises:
-            LogError: if there is none.
-        """
-        with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.npy") as file:
-            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
-
     @property
     def others(self) -> Mapping[str, int]:
         """The arrays that have other rows: name -> how many."""
         shapes = {name: shape for name, (shape, _) in self._shapes.items() if shape}
         return {name: shape[0] for name, shape in shapes.items() if shape[0] != self._rows}
+
+    def whole(self, name: str) -> Array:
+        """Read one of these; see `Run`."""
+        with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.npy") as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
     def blocks(self, names: Collection[str], rows: int = ROWS) -> Iterator[Block]:
         """Read columns; see `Run`."""

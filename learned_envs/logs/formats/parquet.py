@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from learned_envs.errors import DependencyError, LogError
-from learned_envs.logs.stream import ROWS, Array, Block, Stream, chosen, numbers, spread_out
+from learned_envs.logs.stream import ROWS, Array, Block, Run, Stream, chosen, numbers, spread_out
 
 INFO = Path("meta") / "info.json"
 """What says of a LeRobot folder what its columns are."""
@@ -37,7 +37,7 @@ def runs(path: Path) -> Iterator[ParquetRun]:
 
 
 @dataclass(frozen=True)
-class ParquetRun:
+class ParquetRun(Run):
     """A Parquet file.
 
     Attributes:
@@ -81,7 +81,7 @@ class ParquetRun:
             return parquet.ParquetFile(self.path)
         except (OSError, ValueError) as error:
             raise LogError(
-                f"{self.path} is no whole Parquet file: {error}. Copy it anew."
+                f"{self.path} is no whole Parquet file: {str(error).rstrip('.')}. Copy it anew."
             ) from error
 
     @cached_property

@@ -11,7 +11,7 @@ from typing import Any
 
 from learned_envs.errors import DependencyError, LogError
 from learned_envs.logs.formats.messages import Message, blocks_of, row_of
-from learned_envs.logs.stream import ROWS, Block
+from learned_envs.logs.stream import ROWS, Block, Run
 
 METADATA = "metadata.yaml"
 """What says of a folder that it is a bag of ROS 2."""
@@ -28,7 +28,7 @@ def runs(path: Path) -> Iterator[Bag]:
 
 
 @dataclass(frozen=True)
-class Bag:
+class Bag(Run):
     """A bag; each topic is a stream."""
 
     path: Path
@@ -81,7 +81,7 @@ class Bag:
             reader = AnyReader([self.path], default_typestore=store)
             reader.open()
         except (AnyReaderError, OSError, ValueError) as error:
-            raise LogError(f"{self.path} is no whole bag: {error}. Copy it anew.") from error
+            raise LogError(f"{self.path} is no whole bag: {str(error).rstrip('.')}. Copy it anew.") from error
         try:
             yield reader
         finally:
