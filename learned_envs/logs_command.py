@@ -79,9 +79,13 @@ def channels_table(checked: Checked) -> Table:
 
     table = Table("channel", "least", "largest", "mean", "spread", "noise", title="Channels")
     for name, channel in checked.channels.items():
-        noise = checked.noise.get(name)
+        smoothing = checked.states.smoothing.chosen.get(name)
         numbers = (channel.low, channel.high, channel.mean, channel.spread)
-        table.add_row(name, *(f"{x:.4g}" for x in numbers), "" if noise is None else f"{noise:.2g}")
+        table.add_row(
+            name,
+            *(f"{x:.4g}" for x in numbers),
+            "" if smoothing is None else f"{smoothing.noise:.2g}",
+        )
     return table
 
 

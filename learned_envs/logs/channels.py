@@ -9,9 +9,8 @@ import numpy as np
 
 from learned_envs.logs.finding import Finding
 from learned_envs.logs.map import LogMap
-from learned_envs.logs.states import track_of
 from learned_envs.logs.stream import Array
-from learned_envs.logs.stretch import Stretch
+from learned_envs.logs.stretch import Stretch, track_of
 
 STUCK = 1.0
 """Seconds without a change while other channels move."""

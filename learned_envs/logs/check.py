@@ -41,11 +41,9 @@ class Checked:
         findings: the worst first.
         channels: by column.
         joints: what each is known of.
-        dt: seconds of a step.
         jitter: spread of the steps, seconds.
         delay: between actions and their effect; None if there are no actions, or no effect.
-        steps_late: the delay that states are made with: the map's, or this one.
-        noise: of each column that velocities are derived from, in radians or metres.
+        states: makes states of the recordings, by the map's delay or this one.
         rows: read.
         stretches: without a pause.
         seconds: of all together.
@@ -55,11 +53,9 @@ class Checked:
     findings: list[Finding]
     channels: dict[str, Channel]
     joints: list[Excitation]
-    dt: float
     jitter: float
     delay: Delay | None
-    steps_late: int
-    noise: dict[str, float]
+    states: States
     rows: int
     stretches: int
     seconds: float
@@ -94,6 +90,7 @@ def check(recordings: Path, log_map: LogMap, model: Path | None = None) -> Check
     jitter = float(steps.std())
     delay = find_delay([rows_of(stretch, log_map) for stretch in sample])
     states.delay = _steps_late(log_map, delay)
+    states.choose_smoothing(sample)
     joints, idle = excitation(sample, states)
     findings = [
         *_timing(cuts, states.dt, jitter, channels),
@@ -108,11 +105,9 @@ def check(recordings: Path, log_map: LogMap, model: Path | None = None) -> Check
         worst_first(findings),
         channels.known,
         joints,
-        states.dt,
         jitter,
         delay,
-        states.delay,
-        {name: each.noise for name, each in states.smoothing.chosen.items()},
+        states,
         cuts.rows,
         channels.stretches,
         channels.seconds,

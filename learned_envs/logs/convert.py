@@ -104,7 +104,7 @@ def prepare(
             f"A fit to {recordings} would be wrong: {checked.findings[0].told}. Mend what is said "
             "above."
         )
-    states = States(log_map, checked.dt, checked.steps_late)
+    states = checked.states
     with writing(out):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)

@@ -11,9 +11,8 @@ from scipy.spatial.transform import Rotation
 from learned_envs.logs.finding import Finding
 from learned_envs.logs.map import BaseMap, JointMap, LogMap
 from learned_envs.logs.smoothing import Smoothings
-from learned_envs.logs.states import track_of
 from learned_envs.logs.stream import Array
-from learned_envs.logs.stretch import Stretch
+from learned_envs.logs.stretch import Stretch, track_of
 
 AGREES = 0.9
 """Least correlation of a velocity with the derivative of its position."""

@@ -11,7 +11,7 @@ from scipy.signal import welch
 
 from learned_envs.logs.check import Checked
 from learned_envs.logs.map import LogMap
-from learned_envs.logs.states import track_of
+from learned_envs.logs.stretch import track_of
 
 SHOWN = 2000
 """Rows of the part over time."""

@@ -87,6 +87,14 @@ class Stretch:
                 yield piece
 
 
+def track_of(stretch: Stretch, column: str) -> tuple[Track, Array]:
+    """Return the rows that a column is of, and its values (n,)."""
+    for track in stretch.tracks.values():
+        if column in track.values:
+            return track, track.values[column]
+    raise KeyError(column)
+
+
 @dataclass
 class Cuts:
     """What was cut and left out, which the check reports.

@@ -48,12 +48,12 @@ def slope(log):
 def test_what_is_as_it_should_be(folder, arm_map):
     checked = check(folder(), arm_map)
     assert checked.fit and not told(checked, "error")
-    assert checked.dt == 0.02
+    assert checked.states.dt == 0.02
     assert checked.delay.steps == 2 and checked.delay.confidence > 0.8
     mended = " ".join(told(checked, "mended"))
     assert "jitter" in mended and "2 pauses" in mended
     # Velocities are derived, so their noise is known: it was made with 1e-3.
-    assert 2e-4 < checked.noise["q_shoulder"] < 3e-3
+    assert 2e-4 < checked.states.smoothing.chosen["q_shoulder"].noise < 3e-3
 
 
 @pytest.mark.parametrize(

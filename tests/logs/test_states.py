@@ -61,6 +61,25 @@ def test_rows_that_are_steady_stay_as_they_are(arm_map):
     assert np.array_equal(episode.actions[:, 0], values["cmd_shoulder"][:-1].astype(np.float32))
 
 
+def test_a_robot_that_rests_at_first_is_smoothed_as_one_that_does_not(
+    arm_csv, arm_logs, arm_map, tmp_path
+):
+    rng = np.random.default_rng(0)
+    rest = {name: column[:1] for name, column in arm_logs[0].columns.items()}
+    names = [*rest]
+    lines = [",".join(names)]
+    for row in range(240):
+        values = [rest[n][0] + (n.startswith("q") and rng.normal(0, 1e-3)) for n in names[1:]]
+        lines.append(",".join(map(repr, [0.02 * row, *map(float, values)])))
+    for file in arm_csv.glob("*.csv"):
+        (tmp_path / file.name).write_text(file.read_text())
+    (tmp_path / "00.csv").write_text("\n".join(lines))
+    moving, resting = (
+        check(path, arm_map).states.smoothing.chosen["q_shoulder"] for path in (arm_csv, tmp_path)
+    )
+    assert resting == moving
+
+
 def test_actions_set_the_step_whatever_is_measured_more_often(
     arm_logs, log_files, ros_map, tmp_path, monkeypatch
 ):
@@ -74,7 +93,7 @@ def test_actions_set_the_step_whatever_is_measured_more_often(
     monkeypatch.setattr(log_files, "_messages", some)
     for index, log in enumerate(arm_logs[:2]):
         log_files.write_mcap(log, tmp_path / str(index))
-    assert check(tmp_path, ros_map).dt == pytest.approx(0.08, rel=0.02)
+    assert check(tmp_path, ros_map).states.dt == pytest.approx(0.08, rel=0.02)
 
 
 def test_states_are_close_to_the_clean_ones(arm_csv, arm_logs, arm_map):

@@ -81,7 +81,9 @@ class Bag(Run):
             reader = AnyReader([self.path], default_typestore=store)
             reader.open()
         except (AnyReaderError, OSError, ValueError) as error:
-            raise LogError(f"{self.path} is no whole bag: {str(error).rstrip('.')}. Copy it anew.") from error
+            raise LogError(
+                f"{self.path} is no whole bag: {str(error).rstrip('.')}. Copy it anew."
+            ) from error
         try:
             yield reader
         finally:
