@@ -154,6 +154,21 @@ class Trajectories:
         """Steps in the longest episode."""
         return int(self._remaining.max())
 
+    def usual(self, horizons: Sequence[int]) -> tuple[int, ...]:
+        """Return the horizons, in order, that episodes with at least half of all steps have.
+
+        What is measured over longer ones is of few episodes, which are unlike the others. The
+        shortest is kept if any episode has it.
+        """
+        over = (self._remaining == 0).nonzero()[:, 0]
+        lengths = self._remaining[torch.cat([over.new_zeros(1), over[:-1] + 1])]
+        return tuple(
+            horizon
+            for place, horizon in enumerate(sorted(horizons))
+            if 2 * int(lengths[lengths >= horizon].sum()) >= self.steps
+            or (place == 0 and horizon <= self.longest)
+        )
+
     def states(self) -> State:
         """Return every recorded state, (n, .)."""
         return State(self._q.float(), self._v, self._memory)

@@ -21,7 +21,7 @@ from learned_envs.state import State
 from learned_envs.tasks.task import Task
 
 HORIZONS = (1, 10, 25, 50, 100, 200)
-"""Steps at which errors are reported."""
+"""Steps at which errors are reported if nobody asks for others."""
 
 CHUNK = 4096
 """Windows rolled out at once."""
@@ -102,7 +102,7 @@ Predictor = Callable[[Window], Sequence[State]]
 def evaluate(
     simulation: Simulation,
     data: Source | Recording,
-    horizons: Sequence[int] = HORIZONS,
+    horizons: Sequence[int] | None = None,
     trajectories: int = 2000,
     seed: int = 0,
 ) -> Report:
@@ -116,7 +116,8 @@ def evaluate(
     Args:
         simulation: the model.
         data: recorded episodes that the model was not trained on.
-        horizons: steps at which to report; those longer than every episode are left out.
+        horizons: steps at which to report; those longer than every episode are left out. If None,
+            1, 10, 25, 50, 100 and 200, without those that most episodes are shorter than.
         trajectories: how many windows to draw from the data.
         seed: decides which.
 
@@ -136,7 +137,7 @@ def compare(
     recording: Recording,
     simulation: Simulation,
     predictors: dict[str, Predictor],
-    horizons: Sequence[int] = HORIZONS,
+    horizons: Sequence[int] | None = None,
     trajectories: int = 2000,
     seed: int = 0,
 ) -> Report:
@@ -146,7 +147,8 @@ def compare(
         recording: held-out episodes.
         simulation: says which system and which device.
         predictors: by the name that the report gives them.
-        horizons: steps at which to report; those longer than every episode are left out.
+        horizons: steps at which to report; those longer than every episode are left out. If None,
+            1, 10, 25, 50, 100 and 200, without those that most episodes are shorter than.
         trajectories: how many windows to draw.
         seed: decides which.
 
@@ -155,11 +157,12 @@ def compare(
         ParameterError: if the horizons or the trajectories are no whole numbers of 1 or more.
     """
     spec, device = simulation.task.spec, simulation.device
-    argument.instance("horizons", horizons, list, tuple)
-    for horizon in horizons:
-        argument.count("horizon", horizon)
-    if not horizons:
-        raise ParameterError("Got no horizons, expected one at least, such as 10.")
+    if horizons is not None:
+        argument.instance("horizons", horizons, list, tuple)
+        for horizon in horizons:
+            argument.count("horizon", horizon)
+        if not horizons:
+            raise ParameterError("Got no horizons, expected one at least, such as 10.")
     argument.count("trajectories", trajectories)
     argument.count("seed", seed, 0)
     sizes = [values.shape[1] for values in (recording.qpos, recording.qvel, recording.actions)]
@@ -168,14 +171,14 @@ def compare(
             f"Got episodes with {sizes} numbers of position, velocity and action, expected "
             f"{[spec.nq, spec.nv, spec.nu]}, as {spec.reference_id} has them."
         )
-    longest = int(recording.lengths.max())
-    kept = tuple(horizon for horizon in sorted(horizons) if horizon <= longest)
+    held = Trajectories.of(recording, spec, device)
+    asked = HORIZONS if horizons is None else tuple(sorted(horizons))
+    kept = held.usual(asked) if horizons is None else tuple(h for h in asked if h <= held.longest)
     if not kept:
         raise DatasetError(
-            f"The longest held-out episode has {longest} steps, the shortest horizon asked for is "
-            f"{min(horizons)}. Record longer episodes or ask for shorter horizons."
+            f"The longest held-out episode has {held.longest} steps, the shortest horizon asked "
+            f"for is {asked[0]}. Record longer episodes or ask for shorter horizons."
         )
-    held = Trajectories.of(recording, spec, device)
     yardstick = Yardstick.of(held, simulation.dynamics.kinematics, spec.cyclic)
     generator = torch.Generator(device).manual_seed(seed)
     rows = held.draw((trajectories,), kept[-1], generator)

@@ -234,7 +234,7 @@ class Training:
         The score is the mean over horizons of the logarithm of the median error.
         """
         self._expect_finite_weights()
-        horizons = [h for h in CHECKED_HORIZONS if h <= self._held_out.longest]
+        horizons = self._held_out.usual(CHECKED_HORIZONS)
         rows = self._held_out.draw((CHECKED_WINDOWS,), horizons[-1], self._seeded(-2))
         window = self._held_out.window(rows, horizons[-1])
         state, errors = window.start, {}

@@ -22,7 +22,7 @@ from learned_envs.logs.states import PENDING
 from learned_envs.logs.stream import Array
 from learned_envs.systems.spec import SystemSpec
 
-PIECES = ((12, 128), (30, 64))
+PIECES = ((12, 128), (30, 256))
 """Steps of the pieces of recordings that physics are fitted to, and how many: long ones tell more,
 but only near what is right."""
 

@@ -73,7 +73,7 @@ def by_channel(
     """Measure a fit channel by channel, in radians and metres, and those a second."""
     spec, kinematics = simulation.task.spec, simulation.dynamics.kinematics
     held = Trajectories.of(held_out, spec, simulation.device)
-    steps = tuple(n for n in AFTER if n <= held.longest)
+    steps = held.usual(AFTER)
     generator = torch.Generator(simulation.device).manual_seed(0)
     window = held.window(held.draw((WINDOWS,), steps[-1], generator), steps[-1])
     predictors = {

@@ -111,7 +111,7 @@ def _contact(model: mujoco.MjModel) -> Iterator[Quantity]:
         ends = 2.0 * model.opt.timestep, 0.1
         yield _shared(model, "time", "geom_solref", 0, ends, (0.005, 0.01, 0.02))
         yield _shared(model, "damping ratio", "geom_solref", 1, (0.05, 3.0), (0.3, 1.0))
-    yield _shared(model, "impedance", "geom_solimp", 0, (0.01, 0.95), (0.1, 0.9))
+    yield _shared(model, "impedance", "geom_solimp", 0, (0.001, 0.95), (0.1, 0.9))
     yield _shared(model, "width", "geom_solimp", 2, (1e-4, 0.05), (0.001, 0.01))
 
 
