@@ -3,11 +3,11 @@
     python benchmarks/cube_tosses.py --tosses tosses.npz --count 10 50 100 200 399
 
 Every eighth toss is kept back: they were made one after the other, and the last ones differ from
-the rest. Each row is fitted to so many of the tosses: by `mujoco.sysid` alone, from the cube's MJCF, and by
-`learned-envs fit` with and without that. Errors are of the tosses that are kept back: the mean over a
-toss of the distance in position and of the angle between orientations, from its first sample on,
-then over tosses. So ContactNets and NeRD report 0.017 m and 0.242 rad, and 0.018 m (0.023 m from
-scratch).
+the rest. Each row is fitted to so many of the others: by `mujoco.sysid` alone, from the cube's
+MJCF, and by `learned-envs fit` with and without that. Errors are of the tosses that are kept back:
+the mean over a toss of the distance in position and of the angle between orientations, from its
+first sample on, then over tosses. So ContactNets and NeRD report 0.017 m and 0.242 rad, and 0.018 m
+(0.023 m from scratch).
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from learned_envs.dynamics import Ensemble
 from learned_envs.dynamics.second_order import SecondOrder
 from learned_envs.errors import DatasetError
 from learned_envs.evaluation.evaluation import (
+    HORIZONS,
     Yardstick,
     compare,
     evaluate,
@@ -113,6 +114,14 @@ def test_horizons_that_no_episode_reaches_are_left_out(recording, simulation):
     assert report.horizons == (1, longest)
     with pytest.raises(DatasetError, match=str(longest)):
         evaluate(simulation, recording, (longest + 1,), 20)
+
+
+def test_a_few_long_episodes_do_not_set_the_horizons(recording, simulation):
+    lengths = recording.lengths
+    shares = {h: lengths[lengths >= h].sum() / lengths.sum() for h in HORIZONS}
+    assert any(0 < share < 0.5 for share in shares.values())
+    report = evaluate(simulation, recording, trajectories=20)
+    assert report.horizons == tuple(h for h, share in shares.items() if share >= 0.5)
 
 
 def test_seeds_make_two_evaluations_equal(recording, simulation):
