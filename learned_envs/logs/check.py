@@ -15,6 +15,7 @@ from learned_envs.logs.delay import Delay, find_delay
 from learned_envs.logs.excitation import Excitation, excitation, excitation_findings
 from learned_envs.logs.finding import Finding, worst_first
 from learned_envs.logs.map import LogMap
+from learned_envs.logs.measured import chosen_smoothing
 from learned_envs.logs.motion import motion_findings
 from learned_envs.logs.recordings import open_runs
 from learned_envs.logs.smoothing import Smoothing
@@ -85,12 +86,12 @@ def check(recordings: Path, log_map: LogMap, model: Path | None = None) -> Check
     sample = spread((piece for stretch in found for piece in stretch.pieces()), SEEN)
     if not sample:
         raise LogError(f"{recordings} holds no 8 rows without a pause; {cuts.rows} rows were read.")
-    states = States(log_map, usual_step(cuts.steps, log_map))
+    smoothing = chosen_smoothing(sample, log_map)
+    states = States(log_map, usual_step(cuts.steps, log_map), smoothing=smoothing)
     steps = np.concatenate(cuts.steps)
     jitter = float(steps.std())
     delay = find_delay([rows_of(stretch, log_map) for stretch in sample])
     states.delay = _steps_late(log_map, delay)
-    states.choose_smoothing(sample)
     joints, idle = excitation(sample, states)
     findings = [
         *_timing(cuts, states.dt, jitter, channels),

@@ -24,6 +24,7 @@ from learned_envs.logs.finding import Finding
 from learned_envs.logs.identify import Identified, identify
 from learned_envs.logs.latest import earlier, latest
 from learned_envs.logs.map import LogMap
+from learned_envs.logs.measured import noise_of
 from learned_envs.logs.recordings import open_runs
 from learned_envs.logs.spread import spread
 from learned_envs.logs.states import States
@@ -47,7 +48,10 @@ ROBOT_FILE = "robot.xml"
 DATA, LATEST = "data", "latest"
 """Datasets: of what is fitted to, and of the last tenth of the time."""
 
-OURS = {STARTS_FILE, ROBOT_FILE, DATA, LATEST}
+NOISE_FILE = "noise.npy"
+"""Spread of the measurements' noise, (nv,)."""
+
+OURS = {STARTS_FILE, NOISE_FILE, ROBOT_FILE, DATA, LATEST}
 """What a preparation that was killed may leave."""
 
 DONE = "map.json"
@@ -114,6 +118,7 @@ def prepare(
                 f"{recordings} holds no two episodes of {states.delay + 2} rows. Record more."
             )
         np.save(out / STARTS_FILE, _starts(episodes))
+        np.save(out / NOISE_FILE, noise_of(states.smoothing, log_map))
         robot = out / ROBOT_FILE
         if model is None:
             told = {name: (each.low, each.high) for name, each in checked.channels.items()}

@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 from learned_envs.data.recording import Episode
 from learned_envs.logs.delay import Rows
 from learned_envs.logs.map import BaseMap, JointMap, LogMap
-from learned_envs.logs.smoothing import SAMPLE, Smoothing, Smoothings
+from learned_envs.logs.measured import quaternions, rates
+from learned_envs.logs.smoothing import Smoothings
 from learned_envs.logs.stream import Array
 from learned_envs.logs.stretch import Stretch, track_of
 
@@ -46,36 +47,6 @@ class States:
     dt: float
     delay: int = 0
     smoothing: Smoothings = field(default_factory=Smoothings)
-
-    def choose_smoothing(self, sample: Iterable[Stretch]) -> None:
-        """Choose how much each column is smoothed, by the stretch in which it moves most.
-
-        What rests would be smoothed without end.
-        """
-        widest: dict[str, tuple[float, Array, Array]] = {}
-        for stretch in sample:
-            for name, time, values in self._measured(stretch):
-                moved = float(values[:SAMPLE].std())
-                if name not in widest or moved > widest[name][0]:
-                    widest[name] = moved, time, values
-        for name, (_, time, values) in widest.items():
-            self.smoothing.chosen[name] = Smoothing.of(time, values)
-
-    def _measured(self, stretch: Stretch) -> Iterator[tuple[str, Array, Array]]:
-        """Give what may be smoothed: its name, times and values."""
-        columns = [observed.column for observed in self.log_map.observed if observed.state]
-        if (base := self.log_map.base) is not None:
-            columns += base.position or ()
-            time = track_of(stretch, base.orientation[0])[0].time
-            for name, values in zip(_rates(base), _quaternions(stretch, base).T, strict=True):
-                yield name, time, values
-        for column in columns:
-            track, values = track_of(stretch, column)
-            yield column, track.time, values
-        for joint in self.log_map.joints:
-            track, values = track_of(stretch, joint.position)
-            turns = joint.kind == "hinge"
-            yield joint.position, track.time, np.unwrap(values) if turns else values
 
     def episodes(self, found: Iterable[Stretch]) -> Iterator[Episode]:
         """Give each stretch as an episode, if it has a step."""
@@ -159,7 +130,7 @@ class States:
         assert base.position is not None
         along = [self._along(stretch, base, place, grid) for place in range(3)]
         position = [p for p, _ in along]
-        turned = _quaternions(stretch, base)
+        turned = quaternions(stretch, base)
         track, _ = track_of(stretch, base.orientation[0])
         rows = steady(track.time, grid, self.dt)
         parts = [
@@ -197,10 +168,10 @@ class States:
         self, base: BaseMap, time: Array, turned: Array, grid: Array, rotation: Rotation
     ) -> Array:
         """Return angular velocities in the body's frame, from quaternions: 2 conj(q) dq/dt."""
-        parts = zip(_rates(base), turned.T, strict=True)
-        rates = np.stack([self.smoothing(name, time, part, grid)[1] for name, part in parts], 1)
+        parts = zip(rates(base), turned.T, strict=True)
+        derived = np.stack([self.smoothing(name, time, part, grid)[1] for name, part in parts], 1)
         w, x, y, z = rotation.as_quat(scalar_first=True).T
-        dw, dx, dy, dz = rates.T
+        dw, dx, dy, dz = derived.T
         return 2.0 * np.stack(
             [
                 w * dx - x * dw - y * dz + z * dy,
@@ -257,23 +228,6 @@ def rows_of(stretch: Stretch, log_map: LogMap) -> Rows:
     acted = [at(action.column, before=True) for action in log_map.actions]
     u = np.stack(acted, 1) if acted else np.empty((len(time), 0))
     return time, np.stack([at(column, before=False) for column in columns], 1), u
-
-
-def _rates(base: BaseMap) -> tuple[str, ...]:
-    """Return the names of a quaternion's parts (w, x, y, z) as they are smoothed."""
-    return tuple(f"{column} (derivative)" for column in base.orientation)
-
-
-def _quaternions(stretch: Stretch, base: BaseMap) -> Array:
-    """Return unit quaternions (w, x, y, z) whose signs do not jump, (n, 4)."""
-    _, first = track_of(stretch, base.orientation[0])
-    columns = [first, *(track_of(stretch, name)[1] for name in base.orientation[1:])]
-    places = [base.order.index(part) for part in "wxyz"]
-    turned = np.stack([columns[place] for place in places], 1)
-    turned = turned / np.linalg.norm(turned, axis=1, keepdims=True)
-    flips = np.einsum("ni,ni->n", turned[1:], turned[:-1]) < 0
-    signs = np.concatenate([[1.0], np.where(np.cumsum(flips) % 2, -1.0, 1.0)])
-    return np.asarray(turned * signs[:, None])
 
 
 def steady(time: Array, grid: Array, dt: float) -> slice | None:

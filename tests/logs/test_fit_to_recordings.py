@@ -4,6 +4,8 @@ import pytest
 
 import learned_envs  # noqa: F401
 from learned_envs.cli import main
+from learned_envs.errors import LogError
+from learned_envs.logs.estimator import StateEstimator
 
 FEW = ["--members", "2", "--updates", "60"]
 SMALL = [*FEW, "--option", "hidden=32,32"]
@@ -77,6 +79,29 @@ def test_it_is_there_without_what_it_was_made_of(run, tmp_path):
     envs = gym.make_vec("LearnedSim-v0", num_envs=3, checkpoint=str(alone))
     observations, _ = envs.reset(seed=0)
     assert observations.shape == (3, 6)
+
+
+def test_states_are_estimated_as_measurements_come(run, arm_logs):
+    estimator, log = StateEstimator.of(run), arm_logs[0]
+    true = log.clean["v"]
+    noise = np.random.default_rng(0).normal(0, 1e-3, true.shape)
+
+    def followed(measured):
+        states = [estimator.start(measured[0])]
+        for action, place in zip(log.clean["u"], measured[1:], strict=False):
+            states.append(estimator.step(states[-1], action, place))
+        return np.stack([state.v[0].numpy() for state in states])
+
+    measured = log.clean["q"][:100] + noise[:100]
+    found = followed(measured)
+    differences = np.diff(measured, axis=0) / 0.02
+    off, plain = (found - true[:100])[6:], (differences - true[1:100])[5:]
+    assert np.square(off).mean() < np.square(plain).mean()
+    # Sensors of hinges may jump by whole turns.
+    wrapped = (measured + np.pi) % (2 * np.pi) - np.pi
+    assert np.abs(followed(wrapped) - found).max() < 1e-2 * np.abs(found).max()
+    with pytest.raises(LogError, match="no fit to recordings"):
+        StateEstimator.of(run.parent)
 
 
 def test_the_same_command_goes_on(run, place, arm_csv, capsys):
