@@ -124,9 +124,8 @@ def _missed(simulation: Simulation, data: Dataset) -> Array:
     moved = offset(kinematics, start, window.after(1)).double().numpy().reshape(shape)
     least = LEAST * np.sqrt(np.square(moved).mean(0))
     # Who misses an acceleration misses both, so that the position tells of the velocity at once.
-    return np.einsum("nav,nbv->vab", off, off) / STEPS + np.einsum(
-        "av,ab->vab", least**2, np.eye(2)
-    )
+    varies = np.einsum("nav,nbv->vab", off, off) / STEPS
+    return np.asarray(varies + np.einsum("av,ab->vab", least**2, np.eye(2)))
 
 
 def _gain(dt: float, missed: Array, noise: float) -> Array:
