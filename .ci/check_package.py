@@ -73,9 +73,7 @@ def names_in_wheel(wheel: Path) -> set[str]:
 def names_in_sdist(sdist: Path) -> set[str]:
     """Return the names of its files below its one folder."""
     with tarfile.open(sdist) as opened:
-        return {
-            member.name.partition("/")[2] for member in opened.getmembers() if member.isfile()
-        }
+        return {member.name.partition("/")[2] for member in opened.getmembers() if member.isfile()}
 
 
 def folder_of(name: str) -> str:

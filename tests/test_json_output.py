@@ -12,6 +12,8 @@ from stable_baselines3 import PPO
 
 from learned_envs import registry
 from learned_envs.card import read_card
+from learned_envs.cli import main
+from learned_envs.documents import document as document_of
 from learned_envs.documents import finite, report_document
 from learned_envs.evaluation.report import Report
 from learned_envs.figures import Curve
@@ -55,7 +57,8 @@ def names(told: object) -> set[str]:
 def fitted(tmp_path_factory):
     out = tmp_path_factory.mktemp("json") / "pendulum"
     words = "--steps 1500 --learners 0 --updates 10 --check-every 5 --members 2 --device cpu"
-    run("fit", "InvertedPendulum", "--out", out, *words.split(), "--option", "hidden=16,16")
+    options = ["--option", "hidden=16,16"]
+    assert main(["fit", "InvertedPendulum", "--out", str(out), *words.split(), *options]) == 0
     return out
 
 
@@ -82,7 +85,7 @@ def test_info_of_shipped_weights(task):
     assert names(told) <= set(re.findall(r"`(\w+)`", MANUAL))
 
 
-def test_evaluate_says_what_is_printed(fitted, tmp_path):
+def test_evaluate_says_what_is_printed(fitted, tmp_path, capsys):
     plot = tmp_path / "errors.png"
     words = ["evaluate", fitted, "--trajectories", 30, "--plot", plot]
     told = document(*words)
@@ -92,7 +95,8 @@ def test_evaluate_says_what_is_printed(fitted, tmp_path):
     assert names(told) <= set(re.findall(r"`(\w+)`", MANUAL))
     report = told["report"]
     (model,) = [curve for curve in report["curves"] if curve["name"] == "model"]
-    printed = run(*words)[0]
+    assert main([str(word) for word in words]) == 0
+    printed = capsys.readouterr().out
     assert told["measured_on"] in printed
     row = next(line for line in printed.splitlines() if line.startswith("│ model "))
     assert [cell.split()[0] for cell in row.split("│")[2:-1]] == [
@@ -100,21 +104,31 @@ def test_evaluate_says_what_is_printed(fitted, tmp_path):
     ]
 
 
-def test_evaluate_runs_agents(fitted, tmp_path):
+def test_evaluate_runs_agents(fitted, tmp_path, capsys):
     PPO("MlpPolicy", "InvertedPendulum-v5", device="cpu").save(tmp_path / "agent.zip")
-    words = ["--agent", tmp_path / "agent.zip", "--episodes", 2, "--trajectories", 9]
-    told = document("evaluate", fitted, *words, "--plot", tmp_path / "errors.png")
+    words = ["--agent", tmp_path / "agent.zip", "--episodes", 2, "--trajectories", 9, "--json"]
+    words = ["evaluate", fitted, *words, "--plot", tmp_path / "errors.png"]
+    assert main([str(word) for word in words]) == 0
+    told = json.loads(capsys.readouterr().out)
     (agent,) = told["agents"]
     assert agent["episodes"] == 2
     assert 0 <= agent["fell_inside"] <= 1
     assert names(told) <= set(re.findall(r"`(\w+)`", MANUAL))
 
 
-def test_an_error_leaves_stdout_empty(tmp_path):
-    for words in (["info", "Hoper"], ["evaluate", "Hopper", "--data", tmp_path / "none"]):
-        printed, error = run(*words, "--json", code=1)
-        assert printed == ""
-        assert len(error.splitlines()) == 1
+def test_an_error_leaves_stdout_empty():
+    printed, error = run("info", "Hoper", "--json", code=1)
+    assert printed == ""
+    assert len(error.splitlines()) == 1
+
+
+def test_what_others_print_meanwhile_goes_to_stderr(capsys):
+    with document_of() as told:
+        print("a user's environment says hello")
+        told["steps"] = 3
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"steps": 3}
+    assert "hello" in printed.err
 
 
 def test_what_is_not_finite_is_null():
