@@ -23,9 +23,8 @@ def read(path: Path):
 
 
 def test_badges_tell_the_truth():
-    badges = re.findall(
-        r"img\.shields\.io/badge/(\w+)-(.+?)-\w+\)", (ROOT / "README.md").read_text()
-    )
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    badges = re.findall(r"img\.shields\.io/badge/(\w+)-(.+?)-\w+\)", readme)
     assert dict(badges) == {
         "python": f"{PYTHONS[0]}_to_{PYTHONS[-1]}",
         "license": PROJECT["license"],
