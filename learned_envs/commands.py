@@ -6,14 +6,16 @@ imports torch only when it runs, so that help is fast.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 from tyro.conf import Positional, UseAppendAction, arg
 
 from learned_envs import registry
+from learned_envs.documents import card_document, document, report_document, tasks_document
 from learned_envs.fit_command import Actors, Keywords, Steps, learners_of, task_with
 from learned_envs.schema import Seed
 from learned_envs.terminal import (
@@ -22,15 +24,28 @@ from learned_envs.terminal import (
     console,
     show_report,
     tasks_table,
+    warn_if_worthless,
 )
+
+if TYPE_CHECKING:
+    from learned_envs.evaluation.long_run import LongRun
+
+
+Json = Annotated[bool, arg(help="Print one JSON document, and all else on stderr.")]
 
 
 @dataclass(frozen=True)
 class List:
     """List the tasks, their environments, whether weights are shipped, and the families."""
 
+    json: Json = False
+
     def run(self) -> None:
         """Print them."""
+        if self.json:
+            with document() as told:
+                told.update(tasks_document())
+            return
         console().print(tasks_table())
         names = [f + " (default)" * (f == registry.DEFAULT_FAMILY) for f in registry.FAMILIES]
         console().print(f"families: {', '.join(names)}")
@@ -141,6 +156,7 @@ class Evaluate:
     `collect`. What is told is how often they fall."""
     episodes: Annotated[int, Meta(ge=1, le=10**5)] = 50
     """Episodes of each of these agents."""
+    json: Json = False
 
     def run(self) -> None:
         """Measure, print and draw."""
@@ -151,16 +167,36 @@ class Evaluate:
         folder = Path(self.run_or_id)
         plot = self.plot or (folder if folder.is_dir() else Path()) / PLOT_FILE
         picture_format(plot)
+        if self.json:
+            self._print_json(plot)
+            return
         report, where = evaluate_run(self.run_or_id, self.data, self.trajectories, self.device)
         show_report(report)
         print(where)
         report.plot(plot)
         print(f"wrote {plot}")
-        if self.agent:
-            self._run_agents()
+        for name, run in self._agent_runs():
+            print(run.told(name))
 
-    def _run_agents(self) -> None:
-        """Run full episodes of agents."""
+    def _print_json(self, plot: Path) -> None:
+        """Measure and draw, and print the figures as JSON."""
+        from learned_envs.evaluation.long_run import summary
+        from learned_envs.fit.run import evaluate_run
+
+        with document() as told:
+            report, where = evaluate_run(self.run_or_id, self.data, self.trajectories, self.device)
+            warn_if_worthless(report)
+            report.plot(plot)
+            told.update(report=report_document(report), measured_on=where, plot=str(plot))
+            told["agents"] = [
+                {"name": name, "episodes": self.episodes, **summary([run])}
+                for name, run in self._agent_runs()
+            ]
+
+    def _agent_runs(self) -> Iterator[tuple[str, LongRun]]:
+        """Run full episodes of agents: (name, how states inside differ from those outside)."""
+        if not self.agent:
+            return
         from learned_envs.card import read_card
         from learned_envs.checkpoint import find_device
         from learned_envs.evaluation.long_run import long_run
@@ -170,7 +206,7 @@ class Evaluate:
         task = read_card(self.run_or_id).task
         simulation = Simulation.load(self.run_or_id, find_device(self.device))
         for agent in (SavedAgent(path) for paths in self.agent for path in paths):
-            print(long_run(agent, task, simulation, self.episodes).told(agent.name))
+            yield agent.name, long_run(agent, task, simulation, self.episodes)
 
 
 @dataclass(frozen=True)
@@ -179,14 +215,21 @@ class Info:
 
     run_or_id: Annotated[Positional[str], arg(metavar="RUN_OR_ID")]
     """A fit's folder, a checkpoint, or the name or id of a task with shipped weights."""
+    json: Json = False
 
     def run(self) -> None:
         """Print it."""
         from learned_envs.card import find_checkpoint, read_card
         from learned_envs.evaluation.report import Report
 
-        card = read_card(self.run_or_id)
-        console().print(card_table(card, find_checkpoint(self.run_or_id)))
+        card, path = read_card(self.run_or_id), find_checkpoint(self.run_or_id)
+        if self.json:
+            with document() as told:
+                told.update(card_document(card, path))
+                if card.held_out is not None:
+                    warn_if_worthless(Report.of(card.held_out))
+            return
+        console().print(card_table(card, path))
         if card.held_out is not None:
             show_report(Report.of(card.held_out))
 

@@ -135,11 +135,16 @@ def warn(text: str) -> None:
 
 def show_report(report: Report) -> None:
     """Print a report, and a warning if it says that the model is worth nothing."""
-    from learned_envs.evaluation.report import WORTHLESS
-
     console().print(report.table())
     for name, figures in report.sensors.items():
         console().print(figures.told(name))
+    warn_if_worthless(report)
+
+
+def warn_if_worthless(report: Report) -> None:
+    """Print a warning if a report says that the model is worth nothing."""
+    from learned_envs.evaluation.report import WORTHLESS
+
     if not report.beats_hold:
         warn(WORTHLESS)
 
