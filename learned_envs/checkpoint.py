@@ -19,6 +19,7 @@ from learned_envs.card import (
     FORMAT,
     Card,
     broken,
+    card_at,
     expect_own_frames,
     find_checkpoint,
     read_card,
@@ -31,6 +32,7 @@ from learned_envs.dynamics.half import in_half
 from learned_envs.dynamics.network import shapes_alone
 from learned_envs.errors import CheckpointError, LearnedEnvsError, UnknownNameError
 from learned_envs.files import write_whole
+from learned_envs.location import Location, locate
 from learned_envs.tasks.motion import Motion
 from learned_envs.tasks.task import Task, Transition
 from learned_envs.tasks.traced import TracedTask
@@ -136,19 +138,28 @@ def open_checkpoint(
     """Read a model, its card and its task.
 
     Args:
-        checkpoint: a file, a fit's folder, or the name or id of a task with shipped weights.
+        checkpoint: a file, a fit's folder, the name or id of a task with shipped weights, or a
+            model on the hub, `hf://user/name`.
         device: where the model goes.
         task: the task that the weights must be of; None takes any.
 
     Raises:
-        CheckpointError: if the file is missing, broken, of another task or of a newer format; or
-            if its model is of an unknown family, or does not predict its task's sensors.
+        CheckpointError: if the file is missing, broken, of another task or of a newer format, or
+            cannot be had from the hub; or if its model is of an unknown family, or does not predict
+            its task's sensors.
         UnknownNameError: if `checkpoint` is neither a path that exists nor a task's name.
         DeviceError: if there is no such device.
     """
-    path = find_checkpoint(checkpoint)
+    found = locate(checkpoint)
     device = find_device(device)
-    card = read_card(path, task)
+    with found.told():
+        return _opened(found, device, task)
+
+
+def _opened(found: Location, device: torch.device, task: str | None) -> Opened:
+    """Read what was found; see `open_checkpoint`."""
+    path = found.path
+    card = card_at(found, task)
     expect_own_frames(path, card)
     try:
         with usual_defaults(random=False):
