@@ -167,8 +167,9 @@ class Evaluate:
         from learned_envs.sb3 import SavedAgent
         from learned_envs.simulation import Simulation
 
-        task = read_card(self.run_or_id).task
-        simulation = Simulation.load(self.run_or_id, find_device(self.device))
+        card = read_card(self.run_or_id)
+        task = card.task
+        simulation = Simulation.load(card.pinned or self.run_or_id, find_device(self.device))
         for agent in (SavedAgent(path) for paths in self.agent for path in paths):
             print(long_run(agent, task, simulation, self.episodes).told(agent.name))
 
@@ -186,7 +187,7 @@ class Info:
         from learned_envs.evaluation.report import Report
 
         card = read_card(self.run_or_id)
-        console().print(card_table(card, find_checkpoint(self.run_or_id)))
+        console().print(card_table(card, find_checkpoint(card.pinned or self.run_or_id)))
         if card.held_out is not None:
             show_report(Report.of(card.held_out))
 

@@ -20,6 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 WRITER = "hf_writer"
 READER = "hf_reader"
+UNLUCKY = "hf_unlucky"
+"""Whom the hub answers that it is down."""
+
 OWNERS = {WRITER: "user", READER: "guest"}
 """Who has which token."""
 
@@ -66,6 +69,7 @@ class HubServer(ThreadingHTTPServer):
         self.large: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.down = False
+        self.told_size: int | None = None
 
     @property
     def url(self) -> str:
@@ -136,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         self.body = self._read()
         path = urlsplit(self.path).path
         self.server.asked.append(f"{method} {path}")
-        if self.server.down:
+        if self.server.down or self.token == UNLUCKY:
             self._send(503, b"down")
             return
         try:
@@ -177,8 +181,11 @@ class Handler(BaseHTTPRequestHandler):
 
     @property
     def who(self) -> str | None:
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        return OWNERS.get(token)
+        return OWNERS.get(self.token)
+
+    @property
+    def token(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
 
     def _seen(self, repository: str) -> Repository:
         """Return a repository that the client may read."""
@@ -284,7 +291,10 @@ class Handler(BaseHTTPRequestHandler):
             self.server.large[digest] = data
             # Another host, to which a client must not hand its token.
             where = f"http://localhost:{self.server.server_port}/lfs/{digest}"
-            linked = {"X_Linked_Etag": f'"{digest}"', "X_Linked_Size": str(len(data))}
+            linked = {
+                "X_Linked_Etag": f'"{digest}"',
+                "X_Linked_Size": str(self.server.told_size or len(data)),
+            }
             self._send(302, Location=where, X_Repo_Commit=commit, **linked)
         else:
             self._send(200, data, ETag=f'"{digest}"', X_Repo_Commit=commit)

@@ -175,7 +175,7 @@ def evaluate_run(
             raise CheckpointError(f"{checkpoint} holds no figures. Pass --data with a dataset.")
         where = "These figures are the card's own; pass --data with a dataset to measure anew."
         return Report.of(card.held_out), where
-    simulation = Simulation.load(checkpoint, find_device(device))
+    simulation = Simulation.load(card.pinned or checkpoint, find_device(device))
     dataset = _opened(data, card.task, lambda: simulation.task.spec)
     recording, where = dataset.load(), f"Measured on all episodes of {data}."
     if card.data is not None and card.fit is not None and dataset.digest == card.data.sha256:

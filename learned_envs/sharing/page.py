@@ -132,7 +132,7 @@ def _errors(errors: RolloutErrors | None) -> str:
     ]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     twin = ", and a `twin` is MuJoCo itself, started from almost the same state"
-    twin *= any(curve.name == "twin" for curve in curves)
+    twin *= any(curve.name.startswith("twin") for curve in curves)
     verdict = "" if errors.beats_hold else "\n\n**It is no better than holding the first state.**"
     return (
         f"Median error of a predicted state over {errors.trajectories:,} held-out stretches, "
