@@ -127,7 +127,8 @@ class Evaluate:
     """Roll a fitted model out along recorded episodes and measure how far it strays."""
 
     run_or_id: Annotated[Positional[str], arg(metavar="RUN")]
-    """A fit's folder, a checkpoint, or the name or id of a task with shipped weights."""
+    """A fit's folder, a checkpoint, the name or id of a task with shipped weights, a packed file or
+    hf://user/name."""
     data: Annotated[Path | None, arg(metavar="PATH")] = None
     """A dataset to measure on. If not given: the episodes that the fit held out."""
     trajectories: Annotated[int, Meta(ge=1, le=10**7)] = 2000
@@ -179,7 +180,8 @@ class Info:
     """Show the card of weights: what they are, where they come from and how good they are."""
 
     run_or_id: Annotated[Positional[str], arg(metavar="RUN_OR_ID")]
-    """A fit's folder, a checkpoint, or the name or id of a task with shipped weights."""
+    """A fit's folder, a checkpoint, the name or id of a task with shipped weights, a packed file or
+    hf://user/name."""
 
     def run(self) -> None:
         """Print it."""
