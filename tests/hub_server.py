@@ -30,10 +30,10 @@ REPOSITORY = r"(?P<repository>[\w.-]+/[\w.-]+)"
 
 
 class RefusedError(Exception):
-    """What the hub does not do: a status, and headers with _ for -."""
+    """What the hub does not do: a status, what it says, and headers with _ for -."""
 
-    def __init__(self, status: int, **headers: str) -> None:
-        self.status, self.headers = status, headers
+    def __init__(self, status: int, said: object = None, **headers: str) -> None:
+        self.status, self.said, self.headers = status, said, headers
 
 
 @dataclass
@@ -69,6 +69,7 @@ class HubServer(ThreadingHTTPServer):
         self.large: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.down = False
+        self.cut = False
         self.told_size: int | None = None
 
     @property
@@ -147,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
             route, parts = self._route(method.replace("HEAD", "GET"), path)
             route(self, **parts)
         except RefusedError as refused:
-            self._send(refused.status, b"{}", **refused.headers)
+            self._send(refused.status, json.dumps(refused.said or {}).encode(), **refused.headers)
 
     def _route(self, method: str, path: str) -> tuple[Callable[..., None], dict[str, str]]:
         for verb, form, route in ROUTES:
@@ -214,7 +215,7 @@ class Handler(BaseHTTPRequestHandler):
         self._expect(owner)
         name = f"{owner}/{asked['name']}"
         if name in self.server.repositories:
-            raise RefusedError(409)
+            raise RefusedError(409, {"url": f"{self.server.url}/{name}", "name": name})
         private = asked.get("visibility") == "private" or bool(asked.get("private"))
         made = self.server.repositories[name] = Repository(private)
         made.commit("main", {".gitattributes": b""})
@@ -300,7 +301,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, data, ETag=f'"{digest}"', X_Repo_Commit=commit)
 
     def get_large(self, oid: str) -> None:
-        self._send(200, self.server.large[oid], ETag=f'"{oid}"')
+        data = self.server.large[oid]
+        self._send(200, data[:100] if self.server.cut else data, ETag=f'"{oid}"')
 
 
 def mode_of(path: str) -> str:

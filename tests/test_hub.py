@@ -207,6 +207,7 @@ class TestPush:
             ("reader", "may not write"),
             ("unlucky", "connection"),
             ("odd", "expected user/name"),
+            ("too late", "which is there and public"),
         ],
     )
     def test_what_the_hub_does_not_take_is_one_line(self, hub, pushed, commands, who, told):
@@ -227,6 +228,7 @@ def commands(hub: HubServer, home: Path, run: Path, pushed: str) -> dict[str, li
         "nobody": (None, push),
         "reader": (READER, push),
         "unlucky": (UNLUCKY, push),
+        "too late": (WRITER, [*push, "--private"]),
         "odd": (WRITER, ["push", "run", "user/name/more"]),
     }
     done = hub.run(home, "-c", COMMANDS, json.dumps([*asked.values()]))
@@ -339,6 +341,15 @@ class TestRefusals:
             hub.told_size = None
         assert (kind, "10,000,000,000 bytes" in message) == ("CheckpointError", True)
         assert not [line for line in hub.asked if line.startswith("GET /lfs")]
+
+    def test_a_download_that_breaks_off(self, hub, pushed, cards):
+        hub.cut = True
+        try:
+            kind, message = cards("hf://user/name")["hf://user/name"]
+        finally:
+            hub.cut = False
+        assert (kind, "could not be downloaded whole" in message) == ("CheckpointError", True)
+        assert cards("hf://user/name")["hf://user/name"][0] == "Hopper"
 
     def test_without_the_client(self, hub, tmp_path):
         code = f"import sys; sys.modules['huggingface_hub'] = None\n{CARDS}"

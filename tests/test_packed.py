@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gymnasium as gym
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from learned_envs.card import read_card
 from learned_envs.cli import main
 from learned_envs.errors import CheckpointError, OutputError
 from learned_envs.sharing import pack
+from learned_envs.sharing.page import NEEDS_CODE, page
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,13 @@ class TestPack:
         assert f"| 1 | {card.held_out.curves[0].median[0]:.2g} |" in page
         assert "mean return of 1,000 inside" in page
         assert card.sha256 in page
+
+    def test_the_page_of_one_whose_rules_are_hosted_says_so(self):
+        card = msgspec.structs.replace(read_card("Ant"), rules=None)
+        text = page(card, "mine.learnedenv", {})
+        assert 'checkpoint="mine.learnedenv", rules="hosted")' in text
+        assert "Those of `Ant-v5`." in text
+        assert NEEDS_CODE in text
 
     def test_as_a_command(self, weights, tmp_path, capsys):
         out = tmp_path / "by-command.learnedenv"

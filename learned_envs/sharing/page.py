@@ -159,7 +159,8 @@ def _rules(card: Card) -> str:
     """Say whose rules there are."""
     if card.reference is None:
         return f"Those of the package's task {card.task}, which are tested against the real one's."
-    return f"{rules_told(card.rules).rstrip('.')}."
+    told = rules_told(card.rules).rstrip(".")
+    return f"{told[0].upper()}{told[1:]}."
 
 
 def _origin(card: Card) -> str:

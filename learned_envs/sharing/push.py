@@ -21,9 +21,6 @@ REPORT_FILE = "report.html"
 VIDEOS = (".mp4", ".webm", ".webp", ".gif")
 """What the names of videos end in."""
 
-LARGEST = 64 * 2**20
-"""Bytes of a report or a video that is pushed."""
-
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 LIBRARY = "learned-envs"
 TAGS = (
@@ -117,7 +114,13 @@ def push(
     files = _files(path, Path(checkpoint), card, name)
     api = hub.HfApi(library_name="learned_envs")
     try:
-        api.create_repo(repository, private=private, exist_ok=True)
+        # If nobody asks, an organisation's own default decides.
+        api.create_repo(repository, private=private or None, exist_ok=True)
+        if private and not api.model_info(repository).private:
+            raise OutputError(
+                f"Got private=True for {repository}, which is there and public. Make it private on "
+                "its page, or push to another name. Nothing was pushed."
+            )
         if revision is not None and revision != MAIN:
             api.create_branch(repository, branch=revision, exist_ok=True)
         commit = api.create_commit(
@@ -126,6 +129,8 @@ def push(
             commit_message=f"{title_of(card)}, {card.sha256[:12]}",
             revision=revision,
         )
+    except OutputError:
+        raise
     # What the client raises of a connection depends on its version.
     except Exception as error:
         raise OutputError(_refusal(name, error)) from error
@@ -140,9 +145,8 @@ def push(
 def _files(path: Path, run: Path, card: Card, name: HubName) -> dict[str, bytes | str]:
     """Return what is pushed: contents, or the paths of files, by name."""
     beside = sorted(file for file in run.iterdir() if file.is_file()) if run.is_dir() else []
-    small = [file for file in beside if file.stat().st_size <= LARGEST]
-    pictures = [f for f in small if f.suffix in VIDEOS or f.name == PLOT_FILE]
-    reports = [file for file in small if file.name == REPORT_FILE]
+    pictures = [file for file in beside if file.suffix in VIDEOS or file.name == PLOT_FILE]
+    reports = [file for file in beside if file.name == REPORT_FILE]
     checkpoint = str(name)
     text = page(
         card,
