@@ -58,6 +58,8 @@ import learned_envs
 from huggingface_hub import hf_hub_download
 from learned_envs import Simulation
 from learned_envs.cli import main
+from learned_envs.fit import FitConfig
+from learned_envs.fit.settings import anchored
 
 def steps(checkpoint):
     env = gym.make("LearnedSim-v0", checkpoint=checkpoint, compile=False)
@@ -97,6 +99,7 @@ if __name__ == "__main__":
         "steps": [steps(name) for name in sys.argv[1:]],
         "info": printed("info", sys.argv[1]),
         "evaluate": printed("evaluate", sys.argv[1]),
+        "start": anchored(FitConfig(start=sys.argv[1])).start,
     }
     # Every request until here is one of ours.
     print(json.dumps(told), flush=True)
@@ -243,7 +246,7 @@ class TestFind:
         done = hub.run(home, "use.py", "hf://user/name", str(run), pinned)
         assert done.code == 0, done.err
         told, lerobot = map(json.loads, done.out.splitlines())
-        assert told["registered"] == pinned
+        assert told["registered"] == told["start"] == pinned
         of_main, of_run, of_commit = told["steps"]
         assert of_main["seen"] == of_run["seen"] == of_commit["seen"]
         assert of_main["sha256"] == of_run["sha256"]

@@ -32,6 +32,7 @@ from learned_envs.fit.settings import (
     read_settings,
     stored_settings,
 )
+from learned_envs.location import settled
 from learned_envs.simulation import Simulation
 
 
@@ -93,6 +94,7 @@ def fit(
     # What can be wrong is found before the folder is made, so that a second try finds none.
     family = make_family(config)
     start = registry.env_id(task) if config.start == "shipped" else config.start
+    start = None if start is None else str(settled(start))
     if start is not None:
         _check_start(start, task, config)
     if config.rounds.count:
