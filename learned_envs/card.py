@@ -18,9 +18,10 @@ from safetensors import SafetensorError, safe_open
 
 from learned_envs import registry
 from learned_envs.card_entries import Entries, Reference
-from learned_envs.errors import CheckpointError, UnknownNameError, WeightsNotShippedError
+from learned_envs.errors import CheckpointError
 from learned_envs.figures import Checked, Data
 from learned_envs.files import check_header
+from learned_envs.location import FILE_NAME, Location, find_checkpoint, locate
 from learned_envs.rules.fitting import check_rules
 from learned_envs.schema import (
     Migration,
@@ -39,6 +40,7 @@ from learned_envs.systems.size import check_size
 from learned_envs.systems.spec import SystemSpec
 
 __all__ = [
+    "FILE_NAME",
     "Card",
     "Checked",
     "Data",
@@ -87,9 +89,6 @@ CHECKSUMMED = 3
 MOST_READ = 100_000
 """Numbers of all sensors together."""
 
-FILE_NAME = "model.safetensors"
-"""Name of the checkpoint in a fit's folder."""
-
 
 class Card(Entries, kw_only=True, frozen=True):
     """The whole card of a checkpoint: its entries, and what the model itself determines.
@@ -106,9 +105,11 @@ class Card(Entries, kw_only=True, frozen=True):
         spec: the system.
         versions: of the libraries that made the weights.
         sha256: of the tensors.
+        pinned: the commit of the hub that the file is of, which the file itself does not know.
     """
 
     plain: Plain
+    pinned: str | None = None
     task: Name
     format: int
     family: Word
@@ -146,32 +147,42 @@ class Card(Entries, kw_only=True, frozen=True):
                 raise ValueError("Got errors of rollouts without those of `model` and of `hold`")
 
     @classmethod
-    def of(cls, plain: Plain) -> Self:
-        """Read a card of the newest format.
+    def of(cls, plain: Plain, pinned: str | None = None) -> Self:
+        """Read a card of the newest format, and note the commit of the hub that it is of.
 
         Raises:
             msgspec.ValidationError: if a key is missing, if a value is of another type or out of
                 its bounds, or if what it says does not agree.
         """
-        return msgspec.convert({**plain, "plain": plain}, cls)
+        known = plain if pinned is None else {**plain, "pinned": pinned}
+        return msgspec.convert({**known, "plain": known, "pinned": pinned}, cls)
 
 
 def read_card(checkpoint: str | Path, task: str | None = None) -> Card:
     """Read a checkpoint's card alone, in a few milliseconds.
 
     Args:
-        checkpoint: a file, a fit's folder, or the name or id of a task with shipped weights.
+        checkpoint: a file, a fit's folder, the name or id of a task with shipped weights, or a
+            model on the hub, `hf://user/name`.
         task: the task that the weights must be of; None takes any.
 
     Raises:
-        CheckpointError: if the file is missing, broken, of another task or of a newer format.
+        CheckpointError: if the file is missing, broken, of another task or of a newer format, or
+            cannot be had from the hub.
         UnknownNameError: if `checkpoint` is neither a path that exists nor a task's name.
 
     Examples:
         >>> read_card("LearnedSim-Hopper-v0").family
         'second_order'
     """
-    path = find_checkpoint(checkpoint)
+    found = locate(checkpoint)
+    with found.told():
+        return card_at(found, task)
+
+
+def card_at(found: Location, task: str | None = None) -> Card:
+    """Read the card of a checkpoint that was found; see `read_card`."""
+    path = found.path
     try:
         check_header(path)
         with safe_open(path, framework="numpy") as file:
@@ -193,7 +204,7 @@ def read_card(checkpoint: str | Path, task: str | None = None) -> Card:
         told = plain.get("checksum")
         if told != checksum(plain) and (told is not None or number >= CHECKSUMMED):
             raise broken(path, "its card does not match its checksum")
-        card = Card.of(migrated(plain, MIGRATIONS))
+        card = Card.of(migrated(plain, MIGRATIONS), found.pinned)
     except (msgspec.ValidationError, ValueError) as error:
         raise broken(path, f"its card is not as it should be ({error})") from error
     if task is not None and not registry.same_task(card.task, task):
@@ -221,52 +232,6 @@ def write_card(plain: Mapping[str, Any]) -> str:
             "own another key."
         ) from error
     return text
-
-
-def find_checkpoint(checkpoint: str | Path) -> Path:
-    """Return the checkpoint that a path, a fit's folder, a task or an id stands for.
-
-    Raises:
-        WeightsNotShippedError: if a task's weights are not in the package.
-        CheckpointError: if there is no such file.
-        UnknownNameError: if a bare name is neither a file nor a task.
-    """
-    try:
-        path = Path(checkpoint)
-        folder, there = path.is_dir(), path.is_file()
-        within = folder and (path / FILE_NAME).is_file()
-    except (OSError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"Got checkpoint={checkpoint!r:.200}, which is no path that can be read ({error}). "
-            "Expected a .safetensors file, the folder of a fit, or the name of a task."
-        ) from error
-    if folder:
-        path /= FILE_NAME
-        if within:
-            return path
-        raise CheckpointError(
-            f"{path.parent} holds no {FILE_NAME}. Expected the folder of a fit; "
-            "one that was killed before its first save can be resumed with --resume."
-        )
-    if there:
-        return path
-    name = str(checkpoint)
-    try:
-        task = registry.task_of(name)
-    except UnknownNameError:
-        if path.suffix or len(path.parts) > 1:
-            raise CheckpointError(
-                f"There is no checkpoint at {path}. Expected a .safetensors file or the folder "
-                "of a fit."
-            ) from None
-        raise
-    shipped = registry.shipped_weights(task)
-    if not shipped.is_file():
-        raise WeightsNotShippedError(
-            f"The weights of {registry.env_id(task)} are not in the package yet. Fit them with "
-            f"`learned-envs fit {task} --out runs/{task}` and pass checkpoint='runs/{task}'."
-        )
-    return shipped
 
 
 def expect_own_frames(path: Path, card: Card) -> None:

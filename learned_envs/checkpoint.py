@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,7 @@ from learned_envs.card import (
     FORMAT,
     Card,
     broken,
+    card_at,
     expect_own_frames,
     find_checkpoint,
     read_card,
@@ -31,6 +31,8 @@ from learned_envs.dynamics.half import in_half
 from learned_envs.dynamics.network import shapes_alone
 from learned_envs.errors import CheckpointError, LearnedEnvsError, UnknownNameError
 from learned_envs.files import write_whole
+from learned_envs.location import Location, locate
+from learned_envs.named_tensors import digest, non_finite, some
 from learned_envs.tasks.motion import Motion
 from learned_envs.tasks.task import Task, Transition
 from learned_envs.tasks.traced import TracedTask
@@ -46,12 +48,6 @@ __all__ = [
     "read_card",
     "save_checkpoint",
 ]
-
-BOUNDS = ("low", "high")
-"""The tensors that may be infinite end in one of these: a range that has no end."""
-
-SHOWN = 5
-"""Names of tensors that a message lists."""
 
 
 def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any]) -> None:
@@ -77,7 +73,7 @@ def save_checkpoint(path: str | Path, dynamics: Ensemble, card: Mapping[str, Any
     tensors = in_half(own)
     if bad := non_finite(tensors):
         raise CheckpointError(
-            f"Cannot write {path}: {_some(bad)} of the model are not finite. Expected finite "
+            f"Cannot write {path}: {some(bad)} of the model are not finite. Expected finite "
             "weights; train with a lower learning rate, and look for outliers in the data."
         )
     text = write_card(
@@ -136,19 +132,28 @@ def open_checkpoint(
     """Read a model, its card and its task.
 
     Args:
-        checkpoint: a file, a fit's folder, or the name or id of a task with shipped weights.
+        checkpoint: a file, a fit's folder, the name or id of a task with shipped weights, or a
+            model on the hub, `hf://user/name`.
         device: where the model goes.
         task: the task that the weights must be of; None takes any.
 
     Raises:
-        CheckpointError: if the file is missing, broken, of another task or of a newer format; or
-            if its model is of an unknown family, or does not predict its task's sensors.
+        CheckpointError: if the file is missing, broken, of another task or of a newer format, or
+            cannot be had from the hub; or if its model is of an unknown family, or does not predict
+            its task's sensors.
         UnknownNameError: if `checkpoint` is neither a path that exists nor a task's name.
         DeviceError: if there is no such device.
     """
-    path = find_checkpoint(checkpoint)
+    found = locate(checkpoint)
     device = find_device(device)
-    card = read_card(path, task)
+    with found.told():
+        return _opened(found, device, task)
+
+
+def _opened(found: Location, device: torch.device, task: str | None) -> Opened:
+    """Read what was found; see `open_checkpoint`."""
+    path = found.path
+    card = card_at(found, task)
     expect_own_frames(path, card)
     try:
         with usual_defaults(random=False):
@@ -165,7 +170,7 @@ def open_checkpoint(
     if digest(tensors) != card.sha256:
         raise broken(path, "its tensors do not match its checksum")
     if bad := non_finite(tensors):
-        raise broken(path, f"its tensors {_some(bad)} are not finite")
+        raise broken(path, f"its tensors {some(bad)} are not finite")
     expected = dynamics.state_dict()
     with torch.inference_mode(False):
         dynamics.load_state_dict(
@@ -246,7 +251,7 @@ def _read_tensors(path: Path, dynamics: Ensemble) -> dict[str, torch.Tensor]:
         name = differing[0]
         raise broken(
             path,
-            f"its tensors do not fit its card: {_some(differing)}; {name} has the shape "
+            f"its tensors do not fit its card: {some(differing)}; {name} has the shape "
             f"{found.get(name)}, expected {expected.get(name)}",
         )
     return tensors
@@ -268,33 +273,3 @@ def _try_task(path: Path, task: Task, dynamics: Ensemble) -> None:
     except Exception as error:
         name = type(task).__name__
         raise broken(path, f"its card's system is none that {name} knows ({error})") from error
-
-
-def non_finite(tensors: Mapping[str, torch.Tensor]) -> list[str]:
-    """Return the names of the tensors of a model that are not as finite as they have to be.
-
-    Only bounds, whose names end in "low" and "high", may be infinite: each towards its own side.
-    """
-
-    def good(name: str, tensor: torch.Tensor) -> bool:
-        finite = tensor.isfinite()
-        if name.endswith(BOUNDS):
-            finite |= tensor == (-torch.inf if name.endswith("low") else torch.inf)
-        return bool(finite.all())
-
-    return [name for name, tensor in tensors.items() if not good(name, tensor)]
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first names of many, as text."""
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the sha256 of tensors: of their names and all that is in them."""
-    found = hashlib.sha256()
-    for name in sorted(tensors):
-        found.update(name.encode())
-        found.update(tensors[name].cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()

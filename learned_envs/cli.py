@@ -16,10 +16,16 @@ import tyro
 from tyro.conf import subcommand
 
 from learned_envs.commands import Collect, Demo, Evaluate, ExportMinari, Info, List
-from learned_envs.errors import LearnedEnvsError, ParameterError, RebuiltDataWarning
+from learned_envs.errors import (
+    CachedModelWarning,
+    LearnedEnvsError,
+    ParameterError,
+    RebuiltDataWarning,
+)
 from learned_envs.fit_command import Fit
 from learned_envs.logs_command import Logs
 from learned_envs.schema import check
+from learned_envs.share_command import Pack, Push
 
 Command = (
     Annotated[List, subcommand("list")]
@@ -30,6 +36,8 @@ Command = (
     | Annotated[Info, subcommand("info")]
     | Annotated[Logs, subcommand("logs")]
     | Annotated[ExportMinari, subcommand("export-minari")]
+    | Annotated[Pack, subcommand("pack")]
+    | Annotated[Push, subcommand("push")]
 )
 
 PLAIN = {"•": "*", "…": "...", "—": "-", "─": "-", "━": "-", "│": "|"}
@@ -125,8 +133,8 @@ def _complain(text: str) -> None:
 
 
 def _show(others: Any, message: Warning | str, category: type[Warning], *where: Any) -> None:
-    """Write a warning about data in one line; those of libraries look as they always do."""
-    if issubclass(category, RebuiltDataWarning):
+    """Write a warning of ours in one line; those of libraries look as they always do."""
+    if issubclass(category, RebuiltDataWarning | CachedModelWarning):
         _complain(f"warning: {message}")
     else:
         others(message, category, *where)

@@ -142,7 +142,8 @@ class Evaluate:
     """Roll a fitted model out along recorded episodes and measure how far it strays."""
 
     run_or_id: Annotated[Positional[str], arg(metavar="RUN")]
-    """A fit's folder, a checkpoint, or the name or id of a task with shipped weights."""
+    """A fit's folder, a checkpoint, the name or id of a task with shipped weights, a packed file or
+    hf://user/name."""
     data: Annotated[Path | None, arg(metavar="PATH")] = None
     """A dataset to measure on. If not given: the episodes that the fit held out."""
     trajectories: Annotated[int, Meta(ge=1, le=10**7)] = 2000
@@ -203,8 +204,9 @@ class Evaluate:
         from learned_envs.sb3 import SavedAgent
         from learned_envs.simulation import Simulation
 
-        task = read_card(self.run_or_id).task
-        simulation = Simulation.load(self.run_or_id, find_device(self.device))
+        card = read_card(self.run_or_id)
+        task = card.task
+        simulation = Simulation.load(card.pinned or self.run_or_id, find_device(self.device))
         for agent in (SavedAgent(path) for paths in self.agent for path in paths):
             yield agent.name, long_run(agent, task, simulation, self.episodes)
 
@@ -214,7 +216,8 @@ class Info:
     """Show the card of weights: what they are, where they come from and how good they are."""
 
     run_or_id: Annotated[Positional[str], arg(metavar="RUN_OR_ID")]
-    """A fit's folder, a checkpoint, or the name or id of a task with shipped weights."""
+    """A fit's folder, a checkpoint, the name or id of a task with shipped weights, a packed file or
+    hf://user/name."""
     json: Json = False
 
     def run(self) -> None:
@@ -222,7 +225,8 @@ class Info:
         from learned_envs.card import find_checkpoint, read_card
         from learned_envs.evaluation.report import Report
 
-        card, path = read_card(self.run_or_id), find_checkpoint(self.run_or_id)
+        card = read_card(self.run_or_id)
+        path = find_checkpoint(card.pinned or self.run_or_id)
         if self.json:
             with document() as told:
                 told.update(card_document(card, path))

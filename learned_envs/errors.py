@@ -138,3 +138,7 @@ class DependencyError(LearnedEnvsError, ImportError):
 
 class RebuiltDataWarning(UserWarning):
     """Part of a dataset is not as it was recorded, but was rebuilt or left out."""
+
+
+class CachedModelWarning(UserWarning):
+    """The hub cannot be reached, and a model that was downloaded before is used."""

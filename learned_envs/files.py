@@ -15,6 +15,9 @@ UNFINISHED = ".tmp"
 LONGEST_HEADER = 16 * 2**20
 """Bytes of the header of a safetensors file; the longest of the package has some 20,000."""
 
+LONGEST_WEIGHTS = 512 * 2**20
+"""Bytes of weights that come from elsewhere; the longest of the package have 3 million."""
+
 
 @contextmanager
 def writing(path: Path, advice: str = "Free space or give another path.") -> Iterator[None]:

@@ -8,8 +8,9 @@ from typing import Any
 import gymnasium as gym
 
 from learned_envs import argument, registry
-from learned_envs.card import Card, find_checkpoint, read_card
+from learned_envs.card import Card, read_card
 from learned_envs.errors import ParameterError
+from learned_envs.location import lasting
 
 
 def register(id: str, checkpoint: str | Path, **options: Any) -> None:
@@ -19,7 +20,8 @@ def register(id: str, checkpoint: str | Path, **options: Any) -> None:
 
     Args:
         id: such as "LearnedSim-MyRobot-v0".
-        checkpoint: a fit's folder or a weights file; it is read when an environment is made.
+        checkpoint: a fit's folder, a file, or a model on the hub at the commit that it has now; it
+            is read when an environment is made.
         options: what environments are made with, as
             [`LearnedEnv`][learned_envs.envs.single.LearnedEnv] takes them.
 
@@ -28,8 +30,9 @@ def register(id: str, checkpoint: str | Path, **options: Any) -> None:
         CheckpointError: if the checkpoint cannot be read.
     """
     argument.instance("id", id, str)
+    checkpoint = lasting(checkpoint)
     card = read_card(checkpoint)
-    kwargs = {"checkpoint": str(find_checkpoint(checkpoint).resolve()), **options}
+    kwargs = {"checkpoint": checkpoint, **options}
     try:
         gym.envs.registration.parse_env_id(id)
     except gym.error.Error as error:

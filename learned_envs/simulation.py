@@ -66,10 +66,10 @@ class Simulation:
         reference: str | None = None,
         **parameters: Any,
     ) -> Simulation:
-        """Load shipped weights by task name, or those of a fit by path.
+        """Load shipped weights by task name, or those of a fit by path or from the hub.
 
         Args:
-            checkpoint: "Hopper", "LearnedSim-Hopper-v0", a fit's folder or a weights file.
+            checkpoint: "Hopper", "LearnedSim-Hopper-v0", a fit's folder, a file, "hf://user/name".
             device: where the simulation runs.
             reference: another environment of this system, whose rules are traced for it.
             parameters: the reference environment's constructor parameters.

@@ -176,6 +176,7 @@ def card_table(card: Card, path: Path) -> Table:
     own = card.task not in registry.TASKS
     for name, value in [
         ("file", path),
+        *([("pinned to", card.pinned)] if card.pinned else []),
         ("environment", registry.ANY if own else registry.env_id(card.task)),
         ("modelled on", card.task if own else card.spec.reference_id),
         *([("rules", rules_told(card.rules))] if card.reference else []),

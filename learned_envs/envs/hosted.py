@@ -66,7 +66,8 @@ class HostedEnv(gym.Env[Array, Array]):
 
         Args:
             task: see `LearnedEnv`, as for all that follows.
-            checkpoint: a weights file or a fit's folder; the shipped weights if None.
+            checkpoint: a weights file, a fit's folder, a packed file or a model on the hub,
+                `hf://user/name`; the shipped weights if None.
             reference: another environment of the same system, to run its step().
             device: where the model runs.
             compile: True, False or "auto".

@@ -14,6 +14,8 @@ from learned_envs import argument
 from learned_envs.card import read_card
 from learned_envs.envs.render import RENDER_MODES
 from learned_envs.errors import ParameterError
+from learned_envs.hub import is_on_hub
+from learned_envs.location import settled
 from learned_envs.registration import episode_steps
 from learned_envs.workers import usable_cores
 
@@ -41,6 +43,8 @@ def make_single(
     Raises:
         ParameterError: if there are no such rules.
     """
+    if is_on_hub(options.get("checkpoint")):
+        options["checkpoint"] = settled(options["checkpoint"])
     made = _single(task, rules, **options)
     if task is not None:
         return made

@@ -18,6 +18,7 @@ from learned_envs.batches import expect_leaves
 from learned_envs.card import Card, read_card
 from learned_envs.checkpoint import load_checkpoint
 from learned_envs.errors import ParameterError, ShapeError
+from learned_envs.location import settled
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
 from learned_envs.stepping import Compile
@@ -174,6 +175,7 @@ class EnvOptions:
                 )
             # An id and not the bare name, which a folder of the user's is likelier to have.
             checkpoint = registry.env_id(task)
+        checkpoint = settled(checkpoint)
         if self.reference is None:
             read_card(checkpoint, task)
         elif task not in (None, registry.task_of(self.reference)):

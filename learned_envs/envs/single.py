@@ -64,7 +64,8 @@ class LearnedEnv(MujocoNames, gym.Env[Array, Array]):
         Args:
             task: the registered name of the task; `gym.make` fills it in. None if the checkpoint
                 says what it is, as for `LearnedSim-v0`.
-            checkpoint: a weights file or a fit's folder; the shipped weights if None.
+            checkpoint: a weights file, a fit's folder, a packed file or a model on the hub,
+                `hf://user/name`; the shipped weights if None.
             reference: another environment of the same system, whose rules are traced for this
                 model and take the place of the checkpoint's: "my_robot:Backwards-v0". It needs
                 the environment's code, and some seconds.

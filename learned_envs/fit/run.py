@@ -32,6 +32,7 @@ from learned_envs.fit.settings import (
     read_settings,
     stored_settings,
 )
+from learned_envs.location import settled
 from learned_envs.simulation import Simulation
 
 
@@ -93,6 +94,7 @@ def fit(
     # What can be wrong is found before the folder is made, so that a second try finds none.
     family = make_family(config)
     start = registry.env_id(task) if config.start == "shipped" else config.start
+    start = None if start is None else str(settled(start))
     if start is not None:
         _check_start(start, task, config)
     if config.rounds.count:
@@ -175,7 +177,7 @@ def evaluate_run(
             raise CheckpointError(f"{checkpoint} holds no figures. Pass --data with a dataset.")
         where = "These figures are the card's own; pass --data with a dataset to measure anew."
         return Report.of(card.held_out), where
-    simulation = Simulation.load(checkpoint, find_device(device))
+    simulation = Simulation.load(card.pinned or checkpoint, find_device(device))
     dataset = _opened(data, card.task, lambda: simulation.task.spec)
     recording, where = dataset.load(), f"Measured on all episodes of {data}."
     if card.data is not None and card.fit is not None and dataset.digest == card.data.sha256:

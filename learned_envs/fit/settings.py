@@ -13,16 +13,22 @@ from learned_envs.collect.own_code import code_of
 from learned_envs.errors import CheckpointError, ParameterError
 from learned_envs.fit.config import FitConfig, FitFile
 from learned_envs.fit.folder import CONFIG_FILE
+from learned_envs.location import settled
 from learned_envs.registry import same_task
 
 
 def anchored(config: FitConfig) -> FitConfig:
-    """Make the paths absolute, so that a fit can be resumed from another directory."""
+    """Make the paths absolute, so that a fit can be resumed from another directory.
+
+    A model on the hub is named by the commit that it has now.
+    """
 
     def absolute(path: str | None) -> str | None:
         return str(Path(path).resolve()) if path is not None and Path(path).exists() else path
 
-    return replace(config, data=absolute(config.data), start=absolute(config.start))
+    start = absolute(config.start)
+    start = None if start is None else str(settled(start))
+    return replace(config, data=absolute(config.data), start=start)
 
 
 def expect_same(asked: FitConfig, stored: FitConfig, out: Path) -> None:

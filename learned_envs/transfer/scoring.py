@@ -124,7 +124,7 @@ def episode_returns(
     limit = arguments.pop("max_episode_steps", None) or episode_steps(card, reference) or UNLIMITED
     precise, compiled = arguments.pop("precision", "float32"), arguments.pop("compile", "auto")
     own = {name: value for name, value in arguments.items() if name not in UNSCORED}
-    simulation = Simulation.load(checkpoint, **own)
+    simulation = Simulation.load(card.pinned or checkpoint, **own)
     simulation = simulation if precise == "float32" else simulation.to_bfloat16()
     simulation = replace(simulation, compile=compiled)
     # A learned environment of this seed would draw by this one.
