@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from learned_envs.errors import DependencyError, LearnedEnvsError
-from learned_envs.terminal import bars, warn
+from learned_envs.terminal import Advance, bars, warn
 
 STAGES = ("loading episodes", "rolling out", "filming", "writing")
 """What a report goes through; the time of each is not known before."""
@@ -48,13 +48,16 @@ def write(
     from learned_envs.report.write import write_report
 
     with bars() as bar:
-        advance = bar("report", len(STAGES))
+        shown: list[Advance] = []
 
         def stage(name: str) -> None:
-            advance(STAGES.index(name), name)
+            # What is refused shows no bar.
+            if not shown:
+                shown.append(bar("report", len(STAGES)))
+            shown[0](STAGES.index(name), name)
 
         page, _ = write_report(Asked(run, data, device, failure, on_stage=stage), out)
-        advance(len(STAGES), "")
+        shown[0](len(STAGES), "")
     print(f"wrote {page}")
 
 

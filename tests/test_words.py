@@ -10,7 +10,7 @@ import pytest
 
 from learned_envs.cli import main
 
-COMMANDS = ("list", "demo", "fit", "collect", "evaluate", "info", "export-minari")
+COMMANDS = ("list", "demo", "fit", "collect", "evaluate", "info", "report", "export-minari")
 
 
 class TestHelp:

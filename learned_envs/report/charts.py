@@ -28,9 +28,6 @@ HEIGHT = 380
 SHOWN_CHANNELS = 30
 """Channels of a plot, at most: those that are farthest off. The table has all."""
 
-WORST = 10
-"""Windows that are called the worst."""
-
 
 def charts(content: Content) -> dict[str, str]:
     """Return each plot that a report has something to show in, as JSON, by its name."""
@@ -44,7 +41,7 @@ def charts(content: Content) -> dict[str, str]:
         if content.windows.rank_correlation is not None:
             made["trust"] = _trust(content.windows)
         if content.coverage is not None:
-            made["coverage"] = _coverage(content.coverage)
+            made["coverage"] = _coverage(content.coverage, content.windows.worst)
     if curves_of := [c for c in content.curves if c.name.startswith("loss")]:
         made["loss"] = _training(curves_of, "loss")
     if curves_of := [c for c in content.curves if "median_error" in c.name]:
@@ -72,6 +69,15 @@ def _plain(figure: go.Figure) -> str:
     return json.dumps({"data": plain["data"], "layout": plain["layout"]})
 
 
+def _decades(values: Sequence[float | None]) -> dict[str, Any]:
+    """Return a logarithmic axis that is marked at powers of ten alone if it spans several."""
+    there = [value for value in values if value is not None and math.isfinite(value) and value > 0]
+    axis: dict[str, Any] = {"type": "log", "exponentformat": "power"}
+    if there and max(there) > 30 * min(there):
+        axis["dtick"] = 1
+    return axis
+
+
 def _line(index: int, name: str, x: Sequence[Any], y: Sequence[Any], marks: bool = True) -> Any:
     place = index % len(COLOURS)
     return go.Scatter(
@@ -89,7 +95,8 @@ def _over(horizons: Sequence[int], curves: dict[str, tuple[float, ...]]) -> go.F
     names = sorted(curves, key=lambda name: name != "model")
     figure = go.Figure([_line(i, name, horizons, curves[name]) for i, name in enumerate(names)])
     figure.update_xaxes(title="steps", type="log", tickvals=list(horizons))
-    figure.update_yaxes(title="median squared error", type="log", exponentformat="power")
+    every = [value for values in curves.values() for value in values]
+    figure.update_yaxes(title="median squared error", **_decades(every))
     return figure
 
 
@@ -113,7 +120,7 @@ def _by_channel(channels: Channels) -> go.Figure:
         )
     )
     figure.update_xaxes(
-        title=f"error after {channels.horizons[middle]} steps, share of the channel's spread",
+        title=f"error / spread after {channels.horizons[middle]} steps",
         tickformat=".0%",
     )
     figure.update_yaxes(ticks="")
@@ -123,7 +130,8 @@ def _by_channel(channels: Channels) -> go.Figure:
 
 def _trust(windows: Windows) -> go.Figure:
     figure = go.Figure()
-    groups = {"windows": windows.places[:-WORST], f"the worst {WORST}": windows.places[-WORST:]}
+    others = [p for i, p in enumerate(windows.places) if i not in windows.worst]
+    groups = {"windows": others, "the worst": [windows.places[i] for i in windows.worst]}
     for index, (name, places) in enumerate(groups.items()):
         figure.add_scatter(
             x=[place.disagreement for place in places],
@@ -139,19 +147,23 @@ def _trust(windows: Windows) -> go.Figure:
             text=[f"episode {p.episode}, step {p.step}" for p in places],
         )
     if windows.threshold is not None and windows.threshold > 0:
-        figure.add_vline(
-            x=windows.threshold,
-            line={"dash": "dash", "color": "#888888"},
-            annotation_text="environments cut here",
+        figure.add_vline(x=windows.threshold, line={"dash": "dash", "color": "#888888"})
+        # A note's place on a logarithmic axis is the logarithm.
+        figure.add_annotation(
+            x=math.log10(windows.threshold),
+            y=1,
+            yref="paper",
+            text="environments cut here",
+            showarrow=False,
+            xanchor="right",
         )
-    figure.update_xaxes(title="largest disagreement in the window", type="log")
-    figure.update_yaxes(
-        title=f"squared error after {windows.horizon} steps", type="log", exponentformat="power"
-    )
+    said, errors = [p.disagreement for p in windows.places], [p.error for p in windows.places]
+    figure.update_xaxes(title="largest disagreement in the window", **_decades(said))
+    figure.update_yaxes(title=f"squared error after {windows.horizon} steps", **_decades(errors))
     return figure
 
 
-def _coverage(coverage: Coverage) -> go.Figure:
+def _coverage(coverage: Coverage, worst: tuple[int, ...]) -> go.Figure:
     # Many states lie in few cells: their logarithm shows the others too.
     shade = [[math.log10(1 + count) for count in row] for row in coverage.states]
     text = [[f"{count:,} states" for count in row] for row in coverage.states]
@@ -167,7 +179,8 @@ def _coverage(coverage: Coverage) -> go.Figure:
             colorscale=[[0, "rgba(120,130,140,0)"], [1, "rgba(120,130,140,1)"]],
         )
     )
-    groups = {"windows": coverage.windows[:-WORST], f"the worst {WORST}": coverage.windows[-WORST:]}
+    others = [point for i, point in enumerate(coverage.windows) if i not in worst]
+    groups = {"windows": others, "the worst": [coverage.windows[i] for i in worst]}
     for index, (name, points) in enumerate(groups.items()):
         figure.add_scatter(
             x=[point[0] for point in points],
@@ -180,8 +193,8 @@ def _coverage(coverage: Coverage) -> go.Figure:
                 "color": COLOURS[1 - index],
             },
         )
-    for index, update in enumerate((figure.update_xaxes, figure.update_yaxes)):
-        update(title=f"mostly {coverage.axes[index]} ({coverage.variance[index]:.0%})")
+    figure.update_xaxes(title="first direction")
+    figure.update_yaxes(title="second direction")
     return figure
 
 
@@ -189,7 +202,7 @@ def _training(curves: Sequence[TrainingCurve], title: str) -> go.Figure:
     ends = {curve.name: curve.name.rpartition("_")[2] for curve in curves}
     sorted_curves = sorted(curves, key=lambda c: int(ends[c.name]) if ends[c.name].isdigit() else 0)
     names = {
-        curve.name: f"after {ends[curve.name]} steps" if ends[curve.name].isdigit() else "training"
+        curve.name: f"after {ends[curve.name]}" if ends[curve.name].isdigit() else "training"
         for curve in curves
     }
     lines = [
@@ -198,7 +211,8 @@ def _training(curves: Sequence[TrainingCurve], title: str) -> go.Figure:
     ]
     figure = go.Figure(lines)
     figure.update_xaxes(title="updates")
-    figure.update_yaxes(title=title, type="log", exponentformat="power")
+    every = [value for curve in curves for value in curve.values]
+    figure.update_yaxes(title=title, **_decades(every))
     return figure
 
 

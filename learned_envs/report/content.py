@@ -99,6 +99,7 @@ class Windows:
         quarters: median error of each quarter of the windows, from the least disagreement on.
         above: share of the windows whose disagreement is above the threshold.
         places: the windows, from the least error to the largest.
+        worst: indices in `places` of the worst that do not overlap, the worst first.
     """
 
     horizon: int
@@ -107,6 +108,7 @@ class Windows:
     quarters: tuple[float, ...]
     above: float | None
     places: tuple[Place, ...]
+    worst: tuple[int, ...]
 
 
 @dataclass(frozen=True)

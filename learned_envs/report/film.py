@@ -11,14 +11,16 @@ from PIL import Image, ImageDraw, ImageFont
 from learned_envs.card import Card
 from learned_envs.data.recording import Array
 from learned_envs.envs.render import Renderer
+from learned_envs.errors import RenderError
 from learned_envs.report.content import Film, Place
 from learned_envs.report.measured import Measured
-from learned_envs.state import State
 
 SIZE = 240
 """Width and height of one half, pixels."""
 
-FRAMES = 60
+SIZES = {"width": SIZE, "height": SIZE}
+
+FRAMES = 26
 """The most frames of a film."""
 
 LEAST_SECONDS = 0.03
@@ -30,8 +32,17 @@ SLOWEST = 8
 WATCHED = 4.0
 """Seconds that a film should take."""
 
-GHOST = 0.4
+GHOST = 0.6
 """How much of the real motion shows through the predicted one."""
+
+NOTICED = 12
+"""Pixels that differ by less, of 255, are the same."""
+
+MOVING = 0.4
+"""Share of the pixels that change from frame to frame if the camera moves."""
+
+TINT = (90, 200, 255)
+"""Of the ghost."""
 
 QUALITY = 60
 
@@ -48,11 +59,13 @@ def films(
         card: says what draws them.
 
     Raises:
-        RenderError: if nothing can be drawn here.
+        RenderError: if nothing can be drawn here, or there is nothing to draw.
     """
+    if not card.spec.geoms:
+        raise RenderError("the system's MJCF has no shapes to draw.")
     chosen = {"best": 0, "median": len(places) // 2, "worst": len(places) - 1}
     made = []
-    with closing(Renderer.of(card, "rgb_array", {"width": SIZE, "height": SIZE})) as renderer:
+    with closing(Renderer.of(card, "rgb_array", SIZES, fast=True)) as renderer:
         for name, rank in chosen.items():
             made.append(_film(renderer, measured, name, places[rank], order[rank], card.spec.dt))
     return made
@@ -64,11 +77,15 @@ def _film(
     steps = measured.look
     stride = max(1, -(-steps // FRAMES))
     slower = min(SLOWEST, max(1.0, WATCHED / (steps * dt)))
-    pictures = []
-    for step in range(0, steps + 1, stride):
-        real = measured.window.after(step)[index]
-        predicted = measured.predicted[step - 1][index] if step else real
-        pictures.append(_frame(renderer, real, predicted, f"{step * dt:.2f} s"))
+    moments = range(0, steps + 1, stride)
+    real = [measured.window.after(step)[index] for step in moments]
+    ours = [measured.predicted[step - 1][index] if step else real[0] for step in moments]
+    shot = [np.stack([np.asarray(renderer.draw(s)) for s in each]) for each in (real, ours)]
+    ghostly = _ghostly(*shot)
+    pictures = [
+        _captioned(np.concatenate(halves, axis=1), f"{step * dt:.2f} s")
+        for *halves, step in zip(shot[0], ghostly, moments, strict=True)
+    ]
     data = BytesIO()
     pictures[0].save(
         data,
@@ -84,14 +101,12 @@ def _film(
         f"The {name} window: episode {place.episode} from step {place.step}, {steps} steps "
         f"({steps * dt:.2g} s{pace}). Error at its end {place.error:.2g}; {place.worst} is "
         "farthest off. Left: the real motion. Right: the predicted one, with the real one as a "
-        "faint ghost."
+        "blue ghost."
     )
     return Film(name, told, steps * dt, data.getvalue())
 
 
-def _frame(renderer: Renderer, real: State, predicted: State, moment: str) -> Image.Image:
-    left, right = (np.asarray(renderer.draw(state)) for state in (real, predicted))
-    both = np.concatenate([left, _ghost(right, left)], axis=1)
+def _captioned(both: Array, moment: str) -> Image.Image:
     picture = Image.fromarray(both)
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=15)
     for place, text in ((8, f"real  {moment}"), (SIZE + 8, "predicted, real as a ghost")):
@@ -99,8 +114,24 @@ def _frame(renderer: Renderer, real: State, predicted: State, moment: str) -> Im
     return picture
 
 
-def _ghost(picture: Array, ghost: Array) -> Array:
-    """Let a grey picture show through another one."""
-    grey = ghost.mean(-1, keepdims=True)
-    mixed: Array = ((1 - GHOST) * picture + GHOST * grey).clip(0, 255).astype(np.uint8)
-    return mixed
+def _ghostly(real: Array, predicted: Array) -> Array:
+    """Let the real motion show through behind the predicted one, tinted, (frames, *picture).
+
+    What stands still is the median of the frames of whichever moves more. If the camera moves,
+    nothing stands still, and the real motion shows through wherever the two differ.
+    """
+
+    def differs(one: Array, other: Array) -> Array:
+        apart: Array = np.abs(one.astype(int) - other).max(-1, keepdims=True) > NOTICED
+        return apart
+
+    medians = [np.median(each, axis=0) for each in (real, predicted)]
+    moving = [differs(*pair).mean() for pair in zip((real, predicted), medians, strict=True)]
+    still = medians[int(moving[1] > moving[0])]
+    own = differs(predicted, still)
+    ghost = differs(predicted, real)
+    if max(moving) < MOVING:
+        ghost = differs(real, still) & ~own
+    tinted = 0.5 * real.mean(-1, keepdims=True) + 0.5 * np.array(TINT)
+    mixed: Array = np.where(ghost, (1 - GHOST) * predicted + GHOST * tinted, predicted)
+    return mixed.clip(0, 255).astype(np.uint8)

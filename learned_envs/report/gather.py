@@ -119,8 +119,8 @@ def _condition(card: Card, folder: Path, asked: Asked) -> tuple[Any, str]:
             "are not evaluated yet. Go on with `learned-envs fit ... --resume`."
         )
     if not card.held_out.beats_hold:
-        return "finished", "The fit is finished, and its model is worth nothing: see the verdict."
-    return "finished", "The fit is finished."
+        return "finished", "Its model is worth nothing: see the verdict."
+    return "finished", "The figures are those of the best weights."
 
 
 def _facts(card: Card, run: str | Path) -> dict[str, str]:
@@ -149,7 +149,9 @@ def _facts(card: Card, run: str | Path) -> dict[str, str]:
 def _rules(card: Card) -> dict[str, Any]:
     if card.rules is None:
         if not card.reference:
-            return {"rules": "exact: this package's own code, which is tested against the real one"}
+            return {
+                "rules": "exact: this package's own code, which is tested against the real one."
+            }
         return {"rules": rules_told(None)}
     outputs = []
     for name, each in card.rules.how().items():

@@ -28,6 +28,9 @@ from learned_envs.systems.spec import SystemSpec
 WINDOWS = 500
 """That are rolled out along, at most."""
 
+WORST = 10
+"""Windows that are named as the worst, at most."""
+
 TRUSTED = 50
 """Steps of the windows that disagreement is held against errors in, or as many as there are."""
 
@@ -151,5 +154,19 @@ def ranked(
         found = float(spearmanr(said, error).statistic)
         correlation = found if np.isfinite(found) else None
         above = None if threshold is None else float((said > threshold).mean())
-    shown = Windows(look, threshold, correlation, quarters, above, places)
+    shown = Windows(look, threshold, correlation, quarters, above, places, _apart(places, look))
     return shown, order
+
+
+def _apart(places: tuple[Place, ...], look: int) -> tuple[int, ...]:
+    """Return the worst places, the worst first, none of which overlaps a worse one."""
+    chosen = list[int]()
+    # The better half is not bad, however few windows there are.
+    for index in reversed(range(len(places) // 2, len(places))):
+        here = places[index]
+        others = [places[i] for i in chosen if places[i].episode == here.episode]
+        if all(abs(other.step - here.step) >= look for other in others):
+            chosen.append(index)
+        if len(chosen) == WORST:
+            break
+    return tuple(chosen)

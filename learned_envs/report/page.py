@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
+from typing import Any
 
 from learned_envs.errors import DependencyError
 from learned_envs.report.content import Content
@@ -36,7 +38,7 @@ def page(content: Content) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    from learned_envs.report.charts import WORST, charts
+    from learned_envs.report.charts import charts
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("learned_envs.report", "."),
@@ -45,12 +47,11 @@ def page(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=figure, duration=duration, data_url=_data_url)
+    environment.filters.update(figure=figure, duration=duration, data_url=_data_url, marked=_marked)
     drawn = charts(content)
     return environment.get_template("page.html").render(
         content=content,
         charts=drawn,
-        worst=WORST,
         answers=ANSWERS,
         plotly=get_plotlyjs().replace("</script", "<\\/script") if drawn else "",
     )
@@ -81,3 +82,10 @@ def duration(seconds: float) -> str:
 
 def _data_url(picture: bytes) -> str:
     return "data:image/webp;base64," + b64encode(picture).decode()
+
+
+def _marked(text: str) -> Any:
+    """Return text as HTML, with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
