@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from learned_envs.errors import DependencyError, LearnedEnvsError
+from learned_envs.errors import DependencyError
 from learned_envs.terminal import Advance, bars, warn
 
 STAGES = ("loading episodes", "rolling out", "filming", "writing")
@@ -67,5 +67,6 @@ def write_after_fit(folder: Path, device: str | None, failure: str | None = None
         write(folder, device=device, failure=failure)
     except DependencyError as error:
         print(f"note: no report was written. {error}")
-    except (LearnedEnvsError, OSError) as error:
-        warn(f"No report was written: {error}")
+    except Exception as error:
+        # The fit is done, whatever keeps its report from being written.
+        warn(f"No report was written: {error} ({type(error).__name__})")

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from learned_envs.card import read_card
 from learned_envs.cli import main
 from learned_envs.envs import render
 from learned_envs.fit import training as training_module
+from learned_envs.fit.round import Round, write_history
 from learned_envs.report.asked import Asked
 from learned_envs.report.page import figure
 from learned_envs.report.write import write_report
@@ -22,6 +24,10 @@ SMALL = [
     *("--batch-size", "32", "--members", "2", "--horizons", "1", "2", "--device", "cpu"),
     *("--option", "hidden=16,16", "substeps=1"),
 ]
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 
 LIMIT = 12_000_000
 """Bytes of a page."""
@@ -99,6 +105,23 @@ class TestPage:
         for name in plots:
             found = re.search(rf'id="data-{name}">(.*?)</script>', page, re.DOTALL)
             assert json.loads(found[1])["data"]
+
+    @pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
+    def test_draws_every_plot_without_an_error_in_a_browser(self, page, fitted, tmp_path):
+        done = subprocess.run(
+            [
+                *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
+                *("--enable-logging=stderr", "--virtual-time-budget=10000"),
+                *(f"--user-data-dir={tmp_path}", (fitted / "report.html").as_uri()),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "CONSOLE" not in done.stderr
+        plots = len(re.findall(r'id="plot-', page))
+        # Each plot has two of them: what is drawn, and what hovers above it.
+        assert done.stdout.count('class="main-svg"') >= 2 * plots
 
     def test_has_the_figures_of_its_json(self, page, figures, fitted):
         card = read_card(fitted)
@@ -179,6 +202,22 @@ class TestWhatThereIs:
         assert said["errors"]
         (lacks,) = said["left_out"]
         assert lacks.startswith("Nothing was measured anew")
+
+    def test_rounds(self, fitted, tmp_path):
+        run = copied(fitted, tmp_path)
+        shutil.rmtree(run / "data")
+        rounds = [
+            Round(1, 1000, 0.5, 90.0, 40.0, 3, 1.0),
+            Round(2, 2000, 0.2, 105.0, 100.0, 3, 1.0),
+        ]
+        write_history(run, rounds)
+        write_report(Asked(run))
+        said = json.loads((run / "report.json").read_text())
+        assert [each["gap"] for each in said["rounds"]] == [each.gap for each in rounds]
+        (train,) = [v for v in said["verdicts"] if v["purpose"] == "Train agents inside"]
+        expected = "yes" if said["errors"] and read_card(run).beats_hold else "no"
+        assert train["answer"] == expected
+        assert 'id="plot-rounds"' in (run / "report.html").read_text(encoding="utf-8")
 
     def test_without_a_library_that_draws(self, fitted, tmp_path, monkeypatch):
         def missing(name):
