@@ -19,7 +19,7 @@ from learned_envs.commands import Collect, Demo, Evaluate, ExportMinari, Info, L
 from learned_envs.errors import LearnedEnvsError, ParameterError, RebuiltDataWarning
 from learned_envs.fit_command import Fit
 from learned_envs.logs_command import Logs
-from learned_envs.report_command import Report
+from learned_envs.report_command import Compare, Report
 from learned_envs.schema import check
 
 Command = (
@@ -30,6 +30,7 @@ Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Info, subcommand("info")]
     | Annotated[Report, subcommand("report")]
+    | Annotated[Compare, subcommand("compare")]
     | Annotated[Logs, subcommand("logs")]
     | Annotated[ExportMinari, subcommand("export-minari")]
 )

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from msgspec import Meta
 from tyro.conf import Positional, arg
 
 from learned_envs.errors import DependencyError
-from learned_envs.terminal import Advance, bars, warn
+from learned_envs.terminal import Advance, bars, console, warn
 
 STAGES = ("loading episodes", "rolling out", "filming", "writing")
 """What a report goes through; the time of each is not known before."""
@@ -34,6 +35,37 @@ class Report:
     def run(self) -> None:
         """Write it, and say where it is."""
         write(self.run_or_id, self.out, self.data, self.device)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Put fits side by side: what they are good enough for, and their errors."""
+
+    runs: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN"), Meta(min_length=2)]
+    """Fits' folders, checkpoints, or names or ids of tasks with shipped weights; two or more."""
+    out: Annotated[Path | None, arg(metavar="FILE.json")] = None
+    """Where the figures go as JSON, if anywhere."""
+    interrupted = "Nothing was written."
+
+    def run(self) -> None:
+        """Print them."""
+        import msgspec
+
+        from learned_envs.files import write_whole
+        from learned_envs.report.asked import Asked
+        from learned_envs.report.gather import gather
+        from learned_envs.report.side_by_side import side_by_side
+
+        contents = {run: gather(Asked(run, measured=False)) for run in self.runs}
+        console().print(side_by_side(contents))
+        every = (content.facts.get("modelled on") for content in contents.values())
+        kinds = {kind for kind in every if kind is not None}
+        if len(kinds) > 1:
+            warn("These are of several systems: their errors have several units.")
+        if self.out is not None:
+            plain = {run: msgspec.json.decode(each.to_json()) for run, each in contents.items()}
+            write_whole(self.out, msgspec.json.format(msgspec.json.encode(plain), indent=1))
+            print(f"wrote {self.out}")
 
 
 def write(

@@ -10,7 +10,17 @@ import pytest
 
 from learned_envs.cli import main
 
-COMMANDS = ("list", "demo", "fit", "collect", "evaluate", "info", "report", "export-minari")
+COMMANDS = (
+    "list",
+    "demo",
+    "fit",
+    "collect",
+    "evaluate",
+    "info",
+    "report",
+    "compare",
+    "export-minari",
+)
 
 
 class TestHelp:

@@ -122,6 +122,8 @@ def _by_channel(channels: Channels) -> go.Figure:
     figure.update_xaxes(
         title=f"error / spread after {channels.horizons[middle]} steps",
         tickformat=".0%",
+        # Room for the numbers behind the bars.
+        range=[0, 1.2 * max(shares.values(), default=1.0)],
     )
     figure.update_yaxes(ticks="")
     figure.update_layout(meta={"height": 120 + 22 * len(kept)})

@@ -77,7 +77,7 @@ def _with_model(card: Card, folder: Path, asked: Asked) -> Content:
     condition, told = _condition(card, folder, asked)
     shipped = not Path(asked.run).exists()
     content = Content(
-        title=_short(card.task),
+        title=_title(card, folder),
         written=_now(),
         version=__version__,
         condition=condition,
@@ -185,6 +185,13 @@ def _recorded(data: Path) -> int:
         return sum(shard.steps for shard in Manifest.read(data).shards)
     except LearnedEnvsError:
         return 0
+
+
+def _title(card: Card, folder: Path) -> str:
+    """Name a fit; robots that were recorded are told apart by their folders."""
+    name = _short(card.task)
+    own = card.task not in registry.TASKS and folder.is_dir()
+    return f"{name} in {folder.resolve().name}" if own else name
 
 
 def _short(task: str) -> str:

@@ -246,6 +246,18 @@ class TestWhatThereIs:
         assert said["use"][-1] == 'env = gym.make("LearnedSim-Hopper-v0")'
         assert [each["answer"] for each in said["verdicts"]].count("not known") == 0
 
+    def test_side_by_side(self, fitted, tmp_path, capsys, fails):
+        out = tmp_path / "both.json"
+        assert main(["compare", str(fitted), "Hopper", "--out", str(out)]) == 0
+        printed = capsys.readouterr()
+        said = json.loads(out.read_text())
+        assert list(said) == [str(fitted), "Hopper"]
+        assert (
+            figure(said["Hopper"]["errors"][0]["errors"]["curves"][1]["median"][0]) in printed.out
+        )
+        assert "several systems" in printed.err
+        assert "runs" in fails("compare", "Hopper")
+
     def test_other_refusals(self, fitted, tmp_path, fails):
         assert "ends in .html" in fails("report", fitted, "--out", tmp_path / "there.pdf")
         assert "There is no checkpoint" in fails("report", tmp_path / "nowhere")
