@@ -28,9 +28,9 @@ def side_by_side(contents: Mapping[str, Content]) -> Table:
 
 def _cells(content: Content) -> dict[str, str]:
     facts = ("environment", "family", "real steps", "best weights")
-    cells = {"fit": content.condition}
+    cells: dict[str, str] = {"fit": content.condition}
     cells |= {name: content.facts[name] for name in facts if name in content.facts}
-    cells |= {each.purpose.lower(): each.answer for each in content.verdicts}
+    cells.update((each.purpose.lower(), each.answer) for each in content.verdicts)
     for each in content.errors[:1]:
         errors = each.errors
         shown = {"model": "median error", TWIN: TWIN}
