@@ -51,7 +51,7 @@ for seed in map(int, sys.argv[3:]):
 FIT = [
     *("fit", TASK, "--steps", "1500", "--learners", "0", "--device", "cpu", "--updates", "120"),
     *("--check-every", "20", "--batch-size", "16", "--members", "2", "--horizons", "1", "2"),
-    *("--option", "hidden=8,8"),
+    *("--option", "hidden=8,8", "--no-report"),
 ]
 COLLECT = ["collect", TASK, "--steps", "12000", "--learners", "0", "--seed", "3"]
 

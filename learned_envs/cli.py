@@ -24,6 +24,7 @@ from learned_envs.errors import (
 )
 from learned_envs.fit_command import Fit
 from learned_envs.logs_command import Logs
+from learned_envs.report_command import Compare, Report
 from learned_envs.schema import check
 from learned_envs.share_command import Pack, Push
 
@@ -34,6 +35,8 @@ Command = (
     | Annotated[Collect, subcommand("collect")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Info, subcommand("info")]
+    | Annotated[Report, subcommand("report")]
+    | Annotated[Compare, subcommand("compare")]
     | Annotated[Logs, subcommand("logs")]
     | Annotated[ExportMinari, subcommand("export-minari")]
     | Annotated[Pack, subcommand("pack")]

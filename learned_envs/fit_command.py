@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from shlex import quote
@@ -12,9 +14,10 @@ from msgspec import Meta
 from tyro.conf import Positional, Suppress, UseAppendAction, arg
 
 from learned_envs import registry
-from learned_envs.errors import ParameterError
+from learned_envs.errors import ParameterError, TrainingError
 from learned_envs.fit.config import FitConfig, RoundsConfig, TrainingConfig
 from learned_envs.reference_name import ReferenceName, read_keywords
+from learned_envs.report_command import write_after_fit
 from learned_envs.schema import decoded
 from learned_envs.task_entry import TRACED
 from learned_envs.terminal import bars, fit_observer, show_report
@@ -65,19 +68,30 @@ class Fit:
     """Python functions of what it sees and is paid, and of what ends an episode."""
     simulated: Annotated[int, Meta(ge=0, le=10**9)] = 200_000
     """Steps of the identified MJCF that a fit to recordings learns from at first; 0 for none."""
+    report: bool = True
+    """Whether a report is written into the folder at the end; see `learned-envs report`."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     improvement: RoundsConfig = field(default_factory=RoundsConfig)
     typed: Annotated[frozenset[str], Suppress] = frozenset()
     """Names of the options that were given, which the command line fills in."""
 
     def run(self) -> None:
-        """Fit and print the report."""
-        if self.map is not None:
-            self._to_recordings(self.map)
-        else:
-            self._fit()
+        """Fit, print what came of it, and write the report."""
+        folder = self._fit() if self.map is None else self._to_recordings(self.map)
+        if self.report:
+            write_after_fit(folder, self.device)
 
-    def _fit(self) -> None:
+    @contextmanager
+    def _reported_if_it_fails(self, folder: Path) -> Iterator[None]:
+        """Write the report of a training that diverges, too."""
+        try:
+            yield
+        except TrainingError as error:
+            if self.report:
+                write_after_fit(folder, self.device, str(error))
+            raise
+
+    def _fit(self) -> Path:
         task = self.name
         config: FitConfig | None = self._settings(task)
         from learned_envs.fit.run import fit
@@ -89,7 +103,7 @@ class Fit:
             expect_same(self._typed_over(stored), stored, self.folder)
             # Code of the user's that a folder names runs only if it is named here too.
             config = stored if "algorithm" in self.typed else None
-        with bars() as bar:
+        with self._reported_if_it_fails(self.folder), bars() as bar:
             fit(
                 task,
                 self.folder,
@@ -100,11 +114,13 @@ class Fit:
                 observer=fit_observer(bar),
             )
         self._told(self.folder)
+        return self.folder
 
     def _told(self, folder: Path) -> None:
         """Print what a fit left in its folder, and how it is used."""
         from learned_envs.card import read_card
         from learned_envs.evaluation.report import Report
+        from learned_envs.report.usage import made
 
         card = read_card(folder)
         if card.held_out:
@@ -112,12 +128,9 @@ class Fit:
         for note in (*(card.notes or ()), *(card.rules.notes if card.rules else ())):
             print(f"note: {note}")
         print(f"wrote {folder}")
-        own = card.task not in registry.TASKS
-        hosted = ', rules="hosted"' if card.reference and card.rules is None else ""
-        id = registry.ANY if own else registry.env_id(card.task)
-        print(f'gym.make("{id}", checkpoint="{folder}"{hosted})')
+        print(made(card, folder))
 
-    def _to_recordings(self, map_file: Path) -> None:
+    def _to_recordings(self, map_file: Path) -> Path:
         """Fit to a robot's recordings, and say how good each channel is."""
         from learned_envs.logs.fitting import Recorded, fit_recordings
         from learned_envs.logs.map import LogMap
@@ -126,7 +139,7 @@ class Fit:
         log_map = LogMap.read(map_file)
         folder = self.out or Path("runs") / log_map.name.lower()
         recorded = Recorded(Path(self.task), log_map, self.model, self.rules, self.simulated)
-        with bars() as bar:
+        with self._reported_if_it_fails(folder), bars() as bar:
             _, unseen = fit_recordings(
                 recorded,
                 folder,
@@ -137,6 +150,7 @@ class Fit:
             )
         self._told(folder)
         show_channels(folder, unseen, self.model)
+        return folder
 
     def _settings(self, task: str | None) -> FitConfig:
         """Return the settings of a new fit; recordings have no task yet."""

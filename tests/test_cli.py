@@ -21,6 +21,7 @@ SMALL = [
     *("--steps", "3000", "--learners", "0", "--updates", "20", "--check-every", "10"),
     *("--batch-size", "32", "--members", "2", "--horizons", "1", "2", "--device", "cpu"),
     *("--option", "hidden=16,16", "substeps=1"),
+    "--no-report",
 ]
 
 

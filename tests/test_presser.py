@@ -20,7 +20,7 @@ COMMAND = ("-c", "import sys; from learned_envs.cli import main; sys.exit(main(s
 
 FIT = (
     *("fit", "presser:Presser-v0", "--steps", "1500", "--learners", "0"),
-    *("--members", "2", "--updates", "20", "--device", "cpu"),
+    *("--members", "2", "--updates", "20", "--device", "cpu", "--no-report"),
 )
 
 ELSEWHERE = """

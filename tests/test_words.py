@@ -10,7 +10,19 @@ import pytest
 
 from learned_envs.cli import main
 
-COMMANDS = ("list", "demo", "fit", "collect", "evaluate", "info", "export-minari", "pack", "push")
+COMMANDS = (
+    "list",
+    "demo",
+    "fit",
+    "collect",
+    "evaluate",
+    "info",
+    "report",
+    "compare",
+    "export-minari",
+    "pack",
+    "push",
+)
 
 
 class TestHelp:

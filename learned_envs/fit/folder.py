@@ -6,6 +6,7 @@ runs/hopper/
   model.safetensors         the checkpoint: the best weights so far, with their card
   training.safetensors      the state that a training continues from
   errors.png                held-out errors over the horizon
+  report.html, report.json  what all of this says, as a page and as plain data
   data/                     what the fit recorded
   curves/                   TensorBoard's
   rounds.json, round-01/    figures and folders of the rounds, each with a model and an agent
@@ -18,6 +19,7 @@ from learned_envs.card import FILE_NAME as FILE_NAME
 CONFIG_FILE = "fit.json"
 PROGRESS_FILE = "training.safetensors"
 PLOT_FILE = "errors.png"
+REPORT_FILE = "report.html"
 DATA_FOLDER = "data"
 CURVES_FOLDER = "curves"
 ROUNDS_FILE = "rounds.json"

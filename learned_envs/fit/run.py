@@ -10,17 +10,17 @@ import torch
 from learned_envs import argument, registry
 from learned_envs.card import read_card
 from learned_envs.checkpoint import find_device
-from learned_envs.collect.agreement import check_source
 from learned_envs.collect.asking import ask
 from learned_envs.collect.collection import Driver, collect
 from learned_envs.collect.own_code import code_of
 from learned_envs.data.dataset import Dataset
-from learned_envs.data.source import ImportedDataset, MakeSpec, Source, open_dataset
+from learned_envs.data.source import Source
 from learned_envs.errors import CheckpointError, OutputError, ParameterError
 from learned_envs.evaluation.evaluation import evaluate
 from learned_envs.evaluation.report import Report
 from learned_envs.files import UNFINISHED, write_whole
 from learned_envs.fit.config import FitConfig, FitFile, RoundsConfig
+from learned_envs.fit.episodes import episodes_of, opened, own_data
 from learned_envs.fit.folder import CONFIG_FILE, DATA_FOLDER, LOGS_FOLDER
 from learned_envs.fit.model import check_model, fit_model, make_family
 from learned_envs.fit.observer import Observer
@@ -30,7 +30,6 @@ from learned_envs.fit.settings import (
     expect_same,
     expect_same_code,
     read_settings,
-    stored_settings,
 )
 from learned_envs.location import settled
 from learned_envs.simulation import Simulation
@@ -101,7 +100,7 @@ def fit(
         improver = improver or _improver(config.rounds.algorithm, wanted.rounds.algorithm, resume)
     dataset: Source | None = None
     if config.data is not None:
-        dataset = _opened(config.data, task, lambda: ask(task).spec)
+        dataset = opened(config.data, task, lambda: ask(task).spec)
         if config.rounds.count and not isinstance(dataset, Dataset):
             raise ParameterError(
                 f"Got rounds={config.rounds.count} with data={config.data}, which is not of this "
@@ -167,33 +166,15 @@ def evaluate_run(
         DatasetError: if the data is broken, or of another environment.
     """
     card = read_card(checkpoint)
-    folder = argument.path("checkpoint", checkpoint)
-    if data is None and (folder / CONFIG_FILE).is_file():
-        settings = stored_settings(card.task, folder)
-        own = settings.data is None or settings.rounds.count
-        data = folder / DATA_FOLDER if own else settings.data
+    data = own_data(checkpoint, card) if data is None else data
     if data is None:
         if card.held_out is None:
             raise CheckpointError(f"{checkpoint} holds no figures. Pass --data with a dataset.")
         where = "These figures are the card's own; pass --data with a dataset to measure anew."
         return Report.of(card.held_out), where
     simulation = Simulation.load(card.pinned or checkpoint, find_device(device))
-    dataset = _opened(data, card.task, lambda: simulation.task.spec)
-    recording, where = dataset.load(), f"Measured on all episodes of {data}."
-    if card.data is not None and card.fit is not None and dataset.digest == card.data.sha256:
-        training = FitConfig.from_dict(card.fit).training
-        recording = recording.split(training.held_out, training.seed)[1]
-        where = f"Measured on the episodes of {data} that the fit held out."
-    return evaluate(simulation, recording, trajectories=trajectories), where
-
-
-def _opened(data: str | Path, task: str, spec: MakeSpec) -> Source:
-    """Open a dataset whose steps the real environment confirms; see `open_dataset`."""
-    dataset = open_dataset(data, task, spec)
-    # What is imported was taken again when it was opened.
-    if not isinstance(dataset, ImportedDataset):
-        check_source(dataset, task)
-    return dataset
+    found = episodes_of(card, data, lambda: simulation.task.spec)
+    return evaluate(simulation, found.unseen, trajectories=trajectories), found.where
 
 
 def _improver(algorithm: str, asked: str, resume: bool) -> Callable[[str, RoundsConfig], Improve]:

@@ -140,6 +140,11 @@ class RealDrawing:
         # Some renderers draw nothing before an episode.
         self._real.base.reset(seed=0)
 
+    @property
+    def model(self) -> mujoco.MjModel:
+        """MuJoCo's."""
+        return self._real.model
+
     def set_state(self, q: Array, v: Array, leaves: Mapping[str, Array] | None = None) -> None:
         """Move the system; see `Adapter.set_state`."""
         self._real.set_state(q, v, leaves)

@@ -8,7 +8,7 @@ from learned_envs.errors import LogError
 from learned_envs.logs.estimator import StateEstimator
 
 FEW = ["--members", "2", "--updates", "60"]
-SMALL = [*FEW, "--option", "hidden=32,32"]
+SMALL = [*FEW, "--option", "hidden=32,32", "--no-report"]
 
 MAP = """
 name = "arm"
