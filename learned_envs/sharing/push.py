@@ -11,13 +11,12 @@ from learned_envs import argument
 from learned_envs.card import Card
 from learned_envs.checkpoint import open_checkpoint
 from learned_envs.errors import DependencyError, OutputError, ParameterError
-from learned_envs.fit.folder import PLOT_FILE
+from learned_envs.fit.folder import PLOT_FILE, REPORT_FILE
 from learned_envs.hub import MAIN, NOT_INSTALLED, HubName, status_of
 from learned_envs.location import FILE_NAME, find_checkpoint
 from learned_envs.packed import PAGE
 from learned_envs.sharing.page import page, reference_of, spaces_of, title_of
 
-REPORT_FILE = "report.html"
 VIDEOS = (".mp4", ".webm", ".webp", ".gif")
 """What the names of videos end in."""
 
