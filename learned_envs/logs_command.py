@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from learned_envs.data.recording import Recording
     from learned_envs.logs.check import Checked
+    from learned_envs.logs.excitation import Excitation
     from learned_envs.logs.fitting import LogObserver
     from learned_envs.logs.identify import Identified
 
@@ -61,6 +62,8 @@ class Logs:
         log_map = LogMap.read(self.map)
         checked = check(self.recordings, log_map, self.model)
         console().print(channels_table(checked))
+        if checked.joints:
+            console().print(joints_table(checked.joints))
         for finding in checked.findings:
             style = STYLES[finding.level]
             console().print(finding.told, style=style, highlight=False, markup=False)
@@ -86,6 +89,25 @@ def channels_table(checked: Checked) -> Table:
             *(f"{x:.4g}" for x in numbers),
             "" if smoothing is None else f"{smoothing.noise:.2g}",
         )
+    return table
+
+
+def joints_table(joints: Sequence[Excitation]) -> Table:
+    """Return what recordings tell of each joint as a table."""
+    from rich.table import Table
+
+    columns = ("joint", "visited", "motion below", "predicted", "damping, 1/s", "dry friction")
+    table = Table(*columns, title="Joints")
+    for each in joints:
+        told = [f"{-value:.3g} +- {error:.2g}" for value, error in (each.damping, each.friction)]
+        table.add_row(
+            each.name,
+            f"{each.visited:.0%}",
+            f"{each.frequency:.3g} Hz",
+            f"{each.explained:.0%}",
+            *told,
+        )
+    table.caption = "predicted: of its accelerations, by a linear model of state and actions"
     return table
 
 

@@ -1,3 +1,5 @@
+import re
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -119,6 +121,17 @@ def test_folders_of_others_are_not_touched(place, arm_csv, tmp_path, capsys):
     words = ["fit", str(arm_csv), "--map", str(place / "arm.toml"), "--out", str(tmp_path / "run")]
     assert main([*words, *SMALL]) == 1
     assert "mine.txt" in capsys.readouterr().err and kept.read_text() == "mine"
+
+
+def test_a_look_at_recordings_says_what_they_tell_of_each_joint(place, arm_csv, tmp_path, capsys):
+    pictures = tmp_path / "pictures"
+    words = [str(arm_csv), "--map", str(place / "arm.toml"), "--pictures", str(pictures)]
+    assert main(["logs", "check", *words]) == 0
+    out = capsys.readouterr().out
+    assert "Channels" in out and "Joints" in out and "A fit can learn from this" in out
+    ((visited, predicted),) = re.findall(r" shoulder .*?(\d+)%.* Hz .*?(\d+)%", out)
+    assert 50 < int(visited) <= 100 and 10 < int(predicted) <= 100
+    assert len([*pictures.glob("*.png")]) == 4
 
 
 def test_recordings_that_a_fit_would_be_wrong_of(place, arm_csv, tmp_path, capsys):
