@@ -8,6 +8,7 @@ LearnedEnvsError
 ├── ParameterError       (ValueError)    a parameter that the learned environment cannot take
 │   ├── ArgumentTypeError (TypeError)   an argument that is unknown, or of an impossible type
 │   └── SystemSpecError                  a real system that is not what its spec says
+│       └── LockstepError                one that steps otherwise than MuJoCo and its traced rules
 ├── ResetNeededError     (RuntimeError)  `step` before `reset`
 ├── RenderError          (RuntimeError)  no display, or no GL library
 ├── DeviceError          (RuntimeError)  a device that this machine does not have
@@ -19,6 +20,7 @@ LearnedEnvsError
 ├── TrainingError        (RuntimeError)  a training whose numbers are no longer finite
 ├── NativeCodeError      (RuntimeError)  native code that cannot be compiled or loaded here
 ├── DatasetError         (OSError)       a dataset that is missing, broken, or of something else
+├── LogError             (ValueError)    recordings of a robot, or their map, that cannot be read
 ├── OutputError          (OSError)       a place that cannot be written to
 └── DependencyError      (ImportError)   an optional dependency that is not installed
 ```

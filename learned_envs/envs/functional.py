@@ -36,7 +36,7 @@ class FunctionalEnv:
         num_envs: how many episodes run at once.
         single_action_space, single_observation_space: those of one episode, float32.
 
-    Example:
+    Examples:
         >>> from learned_envs.envs import FunctionalEnv
         >>> env = FunctionalEnv("InvertedPendulum", num_envs=3)
         >>> state = env.init(seed=0)

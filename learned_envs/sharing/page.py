@@ -80,12 +80,12 @@ def page(
         *[_shown(name) for name in pictures],
         f'## Use\n\n`pip install "{install}"`, Python 3.11 to 3.13.\n\n```python\n{code}```',
         more,
-        "## Spaces\n\n" + _spaces(card, spaces),
-        "## How close it stays\n\n" + _errors(card.held_out),
-        "## Transfer\n\n" + _transfer(card),
-        "## Rules\n\n" + _rules(card),
+        "## Spaces\n\n" + spaces_told(card, spaces),
+        "## How close it stays\n\n" + errors_told(card.held_out),
+        "## Transfer\n\n" + transfer_told(card),
+        "## Rules\n\n" + whose_rules(card),
         "## Limits\n\n" + "\n".join(f"- {line}" for line in (TRUST, *(card.notes or ()))),
-        "## Data and version\n\n" + _origin(card),
+        "## Data and version\n\n" + origin_told(card),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -99,7 +99,7 @@ def _shown(name: str) -> str:
     return f"![{name.rpartition('.')[0]}]({name})"
 
 
-def _spaces(card: Card, spaces: dict[str, gym.Space[Any]]) -> str:
+def spaces_told(card: Card, spaces: dict[str, gym.Space[Any]]) -> str:
     """Say what is observed and what acts."""
     if not spaces:
         return f"Those of `{reference_of(card)}`."
@@ -117,7 +117,7 @@ def _space(space: gym.Space[Any]) -> str:
     return f"`{space}`"
 
 
-def _errors(errors: RolloutErrors | None) -> str:
+def errors_told(errors: RolloutErrors | None) -> str:
     """Return the table of errors over the horizon."""
     if errors is None:
         return "It was not measured."
@@ -141,7 +141,7 @@ def _errors(errors: RolloutErrors | None) -> str:
     )
 
 
-def _transfer(card: Card) -> str:
+def transfer_told(card: Card) -> str:
     """Say what agents that were trained inside earn outside."""
     if (returns := card.returns) is None:
         return "No agent that was trained inside was scored in the real environment."
@@ -155,7 +155,7 @@ def _transfer(card: Card) -> str:
     return told
 
 
-def _rules(card: Card) -> str:
+def whose_rules(card: Card) -> str:
     """Say whose rules there are."""
     if card.reference is None:
         return f"Those of the package's task {card.task}, which are tested against the real one's."
@@ -163,7 +163,7 @@ def _rules(card: Card) -> str:
     return f"{told[0].upper()}{told[1:]}."
 
 
-def _origin(card: Card) -> str:
+def origin_told(card: Card) -> str:
     """Say what the model was fitted to, and by what."""
     data = "" if card.data is None else f"- data: {card.data.steps:,} steps of the real system\n"
     kinds = f"- family: {card.family}, {card.members} members ({pairs(card.config)})\n"
