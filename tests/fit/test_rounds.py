@@ -10,7 +10,7 @@ from learned_envs import State
 from learned_envs.card import read_card
 from learned_envs.data.source import ImportedDataset
 from learned_envs.errors import CheckpointError, ParameterError, UnknownNameError
-from learned_envs.fit import Dataset, FitConfig, TrainingConfig, fit, run
+from learned_envs.fit import Dataset, FitConfig, TrainingConfig, episodes, fit
 from learned_envs.fit.config import RoundsConfig
 from learned_envs.fit.observer import Observer
 from learned_envs.fit.round import (
@@ -149,7 +149,7 @@ def test_rounds_go_on_from_data_that_was_recorded_before(config, fitted, tmp_pat
     # Another package's data cannot be added to.
     source = ImportedDataset(before.path, TASK, before.spec, "", before.load())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "open_dataset", lambda *_: source)
+        patch.setattr(episodes, "open_dataset", lambda *_: source)
         with pytest.raises(ParameterError, match="not of this package"):
             fit(TASK, tmp_path / "other", again, device="cpu")
     assert not (tmp_path / "other").exists()
