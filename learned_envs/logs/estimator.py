@@ -53,7 +53,7 @@ class StateEstimator:
     gain: Tensor
 
     @classmethod
-    def of(cls, folder: Path, simulation: Simulation | None = None) -> Self:
+    def of(cls, folder: str | Path, simulation: Simulation | None = None) -> Self:
         """Make the estimator of a fit to recordings.
 
         Args:
