@@ -5,7 +5,8 @@
 writes recordings as `robot_logs.py` does, fits to them by `learned-envs fit RECORDINGS --map`, and
 fits another model, of the same settings, to the clean states of the same episodes. Both predict
 clean episodes that neither has seen. Figures are medians of the standardised squared error after 10
-and 50 steps, beside holding the first state. The delay is the one that was found.
+and 50 steps, beside holding the first state, and those of positions alone. The delay is the one
+that was found.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 import tyro
 from log_files import Log, write_csv
 from rich.console import Console
@@ -24,7 +26,8 @@ from tyro.conf import Positional
 from learned_envs import Simulation
 from learned_envs.data.dataset import Dataset
 from learned_envs.data.recording import Array, Episode, Recording
-from learned_envs.evaluation.evaluation import compare, model_of
+from learned_envs.data.trajectories import Trajectories
+from learned_envs.evaluation.evaluation import Yardstick, compare, model_of, offset
 from learned_envs.fit import FitConfig, TrainingConfig, fit
 from learned_envs.fit.folder import LOGS_FOLDER
 from learned_envs.logs.fitting import Recorded, fit_recordings
@@ -53,7 +56,8 @@ class Options:
 
 
 def main(options: Options) -> None:
-    table = Table("robot", "fitted to", "delay", *(f"{h} steps" for h in HORIZONS))
+    names = [f"{h} steps" for h in HORIZONS]
+    table = Table("robot", "fitted to", "delay", *names, *(f"positions, {n}" for n in names))
     for robot in options.robots:
         logs = [recorded(robot, seed, options.rows) for seed in range(options.episodes)]
         folder = options.out / robot / "recordings"
@@ -84,7 +88,8 @@ def main(options: Options) -> None:
         for name, simulation in (("recordings", ours), ("clean states", theirs)):
             medians = errors(held, simulation)
             delay = f"{found} of {DELAY}" if simulation is ours else ""
-            table.add_row(robot, name, delay, *(f"{m:.2g}" for m in medians["model"]))
+            figures = (*medians["model"], *position_errors(held, simulation))
+            table.add_row(robot, name, delay, *(f"{m:.2g}" for m in figures))
         table.add_row("", "hold", "", *(f"{m:.2g}" for m in medians["hold"]))
     Console().print(table)
 
@@ -93,6 +98,23 @@ def errors(held: Recording, simulation: Simulation) -> dict[str, tuple[float, ..
     """Return medians at each horizon, by predictor."""
     report = compare(held, simulation, {"model": model_of(simulation)}, HORIZONS)
     return {curve.name: curve.median for curve in report.curves}
+
+
+def position_errors(held: Recording, simulation: Simulation) -> list[float]:
+    """Return medians at each horizon as `errors` does, of positions alone."""
+    kinematics, spec = simulation.dynamics.kinematics, simulation.task.spec
+    trajectories = Trajectories.of(held, spec)
+    yardstick = Yardstick.of(trajectories, kinematics, spec.cyclic)
+    weight = yardstick.weight[: spec.nv]
+    rows = trajectories.draw((2000,), HORIZONS[-1], torch.Generator().manual_seed(0))
+    window = trajectories.window(rows, HORIZONS[-1])
+    with torch.no_grad():
+        states = model_of(simulation)(window)
+    found = []
+    for steps in HORIZONS:
+        off = offset(kinematics, window.after(steps), states[steps - 1])[:, : spec.nv]
+        found.append(float(((off * weight).square().sum(-1) / (weight > 0).sum()).median()))
+    return found
 
 
 def map_of(robot: Name, log: Log) -> LogMap:
