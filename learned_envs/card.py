@@ -146,6 +146,22 @@ class Card(Entries, kw_only=True, frozen=True):
             if report is not None and not report.times_hold():
                 raise ValueError("Got errors of rollouts without those of `model` and of `hold`")
 
+    @property
+    def environment(self) -> str:
+        """The id that the weights are made into an environment by."""
+        own = self.task not in registry.TASKS
+        return registry.ANY if own else registry.env_id(self.task)
+
+    @property
+    def modelled_on(self) -> str:
+        """What the real environment is called."""
+        return self.task if self.task not in registry.TASKS else self.spec.reference_id
+
+    @property
+    def hosted(self) -> bool:
+        """Whether its rules are the real environment's own code, as it holds none."""
+        return self.reference is not None and self.rules is None
+
     @classmethod
     def of(cls, plain: Plain, pinned: str | None = None) -> Self:
         """Read a card of the newest format, and note the commit of the hub that it is of.

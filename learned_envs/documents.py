@@ -61,11 +61,10 @@ def card_document(card: Card, path: Path) -> Plain:
     """Return what is shown of a card, and the file that it stands in."""
     from learned_envs.evaluation.report import Report
 
-    own = card.task not in registry.TASKS
     return {
         "file": str(path),
-        "environment": registry.ANY if own else registry.env_id(card.task),
-        "modelled_on": card.task if own else card.spec.reference_id,
+        "environment": card.environment,
+        "modelled_on": card.modelled_on,
         "rules": _rules(card.rules) if card.reference else None,
         "notes": list(card.notes or ()),
         "family": card.family,

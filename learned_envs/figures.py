@@ -202,3 +202,8 @@ class Fidelity:
 
     report: RolloutErrors
     long_run: LongRuns | None = None
+
+
+def gap_of(inside: float, outside: float) -> float:
+    """Return the gap of two returns: |inside - outside| / max(|inside|, |outside|)."""
+    return abs(inside - outside) / max(abs(inside), abs(outside), 1e-9)

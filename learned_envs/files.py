@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +19,9 @@ LONGEST_HEADER = 16 * 2**20
 
 LONGEST_WEIGHTS = 512 * 2**20
 """Bytes of weights that come from elsewhere; the longest of the package have 3 million."""
+
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
+"""What reading a zip raises if it is damaged, or packed in a way that is not known."""
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import os
 import stat
 import tempfile
 import zipfile
-import zlib
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -20,7 +19,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from learned_envs.errors import CheckpointError, OutputError
-from learned_envs.files import LONGEST_WEIGHTS, write_whole
+from learned_envs.files import DAMAGED_ZIP, LONGEST_WEIGHTS, write_whole
 
 SUFFIX = ".learnedenv"
 """What the name of a packed model ends in."""
@@ -71,15 +70,7 @@ def unpacked(path: Path) -> Path:
                 data = stream.read(member.file_size + 1)
     except CheckpointError:
         raise
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        OSError,
-        EOFError,
-        ValueError,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
+    except DAMAGED_ZIP as error:
         raise _unreadable(path, str(error) or type(error).__name__) from error
     if len(data) != member.file_size:
         raise _unreadable(path, f"{member.filename} is shorter than it says")

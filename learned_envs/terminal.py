@@ -173,12 +173,11 @@ def key_figures(card: Card) -> str:
 def card_table(card: Card, path: Path) -> Table:
     """Lay out a card and the file that it stands in, a row a name and a value."""
     table = table_of("", "", show_header=False, box=None)
-    own = card.task not in registry.TASKS
     for name, value in [
         ("file", path),
         *([("pinned to", card.pinned)] if card.pinned else []),
-        ("environment", registry.ANY if own else registry.env_id(card.task)),
-        ("modelled on", card.task if own else card.spec.reference_id),
+        ("environment", card.environment),
+        ("modelled on", card.modelled_on),
         *([("rules", rules_told(card.rules))] if card.reference else []),
         *([("notes", " ".join(card.notes))] if card.notes else []),
         ("family", f"{card.family}, {card.members} members"),

@@ -127,11 +127,10 @@ def _size(space: gym.Space[Any]) -> str:
 
 def _facts(task: str, card: Card) -> str:
     steps = gym.spec(registry.env_id(task)).max_episode_steps
-    dt = card.spec.timestep * card.spec.frame_skip
     return (
         f"| id | `{registry.env_id(task)}` |\n|---|---|\n"
         f"| real environment | `{registry.reference_id(task)}` |\n"
-        f"| a step | {dt:.3g} s; an episode has at most {steps:,} |\n"
+        f"| a step | {card.spec.dt:.3g} s; an episode has at most {steps:,} |\n"
         f"| model | {card.members} networks of the family `{card.family}` |\n"
         f"| fitted to | {card.real_steps or 0:,} steps of the real environment |"
     )
@@ -211,8 +210,7 @@ def _median(card: Card, steps: int) -> str:
     errors = card.held_out
     if errors is None or steps not in errors.horizons:
         return ""
-    curve = next(curve for curve in errors.curves if curve.name == "model")
-    return f"{curve.median[errors.horizons.index(steps)]:.2g}"
+    return f"{errors.curve('model').median[errors.horizons.index(steps)]:.2g}"
 
 
 def _errors(card: Card) -> str:

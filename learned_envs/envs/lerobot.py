@@ -53,7 +53,7 @@ def make_env(
     n_envs = argument.count("n_envs", n_envs)
     checkpoint = settled(checkpoint)
     card = read_card(checkpoint)
-    rules = "hosted" if card.reference is not None and card.rules is None else "traced"
+    rules = "hosted" if card.hosted else "traced"
     one = partial(_one, str(checkpoint), rules, card.task)
     if argument.flag("use_async_envs", use_async_envs):
         # A process that was forked from one in which torch has threads may hang.

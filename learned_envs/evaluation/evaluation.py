@@ -55,10 +55,12 @@ class Yardstick:
     Attributes:
         kinematics: the system's geometry.
         weight: (2 nv) one over the spread; zero for cyclic and constant dimensions.
+        spread: (2 nv) of each dimension.
     """
 
     kinematics: Kinematics
     weight: Tensor
+    spread: Tensor
 
     @classmethod
     def of(
@@ -84,7 +86,7 @@ class Yardstick:
                 "Nothing moves in the held-out episodes, but for travel along the ground: there "
                 "is no unit to measure errors in. Record episodes in which the system moves."
             )
-        return cls(kinematics, weight)
+        return cls(kinematics, weight, unit)
 
     def error(self, predicted: State, true: State) -> Tensor:
         """Return the standardised squared error, (*batch): the mean over varying dimensions.

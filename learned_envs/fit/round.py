@@ -14,6 +14,7 @@ import msgspec
 from learned_envs.collect.recorder import Policy
 from learned_envs.data.recording import Array, Recording
 from learned_envs.errors import CheckpointError, TrainingError
+from learned_envs.figures import gap_of
 from learned_envs.files import write_whole
 from learned_envs.fit.folder import ROUNDS_FILE
 from learned_envs.schema import decoded, sealed, unsealed
@@ -57,8 +58,8 @@ class Round:
 
     @property
     def gap(self) -> float:
-        """The gap of the returns: |inside - outside| / max(|inside|, |outside|)."""
-        return abs(self.inside - self.outside) / max(abs(self.inside), abs(self.outside), 1e-9)
+        """The gap of the returns; see `gap_of`."""
+        return gap_of(self.inside, self.outside)
 
     def line(self) -> str:
         """Return the figures as a line of text."""

@@ -18,6 +18,7 @@ from learned_envs.logs.physics import rolled
 from learned_envs.logs.states import PENDING
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
+from learned_envs.systems.channels import channel_names
 from learned_envs.systems.spec import SystemSpec
 
 AFTER = (1, 10, 50)
@@ -88,21 +89,6 @@ def by_channel(
             off = [offset(kinematics, window.after(n), states[n - 1]) for n in steps]
             errors[name] = torch.stack(off).square().mean(1).sqrt().cpu().numpy()
     return ChannelErrors(channel_names(spec), steps, errors)
-
-
-def channel_names(spec: SystemSpec) -> tuple[str, ...]:
-    """Return the names of the numbers of a state in the tangent space: positions, velocities.
-
-    Examples:
-        >>> from learned_envs.card import read_card
-        >>> channel_names(read_card("InvertedPendulum").spec)
-        ('slider', 'hinge', 'slider velocity', 'hinge velocity')
-    """
-    names: list[str] = []
-    for joint in spec.joints:
-        parts = ("x", "y", "z", "turn x", "turn y", "turn z") if joint.kind == "free" else ("",)
-        names += [f"{joint.name} {part}".strip() for part in parts]
-    return (*names, *(f"{name} velocity" for name in names))
 
 
 def _constant(kinematics: Kinematics, dt: float) -> Predictor:

@@ -90,6 +90,28 @@ def _line(index: int, name: str, x: Sequence[Any], y: Sequence[Any], marks: bool
     )
 
 
+def _points(
+    figure: go.Figure,
+    x: Sequence[Any],
+    y: Sequence[Any],
+    worst: Sequence[int],
+    marks: tuple[dict[str, Any], dict[str, Any]],
+    text: Sequence[str] | None = None,
+) -> None:
+    """Add windows to a plot: the worst, by their indices, in marks and a colour of their own."""
+    others = [i for i in range(len(x)) if i not in worst]
+    groups = (("windows", others, COLOURS[1]), ("the worst", worst, COLOURS[0]))
+    for mark, (name, shown, colour) in zip(marks, groups, strict=True):
+        figure.add_scatter(
+            x=[x[i] for i in shown],
+            y=[y[i] for i in shown],
+            name=name,
+            mode="markers",
+            marker={**mark, "color": colour},
+            text=None if text is None else [text[i] for i in shown],
+        )
+
+
 def _over(horizons: Sequence[int], curves: dict[str, tuple[float, ...]]) -> go.Figure:
     # The model comes first, whatever else there is.
     names = sorted(curves, key=lambda name: name != "model")
@@ -132,22 +154,17 @@ def _by_channel(channels: Channels) -> go.Figure:
 
 def _trust(windows: Windows) -> go.Figure:
     figure = go.Figure()
-    others = [p for i, p in enumerate(windows.places) if i not in windows.worst]
-    groups = {"windows": others, "the worst": [windows.places[i] for i in windows.worst]}
-    for index, (name, places) in enumerate(groups.items()):
-        figure.add_scatter(
-            x=[place.disagreement for place in places],
-            y=[place.error if math.isfinite(place.error) else None for place in places],
-            name=name,
-            mode="markers",
-            marker={
-                "symbol": ("circle", "x")[index],
-                "size": (6, 10)[index],
-                "color": COLOURS[1 - index],
-                "opacity": (0.6, 1.0)[index],
-            },
-            text=[f"episode {p.episode}, step {p.step}" for p in places],
-        )
+    _points(
+        figure,
+        [place.disagreement for place in windows.places],
+        [place.error if math.isfinite(place.error) else None for place in windows.places],
+        windows.worst,
+        (
+            {"symbol": "circle", "size": 6, "opacity": 0.6},
+            {"symbol": "x", "size": 10, "opacity": 1},
+        ),
+        [f"episode {place.episode}, step {place.step}" for place in windows.places],
+    )
     if windows.threshold is not None and windows.threshold > 0:
         figure.add_vline(x=windows.threshold, line={"dash": "dash", "color": "#888888"})
         # A note's place on a logarithmic axis is the logarithm.
@@ -181,20 +198,13 @@ def _coverage(coverage: Coverage, worst: tuple[int, ...]) -> go.Figure:
             colorscale=[[0, "rgba(120,130,140,0)"], [1, "rgba(120,130,140,1)"]],
         )
     )
-    others = [point for i, point in enumerate(coverage.windows) if i not in worst]
-    groups = {"windows": others, "the worst": [coverage.windows[i] for i in worst]}
-    for index, (name, points) in enumerate(groups.items()):
-        figure.add_scatter(
-            x=[point[0] for point in points],
-            y=[point[1] for point in points],
-            name=name,
-            mode="markers",
-            marker={
-                "symbol": ("circle-open", "x")[index],
-                "size": (5, 11)[index],
-                "color": COLOURS[1 - index],
-            },
-        )
+    _points(
+        figure,
+        [point[0] for point in coverage.windows],
+        [point[1] for point in coverage.windows],
+        worst,
+        ({"symbol": "circle-open", "size": 5}, {"symbol": "x", "size": 11}),
+    )
     figure.update_xaxes(title="first direction")
     figure.update_yaxes(title="second direction")
     return figure

@@ -9,10 +9,10 @@ from torch import Tensor
 from learned_envs.data.recording import Recording
 from learned_envs.data.trajectories import Trajectories
 from learned_envs.evaluation.evaluation import offset, still
-from learned_envs.logs.judged import channel_names
 from learned_envs.report.content import Coverage
 from learned_envs.report.measured import Measured
 from learned_envs.state import State
+from learned_envs.systems.channels import channel_names
 from learned_envs.systems.spec import SystemSpec
 
 CELLS = 24

@@ -13,6 +13,7 @@ import msgspec
 from learned_envs import __version__, registry
 from learned_envs.card import FILE_NAME, Card, find_checkpoint, read_card
 from learned_envs.errors import CheckpointError, LearnedEnvsError
+from learned_envs.figures import gap_of
 from learned_envs.fit.config import FitFile
 from learned_envs.fit.folder import CONFIG_FILE, DATA_FOLDER
 from learned_envs.fit.round import read_history
@@ -124,10 +125,9 @@ def _condition(card: Card, folder: Path, asked: Asked) -> tuple[Any, str]:
 
 
 def _facts(card: Card, run: str | Path) -> dict[str, str]:
-    own = card.task not in registry.TASKS
     facts = {
-        "environment": registry.ANY if own else registry.env_id(card.task),
-        "modelled on": card.task if own else card.spec.reference_id,
+        "environment": card.environment,
+        "modelled on": card.modelled_on,
         "weights": str(run) if Path(run).exists() else find_checkpoint(run).name,
         "family": f"{card.family}, {card.members} member{'s' * (card.members > 1)}",
         "options": pairs(card.config),
@@ -172,8 +172,7 @@ def _rounds(card: Card, folder: Path) -> tuple[RoundFigures, ...]:
         history = []
     plain = [{n: getattr(each, n) for n in names} for each in history]
     for figures in () if plain else card.rounds or ():
-        larger = max(abs(figures["inside"]), abs(figures["outside"]), 1e-9)
-        gap = abs(figures["inside"] - figures["outside"]) / larger
+        gap = gap_of(figures["inside"], figures["outside"])
         plain.append({**{n: figures[n] for n in names[:-1]}, "gap": gap})
     return tuple(RoundFigures(**each) for each in plain)
 

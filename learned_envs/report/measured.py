@@ -15,14 +15,12 @@ from learned_envs.evaluation.evaluation import (
     HORIZONS,
     Yardstick,
     offset,
-    spread,
     stay_at_the_end,
-    still,
 )
-from learned_envs.logs.judged import channel_names
 from learned_envs.report.content import Channels, Place, Windows
 from learned_envs.simulation import Simulation
 from learned_envs.state import State
+from learned_envs.systems.channels import channel_names
 from learned_envs.systems.spec import SystemSpec
 
 WINDOWS = 500
@@ -43,7 +41,6 @@ class Measured:
         window: the real motion, (windows).
         predicted: a state after each step, (windows).
         yardstick: the unit of errors.
-        spread: (2 nv) of each dimension over the held-out data.
         horizons: steps after which errors are told.
         disagreement: (windows, steps); None for a model of one member.
     """
@@ -51,7 +48,6 @@ class Measured:
     window: Window
     predicted: tuple[State, ...]
     yardstick: Yardstick
-    spread: Tensor
     horizons: tuple[int, ...]
     disagreement: Tensor | None
 
@@ -72,8 +68,6 @@ def measure(simulation: Simulation, unseen: Recording) -> Measured:
     held = Trajectories.of(unseen, spec, device)
     kinematics = simulation.dynamics.kinematics
     yardstick = Yardstick.of(held, kinematics, spec.cyclic)
-    states = held.states()
-    unit = spread(kinematics, offset(kinematics, still(states), states))
     horizons = held.usual(HORIZONS)
     generator = torch.Generator(device).manual_seed(0)
     rows = torch.unique(held.draw((WINDOWS,), horizons[-1], generator))
@@ -88,7 +82,7 @@ def measure(simulation: Simulation, unseen: Recording) -> Measured:
     # As in an environment, which ends there: so these are the errors that a card has.
     stayed = stay_at_the_end(simulation.task, reached)
     disagreement = torch.stack(said, -1) if said else None
-    return Measured(window, tuple(stayed), yardstick, unit, horizons, disagreement)
+    return Measured(window, tuple(stayed), yardstick, horizons, disagreement)
 
 
 def channels(measured: Measured, spec: SystemSpec) -> Channels:
@@ -110,7 +104,7 @@ def channels(measured: Measured, spec: SystemSpec) -> Channels:
         (*units, *(f"{unit}/s" for unit in units)),
         (*joints, *joints),
         at,
-        tuple(measured.spread.tolist()),
+        tuple(measured.yardstick.spread.tolist()),
         tuple(rooted(measured.predicted[h - 1], h) for h in at),
         tuple(rooted(window.start, h) for h in at),
     )

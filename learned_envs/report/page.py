@@ -8,6 +8,7 @@ from typing import Any
 
 from learned_envs.errors import DependencyError
 from learned_envs.report.content import Content
+from learned_envs.report.verdicts import steps
 
 ANSWERS = {"yes": "✓", "partly": "~", "no": "✗", "not known": "?"}
 """Marks beside the words of answers."""
@@ -47,7 +48,9 @@ def page(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=figure, duration=duration, data_url=_data_url, marked=_marked)
+    environment.filters.update(
+        figure=figure, duration=duration, steps=steps, data_url=_data_url, marked=_marked
+    )
     drawn = charts(content)
     return environment.get_template("page.html").render(
         content=content,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from learned_envs import registry
 from learned_envs.card import Card
 
 
@@ -15,11 +14,9 @@ def made(card: Card, checkpoint: str | Path | None) -> str:
         card: of the weights.
         checkpoint: where they are; None for those in the package.
     """
-    own = card.task not in registry.TASKS
-    hosted = ', rules="hosted"' if card.reference and card.rules is None else ""
+    hosted = ', rules="hosted"' if card.hosted else ""
     where = f', checkpoint="{checkpoint}"' if checkpoint is not None else ""
-    id = registry.ANY if own else registry.env_id(card.task)
-    return f'gym.make("{id}"{where}{hosted})'
+    return f'gym.make("{card.environment}"{where}{hosted})'
 
 
 def lines(card: Card, checkpoint: str | Path | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from learned_envs.card import Card
 from learned_envs.evaluation.report import WORTHLESS, Report
-from learned_envs.figures import Returns, RolloutErrors
+from learned_envs.figures import Returns, RolloutErrors, gap_of
 from learned_envs.report.content import Answer, RoundFigures, Verdict
 
 CLOSE = 0.1
@@ -116,7 +116,7 @@ def _returned(returns: Returns) -> Verdict:
         f"{outside:,.5g} outside."
     )
     if returns.score is None:
-        gap = abs(inside - outside) / max(abs(inside), abs(outside), 1e-9)
+        gap = gap_of(inside, outside)
         answer: Answer = "yes" if gap <= AGREE else "partly"
         return Verdict("Train agents inside", answer, told)
     told += f" That is {returns.score:.0%} of what the same training outside gains"

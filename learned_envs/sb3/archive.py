@@ -16,6 +16,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from learned_envs.defaults import usual_defaults
 from learned_envs.errors import CheckpointError, ParameterError
+from learned_envs.files import DAMAGED_ZIP
 from learned_envs.sb3.normalisation import Normalisation
 
 ARCHIVE, STATISTICS = "agent.zip", "observations.npz"
@@ -89,7 +90,7 @@ def _look_into(path: Path) -> tuple[type[BaseAlgorithm], str]:
         module = str(data["policy_class"]["__module__"])
     except CheckpointError:
         raise
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+    except DAMAGED_ZIP as error:
         raise _broken(path, str(error)) from error
     except (LookupError, TypeError) as error:
         raise _broken(path, "it does not say which policy it holds") from error

@@ -34,14 +34,9 @@ def title_of(card: Card) -> str:
     return f"Learned {card.task}"
 
 
-def needs_hosting(card: Card) -> bool:
-    """Return whether a card has no rules, so that those of the real environment are needed."""
-    return card.reference is not None and card.rules is None
-
-
 def spaces_of(checkpoint: str, card: Card) -> dict[str, gym.Space[Any]]:
     """Return the spaces of a model's environment, by name; none if its code is needed for them."""
-    if needs_hosting(card):
+    if card.hosted:
         return {}
     env = gym.make(registry.ANY, checkpoint=checkpoint, compile=False)
     env.close()
@@ -66,7 +61,7 @@ def page(
         install: what pip installs.
         more: a section of its own for where the page stands.
     """
-    hosted = ', rules="hosted"' if needs_hosting(card) else ""
+    hosted = ', rules="hosted"' if card.hosted else ""
     code = (
         "import gymnasium as gym\nimport learned_envs\n\n"
         f'env = gym.make("{registry.ANY}", checkpoint="{checkpoint}"{hosted})\n'
